@@ -1,0 +1,130 @@
+//! What a run and an account may use: one list of quantities, set by host, plan and deployment,
+//! of which the smallest holds.
+
+use serde::{Deserialize, Serialize};
+
+/// Declares a set of limits twice: with every value set, and as an overlay in which each may be absent.
+macro_rules! limits {
+    (
+        $(#[$meta:meta])* $full:ident, $(#[$overlay_meta:meta])* $overlay:ident {
+            $( $(#[$doc:meta])* $name:ident: $default:expr, )+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        pub struct $full { $( $(#[$doc])* pub $name: u64, )+ }
+
+        $(#[$overlay_meta])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $overlay {
+            $( $(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<u64>, )+
+        }
+
+        impl Default for $full {
+            fn default() -> Self { Self { $( $name: $default, )+ } }
+        }
+
+        impl $full {
+            /// The smaller of each value and the overlay's.
+            #[must_use]
+            pub fn min(&self, overlay: &$overlay) -> Self {
+                Self { $( $name: overlay.$name.map_or(self.$name, |v| v.min(self.$name)), )+ }
+            }
+
+            /// Each value, replaced by the overlay's where that sets one.
+            #[must_use]
+            pub fn replaced_by(&self, overlay: &$overlay) -> Self {
+                Self { $( $name: overlay.$name.unwrap_or(self.$name), )+ }
+            }
+
+            /// Names and values, in the order of their declaration.
+            #[must_use]
+            pub fn entries(&self) -> Vec<(&'static str, u64)> {
+                vec![ $( (stringify!($name), self.$name), )+ ]
+            }
+        }
+    };
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+limits! {
+    /// What one run may use. A value of zero grants none of the quantity.
+    RunLimits,
+    /// Limits of one run as a plan or a deployment sets them: absent values leave the host's.
+    RunLimitsOverlay {
+        /// Fuel that the run may burn, host calls and trap slack included.
+        fuel: 1_000_000_000,
+        /// Linear memory in bytes, summed over all memories of the run.
+        memory_bytes: 128 * MIB,
+        /// Table elements, summed over all tables of the run.
+        table_elements: 100_000,
+        /// Core module instances within the component.
+        core_instances: 64,
+        /// Wall-clock time from the first instruction to the last, in milliseconds.
+        wall_clock_ms: 30_000,
+        /// JSON text of the input, in bytes.
+        input_bytes: MIB,
+        /// JSON text of the output, in bytes.
+        output_bytes: MIB,
+        /// Lines of log, those of stdout and stderr included.
+        log_lines: 10_000,
+        /// Bytes of log messages.
+        log_bytes: MIB,
+        /// Bytes in the scratch folder at any one time.
+        scratch_bytes: 64 * MIB,
+        /// Files, folders and links in the scratch folder at any one time.
+        scratch_files: 1_000,
+        /// Files and folders open at any one time.
+        open_files: 64,
+        /// Entries of the run's resource table: streams, descriptors, requests, pollables.
+        resource_handles: 1_000,
+        /// Outgoing HTTP requests.
+        http_requests: 50,
+        /// Bytes of all outgoing HTTP request bodies and headers.
+        http_request_bytes: 10 * MIB,
+        /// Bytes of all HTTP response bodies and headers.
+        http_response_bytes: 10 * MIB,
+    }
+}
+
+limits! {
+    /// What one account may have at any one time.
+    AccountLimits,
+    /// Limits of an account as a plan sets them: absent values leave the host's.
+    AccountLimitsOverlay {
+        /// Runs of the account that execute at the same time on one host.
+        concurrent_runs: 16,
+        /// Runs of the account that wait for a slot.
+        queued_runs: 1_000,
+        /// Bytes of one component.
+        component_bytes: 64 * MIB,
+        /// Agents.
+        agents: 100,
+        /// Versions of one agent.
+        versions: 100,
+        /// Deployments.
+        deployments: 100,
+        /// API keys that are not revoked.
+        api_keys: 20,
+        /// Bytes of one deployment's configuration values.
+        config_bytes: 64 * KIB,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smaller_limit_holds() {
+        let host = RunLimits::default();
+        let overlay = RunLimitsOverlay { fuel: Some(5), memory_bytes: Some(u64::MAX), ..Default::default() };
+        let effective = host.min(&overlay);
+        assert_eq!(effective.fuel, 5);
+        assert_eq!(effective.memory_bytes, host.memory_bytes);
+        assert_eq!(effective.log_lines, host.log_lines);
+    }
+}
