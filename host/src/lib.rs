@@ -1,3 +1,8 @@
 //! AAASP, agents as a service: the host of sandboxed agents, as a library for its binary and tests.
 
+pub mod clock;
+pub mod db;
+pub mod ids;
+pub mod ledger;
 pub mod limits;
+pub mod vault;

@@ -1,0 +1,109 @@
+//! The database: one text for each query, on SQLite and on PostgreSQL. Only this folder names sqlx.
+//!
+//! Reads go through a pool. Every write goes through the one [`writer`], which commits what is waiting as a
+//! group; a function here that writes takes the writer's [`WriteTx`].
+
+pub mod accounts;
+pub mod agents;
+mod connect;
+pub mod deployments;
+mod engine;
+mod error;
+pub mod hosts;
+pub mod keys;
+pub mod ledger;
+pub mod logs;
+mod migrate;
+pub mod runs;
+mod sets;
+pub mod settings;
+mod writer;
+
+use std::sync::Arc;
+
+pub use connect::DatabaseUrl;
+pub use error::DbError;
+use sqlx::AnyPool;
+pub use writer::{Admission, Admitted, LogChunk, Settlement, WriteTx};
+
+use crate::ids::HostId;
+
+/// The open database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    pool: AnyPool,
+    writer: writer::Writer,
+    url: Arc<DatabaseUrl>,
+}
+
+impl Db {
+    /// Opens the database, brings its schema up to date, and starts the writer of this host.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database can't be reached, or its schema is newer than this release.
+    pub async fn open(url: DatabaseUrl, host: HostId) -> Result<Self, DbError> {
+        migrate::migrate(&url).await?;
+        let pool = connect::pool(&url).await?;
+        let url = Arc::new(url);
+        let writer = writer::Writer::start(Arc::clone(&url), host).await?;
+        Ok(Self { pool, writer, url })
+    }
+
+    /// Runs a transaction that only writes through the given function, and answers after its commit.
+    ///
+    /// The function may be called again when the commit of its group failed, so it must not keep state.
+    ///
+    /// # Errors
+    /// What the function returned, in which case nothing of it was written, or that the commit failed.
+    pub async fn write<T, F>(&self, function: F) -> Result<T, DbError>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut WriteTx<'_>) -> futures::future::BoxFuture<'t, Result<T, DbError>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.writer.write(function).await
+    }
+
+    /// Holds the most that a run may cost and inserts it, in one commit.
+    ///
+    /// # Errors
+    /// [`DbError`] when the commit failed; the run then does not exist.
+    pub async fn admit(&self, admission: Admission) -> Result<Admitted, DbError> {
+        self.writer.admit(admission).await
+    }
+
+    /// Finishes a run and moves its credits, in one commit. False when the run was no longer this host's.
+    ///
+    /// # Errors
+    /// [`DbError`] when the commit failed; the run is then as it was.
+    pub async fn settle(&self, settlement: Settlement) -> Result<bool, DbError> {
+        self.writer.settle(settlement).await
+    }
+
+    /// Appends sealed log entries of a run that goes on.
+    ///
+    /// # Errors
+    /// [`DbError`] when the commit failed.
+    pub async fn append_log(&self, chunk: LogChunk) -> Result<(), DbError> {
+        self.writer.append_log(chunk).await
+    }
+
+    /// True when the database answers.
+    pub async fn answers(&self) -> bool {
+        sqlx::query("SELECT 1").execute(&self.pool).await.is_ok()
+    }
+
+    /// Where the database is, without its password.
+    #[must_use]
+    pub fn location(&self) -> String {
+        self.url.redacted()
+    }
+
+    /// Commits what is waiting and closes every connection.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,66 @@
+//! What can go wrong below: the database, or what was found in it.
+
+use crate::vault::SealError;
+
+/// Why a question to the database has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// The database can't be reached, is full, or refused the statement. Trying again may help.
+    #[error("the database is not available: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// The schema can't be brought up to date.
+    #[error("the database's schema can't be brought up to date: {0}")]
+    Migration(#[source] Box<sqlx::migrate::MigrateError>),
+    /// The URL is not one of a database that we know.
+    #[error("{0}")]
+    Url(String),
+    /// A stored value is not what it must be.
+    #[error("the database holds a value that it can't hold: {0}")]
+    Corrupt(String),
+    /// A sealed value doesn't open.
+    #[error("a sealed value of {table} doesn't open: {source}")]
+    Sealed {
+        /// The table.
+        table: &'static str,
+        /// Why.
+        source: SealError,
+    },
+    /// A name or an address is taken.
+    #[error("{0} exists already")]
+    Exists(&'static str),
+    /// There is no such thing, or it is another account's.
+    #[error("there is no such {0}")]
+    Missing(&'static str),
+    /// A limit of the account is reached.
+    #[error("the limit `{limit}` of {value} is reached")]
+    Limit {
+        /// The limit's name.
+        limit: &'static str,
+        /// Its value.
+        value: u64,
+    },
+    /// Something else uses it.
+    #[error("it is in use by {}", .0.join(", "))]
+    InUse(Vec<String>),
+    /// The writer has stopped.
+    #[error("the host is shutting down")]
+    Closed,
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+impl DbError {
+    /// Shorthand for a stored value that can't be read as what it must be.
+    pub(crate) fn corrupt(what: impl std::fmt::Display) -> Self {
+        Self::Corrupt(what.to_string())
+    }
+
+    /// Shorthand for a sealed value of a table that doesn't open.
+    pub(crate) fn sealed(table: &'static str) -> impl Fn(SealError) -> Self {
+        move |source| Self::Sealed { table, source }
+    }
+}

@@ -1,0 +1,60 @@
+//! Hosts, their epochs and their leases.
+
+use sqlx::Row as _;
+
+use super::{Db, DbError};
+use crate::clock::Micros;
+use crate::ids::HostId;
+
+/// Begins a new epoch of this host; every run of an older one is lost.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn begin_epoch(db: &Db, host: HostId, now: Micros, lease_until: Micros) -> Result<i64, DbError> {
+    db.write(move |tx| {
+        Box::pin(async move {
+            let row = sqlx::query(
+                "INSERT INTO hosts (id, epoch, started_at, lease_until) VALUES ($1, 1, $2, $3)
+                 ON CONFLICT (id) DO UPDATE SET epoch = hosts.epoch + 1, started_at = $2, lease_until = $3
+                 RETURNING epoch",
+            )
+            .bind(host.to_string())
+            .bind(now.0)
+            .bind(lease_until.0)
+            .fetch_one(&mut **tx)
+            .await?;
+            Ok(row.try_get(0)?)
+        })
+    })
+    .await
+}
+
+/// Renews the lease. False when another process has begun a newer epoch of this host.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn renew_lease(db: &Db, host: HostId, epoch: i64, lease_until: Micros) -> Result<bool, DbError> {
+    db.write(move |tx| {
+        Box::pin(async move {
+            let done = sqlx::query("UPDATE hosts SET lease_until = $3 WHERE id = $1 AND epoch = $2")
+                .bind(host.to_string())
+                .bind(epoch)
+                .bind(lease_until.0)
+                .execute(&mut **tx)
+                .await?;
+            Ok(done.rows_affected() == 1)
+        })
+    })
+    .await
+}
+
+/// True when the host's lease of this epoch is over, so that others may recover its runs.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn lease_is_over(db: &Db, host: &str, epoch: i64, now: Micros) -> Result<bool, DbError> {
+    let row =
+        sqlx::query("SELECT epoch, lease_until FROM hosts WHERE id = $1").bind(host).fetch_optional(&db.pool).await?;
+    let Some(row) = row else { return Ok(true) };
+    Ok(row.try_get::<i64, _>(0)? > epoch || row.try_get::<i64, _>(1)? < now.0)
+}

@@ -1,0 +1,334 @@
+//! The ledger's rows: balances behind guarded statements, and transfers that are only ever added.
+
+use futures::TryStreamExt as _;
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::sets::SetStatement;
+use super::writer::{Mark, WriteTx};
+use super::{Db, DbError};
+use crate::clock::Micros;
+use crate::ids::{AccountId, HostId};
+use crate::ledger::{ChainHead, Microcredits, Tenant, Transfer, Verb};
+
+/// Moves an amount from credits to holds, if there is so much. The only way down for a balance.
+pub(super) async fn hold(
+    connection: &mut AnyConnection,
+    tenant: Tenant,
+    amount: Microcredits,
+) -> Result<bool, DbError> {
+    let done = sqlx::query(
+        "UPDATE balances SET available = available - $2, held = held + $2 WHERE tenant = $1 AND available >= $2",
+    )
+    .bind(tenant.0)
+    .bind(amount.0)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Takes amounts out of the holds, and gives back what they did not cost.
+pub(super) async fn unhold(
+    connection: &mut AnyConnection,
+    tenant: Tenant,
+    held: Microcredits,
+    released: Microcredits,
+) -> Result<(), DbError> {
+    let done = sqlx::query(
+        "UPDATE balances SET available = available + $3, held = held - $2 WHERE tenant = $1 AND held >= $2",
+    )
+    .bind(tenant.0)
+    .bind(held.0)
+    .bind(released.0)
+    .execute(connection)
+    .await?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::corrupt("a run settles more than is held")) }
+}
+
+/// The balance, which nobody else changes until the transaction ends.
+pub(super) async fn lock_balance(
+    connection: &mut AnyConnection,
+    tenant: Tenant,
+) -> Result<(Microcredits, Microcredits), DbError> {
+    // An update that changes nothing takes the row's lock on PostgreSQL, where a select would not.
+    let row = sqlx::query("UPDATE balances SET available = available WHERE tenant = $1 RETURNING available, held")
+        .bind(tenant.0)
+        .fetch_optional(connection)
+        .await?
+        .ok_or(DbError::Missing("balance"))?;
+    Ok((Microcredits(row.try_get(0)?), Microcredits(row.try_get(1)?)))
+}
+
+/// Opens a tenant with nothing on it.
+pub(super) async fn open_tenant(connection: &mut AnyConnection, account: AccountId) -> Result<Tenant, DbError> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|_| DbError::corrupt("the operating system gave no randomness"))?;
+    // Positive, and telling nothing of when the account was opened.
+    let tenant = Tenant(i64::from_be_bytes(random) & i64::MAX);
+    sqlx::query("INSERT INTO tenants (account_id, tenant) VALUES ($1, $2)")
+        .bind(account.to_string())
+        .bind(tenant.0)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("INSERT INTO balances (tenant, available, held) VALUES ($1, 0, 0)")
+        .bind(tenant.0)
+        .execute(connection)
+        .await?;
+    Ok(tenant)
+}
+
+/// Gives credits to a tenant.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer, or the balance would pass what the ledger can hold.
+pub async fn grant(
+    tx: &mut WriteTx<'_>,
+    tenant: Tenant,
+    subject: &str,
+    amount: Microcredits,
+    at: Micros,
+) -> Result<(), DbError> {
+    // Half the range is ample, and keeps every sum of two amounts within it.
+    let done = sqlx::query("UPDATE balances SET available = available + $2 WHERE tenant = $1 AND available < $3")
+        .bind(tenant.0)
+        .bind(amount.0)
+        .bind(i64::MAX / 2 - amount.0)
+        .execute(&mut **tx)
+        .await?;
+    if done.rows_affected() != 1 {
+        return Err(DbError::Limit { limit: "balance_microcredits", value: (i64::MAX / 2).unsigned_abs() });
+    }
+    tx.book(Transfer { tenant, subject: subject.to_owned(), verb: Verb::Grant, amount, at });
+    Ok(())
+}
+
+struct ChainedTransfer<'a> {
+    transfer: &'a Transfer,
+    id: String,
+    host: &'a str,
+    head: ChainHead,
+}
+
+static INSERT_TRANSFERS: SetStatement = SetStatement::new(
+    "INSERT INTO transfers (tenant, id, subject, verb, amount, at, host_id, host_sequence, chain)
+     VALUES {rows} ON CONFLICT DO NOTHING",
+    9,
+);
+
+/// Writes the group's transfers, each chained to the one before, and the mark that the group leaves.
+pub(super) async fn insert_transfers(
+    connection: &mut AnyConnection,
+    host: HostId,
+    before: &Mark,
+    transfers: &[Transfer],
+) -> Result<Mark, DbError> {
+    let host = host.to_string();
+    let mut mark = Mark { group: before.group + 1, head: before.head.clone() };
+    let mut rows = Vec::with_capacity(transfers.len());
+    for transfer in transfers {
+        mark.head = mark.head.extended_by(transfer);
+        rows.push(ChainedTransfer { transfer, id: transfer.id(), host: &host, head: mark.head.clone() });
+    }
+    let written = INSERT_TRANSFERS
+        .execute(connection, &rows, |query, row| {
+            query
+                .bind(row.transfer.tenant.0)
+                .bind(row.id.as_str())
+                .bind(row.transfer.subject.as_str())
+                .bind(row.transfer.verb.as_str())
+                .bind(row.transfer.amount.0)
+                .bind(row.transfer.at.0)
+                .bind(row.host)
+                .bind(row.head.sequence)
+                .bind(row.head.hash.as_slice())
+        })
+        .await?;
+    if written != rows.len() as u64 {
+        return Err(DbError::corrupt("a transfer would have been written twice"));
+    }
+    sqlx::query(
+        "INSERT INTO chain_heads (host_id, host_group, host_sequence, chain) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (host_id) DO UPDATE SET host_group = $2, host_sequence = $3, chain = $4",
+    )
+    .bind(&host)
+    .bind(mark.group)
+    .bind(mark.head.sequence)
+    .bind(mark.head.hash.as_slice())
+    .execute(connection)
+    .await?;
+    Ok(mark)
+}
+
+/// What this host's writer committed last.
+pub(super) async fn chain_mark(connection: &mut AnyConnection, host: HostId) -> Result<Mark, DbError> {
+    let row = sqlx::query("SELECT host_group, host_sequence, chain FROM chain_heads WHERE host_id = $1")
+        .bind(host.to_string())
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(Mark::default()) };
+    let head = ChainHead { sequence: row.try_get(1)?, hash: hash_of(&row, 2)? };
+    Ok(Mark { group: row.try_get(0)?, head })
+}
+
+fn hash_of(row: &AnyRow, column: usize) -> Result<[u8; 32], DbError> {
+    let hash: Vec<u8> = row.try_get(column)?;
+    hash.as_slice().try_into().map_err(|_| DbError::corrupt("a hash in the ledger's chain is not 32 bytes"))
+}
+
+/// The account's balance: what is available, and what runs hold.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn balance(db: &Db, tenant: Tenant) -> Result<(Microcredits, Microcredits), DbError> {
+    let row = sqlx::query("SELECT available, held FROM balances WHERE tenant = $1")
+        .bind(tenant.0)
+        .fetch_optional(&db.pool)
+        .await?
+        .ok_or(DbError::Missing("balance"))?;
+    Ok((Microcredits(row.try_get(0)?), Microcredits(row.try_get(1)?)))
+}
+
+/// A transfer as it is stored.
+#[derive(Clone, Debug)]
+pub struct StoredTransfer {
+    /// Its id: sorted by the making of its subject.
+    pub id: String,
+    /// The transfer.
+    pub transfer: Transfer,
+    /// The host whose writer wrote it.
+    pub host: String,
+    /// Its place and hash in that host's chain.
+    pub head: ChainHead,
+}
+
+const TRANSFER_COLUMNS: &str = "tenant, id, subject, verb, amount, at, host_id, host_sequence, chain";
+
+/// The account's transfers, latest subject first.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn transfers(
+    db: &Db,
+    tenant: Tenant,
+    before: Option<&str>,
+    limit: i64,
+) -> Result<Vec<StoredTransfer>, DbError> {
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {TRANSFER_COLUMNS} FROM transfers WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+    )))
+    .bind(tenant.0)
+    .bind(before.unwrap_or("~"))
+    .bind(limit)
+    .fetch_all(&db.pool)
+    .await?;
+    rows.iter().map(stored_transfer).collect()
+}
+
+/// Shows every transfer, chain by chain, each in its order: for verification. Streams, so that a long ledger
+/// needs no memory.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn each_chained(db: &Db, mut show: impl FnMut(StoredTransfer) + Send) -> Result<(), DbError> {
+    let text = format!("SELECT {TRANSFER_COLUMNS} FROM transfers ORDER BY host_id, host_sequence");
+    let mut rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch(&db.pool);
+    while let Some(row) = rows.try_next().await? {
+        show(stored_transfer(&row)?);
+    }
+    Ok(())
+}
+
+/// The heads of all chains.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn chain_heads(db: &Db) -> Result<Vec<(String, ChainHead)>, DbError> {
+    let rows = sqlx::query("SELECT host_id, host_sequence, chain FROM chain_heads ORDER BY host_id")
+        .fetch_all(&db.pool)
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, ChainHead { sequence: row.try_get(1)?, hash: hash_of(row, 2)? })))
+        .collect()
+}
+
+/// Tenants with their stored balances, and the sums of their transfers by verb.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn balances(db: &Db) -> Result<Vec<(Tenant, Microcredits, Microcredits)>, DbError> {
+    let rows = sqlx::query("SELECT tenant, available, held FROM balances ORDER BY tenant").fetch_all(&db.pool).await?;
+    rows.iter()
+        .map(|row| Ok((Tenant(row.try_get(0)?), Microcredits(row.try_get(1)?), Microcredits(row.try_get(2)?))))
+        .collect()
+}
+
+/// Sums of all transfers by tenant and verb.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn sums(db: &Db) -> Result<Vec<(Tenant, Verb, Microcredits)>, DbError> {
+    let rows = sqlx::query(
+        "SELECT tenant, verb, CAST(SUM(amount) AS bigint) FROM transfers GROUP BY tenant, verb ORDER BY tenant, verb",
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let verb = row.try_get::<String, _>(1)?.parse().map_err(DbError::corrupt)?;
+            Ok((Tenant(row.try_get(0)?), verb, Microcredits(row.try_get(2)?)))
+        })
+        .collect()
+}
+
+/// Sum of what unfinished runs hold, by tenant.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn held_by_runs(db: &Db) -> Result<Vec<(Tenant, Microcredits)>, DbError> {
+    let rows = sqlx::query(
+        "SELECT tenants.tenant, CAST(SUM(runs.held) AS bigint) FROM runs
+         JOIN tenants ON tenants.account_id = runs.account_id
+         WHERE runs.status <> 'finished' GROUP BY tenants.tenant",
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    rows.iter().map(|row| Ok((Tenant(row.try_get(0)?), Microcredits(row.try_get(1)?)))).collect()
+}
+
+/// Finished runs whose charge is not what the ledger settled for them.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn mischarged_runs(db: &Db) -> Result<Vec<String>, DbError> {
+    let rows = sqlx::query(
+        "SELECT runs.id FROM runs
+         LEFT JOIN (SELECT subject, CAST(SUM(amount) AS bigint) AS amount, COUNT(*) AS times
+                    FROM transfers WHERE verb = 'settle' GROUP BY subject) AS settled ON settled.subject = runs.id
+         LEFT JOIN (SELECT subject, CAST(SUM(amount) AS bigint) AS amount
+                    FROM transfers WHERE verb = 'release' GROUP BY subject) AS released ON released.subject = runs.id
+         WHERE runs.status = 'finished'
+           AND (COALESCE(settled.amount, 0) <> runs.charged
+                OR COALESCE(settled.amount, 0) + COALESCE(released.amount, 0) <> runs.held
+                OR COALESCE(settled.times, 0) > 1)
+         ORDER BY runs.id",
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+fn stored_transfer(row: &AnyRow) -> Result<StoredTransfer, DbError> {
+    Ok(StoredTransfer {
+        id: row.try_get(1)?,
+        transfer: Transfer {
+            tenant: Tenant(row.try_get(0)?),
+            subject: row.try_get(2)?,
+            verb: row.try_get::<String, _>(3)?.parse().map_err(DbError::corrupt)?,
+            amount: Microcredits(row.try_get(4)?),
+            at: Micros(row.try_get(5)?),
+        },
+        host: row.try_get(6)?,
+        head: ChainHead { sequence: row.try_get(7)?, hash: hash_of(row, 8)? },
+    })
+}

@@ -1,0 +1,39 @@
+//! Brings the schema up to date. The migrations are part of the binary.
+
+use sqlx::Connection as _;
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+use super::DbError;
+use super::connect::{DatabaseUrl, connection};
+use super::engine::DbEngine;
+
+macro_rules! migrations {
+    ($folder:literal: $($number:literal $name:literal),+ $(,)?) => {
+        [$((
+            $number,
+            $name,
+            include_str!(concat!("../../../migrations/", $folder, "/", $name, ".sql")),
+        )),+]
+    };
+}
+
+const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite": 1 "0001_foundation");
+const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres": 1 "0001_foundation");
+
+pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {
+    let steps = match url.engine {
+        DbEngine::Sqlite => SQLITE,
+        DbEngine::Postgres => POSTGRES,
+    };
+    let migrations = steps
+        .iter()
+        .map(|&(version, name, sql)| {
+            Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+        })
+        .collect();
+    let mut connection = connection(url).await?;
+    let outcome = Migrator::with_migrations(migrations).run_direct(None, &mut connection, false).await;
+    connection.close().await?;
+    outcome.map_err(|error| DbError::Migration(Box::new(error)))
+}

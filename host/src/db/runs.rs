@@ -1,0 +1,364 @@
+//! Runs: inserted when their credits are held, finished when they settle.
+
+use std::collections::HashSet;
+
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::sets::SetStatement;
+use super::writer::{Admission, Settlement, WriteTx};
+use super::{Db, DbError};
+use crate::clock::Micros;
+use crate::ids::{AccountId, DeploymentId, HostId, RunId};
+use crate::ledger::Microcredits;
+
+static INSERT: SetStatement = SetStatement::new(
+    "INSERT INTO runs (account_id, id, deployment_id, deployment_revision, status, cause, attempt, root_run_id,
+         host_id, host_epoch, terms_id, held, sealed_input, created_at, started_at)
+     VALUES {rows} ON CONFLICT DO NOTHING",
+    15,
+);
+
+pub(super) async fn insert(connection: &mut AnyConnection, admissions: &[&Admission]) -> Result<(), DbError> {
+    let inserted = INSERT
+        .execute(connection, admissions, |query, admission| {
+            let run = admission.run.to_string();
+            query
+                .bind(admission.account.to_string())
+                .bind(run.clone())
+                .bind(admission.deployment.to_string())
+                .bind(admission.revision)
+                .bind(if admission.host.is_some() { "running" } else { "queued" })
+                .bind("api")
+                .bind(1_i64)
+                .bind(run)
+                .bind(admission.host.map(|(host, _)| host.to_string()))
+                .bind(admission.host.map(|(_, epoch)| epoch))
+                .bind(admission.terms.as_str())
+                .bind(admission.held.0)
+                .bind(admission.sealed_input.as_slice())
+                .bind(admission.at.0)
+                .bind(admission.host.map(|_| admission.at.0))
+        })
+        .await?;
+    if inserted == admissions.len() as u64 { Ok(()) } else { Err(DbError::corrupt("a run's id was used before")) }
+}
+
+static FINISH: SetStatement = SetStatement::new(
+    "WITH v (account_id, id, host_id, host_epoch, outcome, sealed_output, sealed_error, fuel, charged, charges,
+         finished_at) AS (VALUES {rows})
+     UPDATE runs SET status = 'finished', outcome = v.outcome, sealed_output = v.sealed_output,
+         sealed_error = v.sealed_error, fuel = v.fuel, charged = v.charged, charges = v.charges,
+         finished_at = v.finished_at
+     FROM v
+     WHERE runs.account_id = v.account_id AND runs.id = v.id AND runs.status = 'running'
+       AND runs.host_id = v.host_id AND runs.host_epoch = v.host_epoch
+     RETURNING runs.id",
+    11,
+);
+
+/// Finishes the runs that are still their host's; returns their ids.
+pub(super) async fn finish(
+    connection: &mut AnyConnection,
+    settlements: &[Settlement],
+) -> Result<HashSet<String>, DbError> {
+    let rows = FINISH
+        .fetch(connection, settlements, |query, settlement| {
+            query
+                .bind(settlement.account.to_string())
+                .bind(settlement.run.to_string())
+                .bind(settlement.host.0.to_string())
+                .bind(settlement.host.1)
+                .bind(settlement.outcome.as_str())
+                .bind(settlement.sealed_output.as_deref())
+                .bind(settlement.sealed_error.as_deref())
+                .bind(settlement.fuel)
+                .bind(settlement.charge.total().0)
+                .bind(serde_json::to_string(&settlement.charge).unwrap_or_default())
+                .bind(settlement.at.0)
+        })
+        .await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+pub(super) async fn count_queued(connection: &mut AnyConnection, account: &str) -> Result<u64, DbError> {
+    let row = sqlx::query("SELECT COUNT(*) FROM runs WHERE account_id = $1 AND status = 'queued'")
+        .bind(account)
+        .fetch_one(connection)
+        .await?;
+    Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+}
+
+/// A run as it is stored, with the names of what it ran.
+#[derive(Clone, Debug)]
+pub struct StoredRun {
+    /// The run.
+    pub id: RunId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// What ran.
+    pub deployment: DeploymentId,
+    /// The deployment's name.
+    pub deployment_name: String,
+    /// Which revision of it.
+    pub revision: i64,
+    /// The agent's name.
+    pub agent_name: String,
+    /// Its version.
+    pub agent_version: i64,
+    /// `queued`, `running` or `finished`.
+    pub status: String,
+    /// How it ended, once it has.
+    pub outcome: Option<String>,
+    /// Who executes it.
+    pub host: Option<(String, i64)>,
+    /// What was held.
+    pub held: Microcredits,
+    /// Names its terms.
+    pub terms: String,
+    /// The input, sealed.
+    pub sealed_input: Vec<u8>,
+    /// The output, sealed.
+    pub sealed_output: Option<Vec<u8>>,
+    /// The error, sealed.
+    pub sealed_error: Option<Vec<u8>>,
+    /// Fuel that it burned.
+    pub fuel: Option<i64>,
+    /// What it cost.
+    pub charged: Option<Microcredits>,
+    /// The charge's lines, as JSON.
+    pub charges: Option<String>,
+    /// When it was admitted.
+    pub created_at: Micros,
+    /// When it started.
+    pub started_at: Option<Micros>,
+    /// When it ended.
+    pub finished_at: Option<Micros>,
+}
+
+macro_rules! select_runs {
+    ($conditions:literal) => {
+        concat!(
+            "SELECT runs.id, runs.account_id, runs.deployment_id, deployments.name AS deployment_name,
+                 runs.deployment_revision, agents.name AS agent_name, deployment_revisions.agent_version,
+                 runs.status, runs.outcome, runs.host_id, runs.host_epoch, runs.held, runs.terms_id,
+                 runs.sealed_input, runs.sealed_output, runs.sealed_error, runs.fuel, runs.charged, runs.charges,
+                 runs.created_at, runs.started_at, runs.finished_at
+             FROM runs
+             JOIN deployments ON deployments.id = runs.deployment_id
+             JOIN deployment_revisions ON deployment_revisions.deployment_id = runs.deployment_id
+                 AND deployment_revisions.revision = runs.deployment_revision
+             JOIN agents ON agents.id = deployment_revisions.agent_id ",
+            $conditions
+        )
+    };
+}
+
+/// One run of the account.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn get(db: &Db, account: AccountId, run: RunId) -> Result<Option<StoredRun>, DbError> {
+    let row = sqlx::query(select_runs!("WHERE runs.account_id = $1 AND runs.id = $2"))
+        .bind(account.to_string())
+        .bind(run.to_string())
+        .fetch_optional(&db.pool)
+        .await?;
+    row.as_ref().map(stored_run).transpose()
+}
+
+/// Which runs a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// Only runs of this deployment.
+    pub deployment: Option<String>,
+    /// Only runs of this status.
+    pub status: Option<String>,
+    /// Only runs that ended so.
+    pub outcome: Option<String>,
+    /// Only runs before this one.
+    pub before: Option<RunId>,
+}
+
+/// The account's runs, latest first.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn list(db: &Db, account: AccountId, filter: &RunFilter, limit: i64) -> Result<Vec<StoredRun>, DbError> {
+    // An absent filter is the empty text, which no name and no status is.
+    let rows = sqlx::query(select_runs!(
+        "WHERE runs.account_id = $1 AND runs.id < $2
+           AND ($3 = '' OR deployments.name = $3)
+           AND ($4 = '' OR runs.status = $4)
+           AND ($5 = '' OR runs.outcome = $5)
+         ORDER BY runs.id DESC LIMIT $6"
+    ))
+    .bind(account.to_string())
+    .bind(filter.before.map_or_else(|| "~".to_owned(), |run| run.to_string()))
+    .bind(filter.deployment.as_deref().unwrap_or_default())
+    .bind(filter.status.as_deref().unwrap_or_default())
+    .bind(filter.outcome.as_deref().unwrap_or_default())
+    .bind(limit)
+    .fetch_all(&db.pool)
+    .await?;
+    rows.iter().map(stored_run).collect()
+}
+
+/// Accounts with queued runs.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn accounts_with_queued_runs(db: &Db) -> Result<Vec<AccountId>, DbError> {
+    let rows = sqlx::query("SELECT DISTINCT account_id FROM runs WHERE status = 'queued' ORDER BY account_id")
+        .fetch_all(&db.pool)
+        .await?;
+    rows.iter().map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).collect()
+}
+
+/// Claims the account's oldest queued run for a host. None when there is none, or another host was faster.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn claim_next(
+    tx: &mut WriteTx<'_>,
+    account: AccountId,
+    host: (HostId, i64),
+    at: Micros,
+) -> Result<Option<RunId>, DbError> {
+    let row = sqlx::query(
+        "UPDATE runs SET status = 'running', host_id = $2, host_epoch = $3, started_at = $4
+         WHERE account_id = $1 AND status = 'queued'
+           AND id = (SELECT MIN(id) FROM runs WHERE account_id = $1 AND status = 'queued')
+         RETURNING id",
+    )
+    .bind(account.to_string())
+    .bind(host.0.to_string())
+    .bind(host.1)
+    .bind(at.0)
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).transpose()
+}
+
+/// Takes a queued run out of the queue so that it can be settled without having started. False when it is
+/// not queued.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn claim(tx: &mut WriteTx<'_>, account: AccountId, run: RunId, host: (HostId, i64)) -> Result<bool, DbError> {
+    let done = sqlx::query(
+        "UPDATE runs SET status = 'running', host_id = $3, host_epoch = $4
+         WHERE account_id = $1 AND id = $2 AND status = 'queued'",
+    )
+    .bind(account.to_string())
+    .bind(run.to_string())
+    .bind(host.0.to_string())
+    .bind(host.1)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Asks the host that executes the run to cancel it.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn request_cancel(tx: &mut WriteTx<'_>, account: AccountId, run: RunId, at: Micros) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE runs SET cancel_requested_at = $3
+         WHERE account_id = $1 AND id = $2 AND status <> 'finished' AND cancel_requested_at IS NULL",
+    )
+    .bind(account.to_string())
+    .bind(run.to_string())
+    .bind(at.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Runs of this host that somebody asked to cancel.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn cancel_requested(db: &Db, host: HostId) -> Result<Vec<RunId>, DbError> {
+    let rows = sqlx::query(
+        "SELECT id FROM runs WHERE status = 'running' AND host_id = $1 AND cancel_requested_at IS NOT NULL",
+    )
+    .bind(host.to_string())
+    .fetch_all(&db.pool)
+    .await?;
+    rows.iter().map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).collect()
+}
+
+/// Running runs that are not of this host's present epoch.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn running_elsewhere(db: &Db, host: (HostId, i64)) -> Result<Vec<StoredRun>, DbError> {
+    let rows = sqlx::query(select_runs!(
+        "WHERE runs.status = 'running' AND (runs.host_id <> $1 OR runs.host_epoch <> $2)
+         ORDER BY runs.id LIMIT 1000"
+    ))
+    .bind(host.0.to_string())
+    .bind(host.1)
+    .fetch_all(&db.pool)
+    .await?;
+    rows.iter().map(stored_run).collect()
+}
+
+/// Stores terms that are not stored yet.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn store_terms(db: &Db, id: String, terms: String) -> Result<(), DbError> {
+    db.write(move |tx| {
+        let (id, terms) = (id.clone(), terms.clone());
+        Box::pin(async move {
+            sqlx::query("INSERT INTO terms (id, terms) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                .bind(id)
+                .bind(terms)
+                .execute(&mut **tx)
+                .await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// The text of stored terms.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer, or lacks them.
+pub async fn terms(db: &Db, id: &str) -> Result<String, DbError> {
+    let row = sqlx::query("SELECT terms FROM terms WHERE id = $1").bind(id).fetch_optional(&db.pool).await?;
+    row.ok_or(DbError::Missing("terms"))?.try_get(0).map_err(Into::into)
+}
+
+fn stored_run(row: &AnyRow) -> Result<StoredRun, DbError> {
+    let host: Option<String> = row.try_get("host_id")?;
+    let epoch: Option<i64> = row.try_get("host_epoch")?;
+    Ok(StoredRun {
+        id: row.try_get::<String, _>("id")?.parse().map_err(DbError::corrupt)?,
+        account: row.try_get::<String, _>("account_id")?.parse().map_err(DbError::corrupt)?,
+        deployment: row.try_get::<String, _>("deployment_id")?.parse().map_err(DbError::corrupt)?,
+        deployment_name: row.try_get("deployment_name")?,
+        revision: row.try_get("deployment_revision")?,
+        agent_name: row.try_get("agent_name")?,
+        agent_version: row.try_get("agent_version")?,
+        status: row.try_get("status")?,
+        outcome: row.try_get("outcome")?,
+        host: host.zip(epoch),
+        held: Microcredits(row.try_get("held")?),
+        terms: row.try_get("terms_id")?,
+        sealed_input: row.try_get("sealed_input")?,
+        sealed_output: row.try_get("sealed_output")?,
+        sealed_error: row.try_get("sealed_error")?,
+        fuel: row.try_get("fuel")?,
+        charged: row.try_get::<Option<i64>, _>("charged")?.map(Microcredits),
+        charges: row.try_get("charges")?,
+        created_at: Micros(row.try_get("created_at")?),
+        started_at: row.try_get::<Option<i64>, _>("started_at")?.map(Micros),
+        finished_at: row.try_get::<Option<i64>, _>("finished_at")?.map(Micros),
+    })
+}

@@ -1,0 +1,148 @@
+//! Admissions as a set: hold the credits of each tenant with one guarded statement, insert the runs.
+
+use std::collections::BTreeMap;
+
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+
+use super::requests::{Admission, Admitted};
+use crate::db::{DbError, ledger, runs};
+use crate::ledger::{Microcredits, Tenant, Transfer, Verb};
+
+/// Admits what can be admitted; the answers are in the order of the admissions.
+pub(super) async fn admit(
+    connection: &mut AnyConnection,
+    admissions: &[Admission],
+    transfers: &mut Vec<Transfer>,
+) -> Result<Vec<Admitted>, DbError> {
+    if admissions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut answers = Vec::with_capacity(admissions.len());
+    let mut queued = BTreeMap::new();
+    for admission in admissions {
+        answers.push(precondition(connection, admission, &mut queued).await?);
+    }
+    hold(connection, admissions, &mut answers).await?;
+
+    let mut admitted = Vec::with_capacity(admissions.len());
+    for (admission, answer) in admissions.iter().zip(&answers) {
+        match answer {
+            Admitted::Yes => admitted.push(admission),
+            // The request may be made again once there are credits, under the same key.
+            Admitted::Insufficient { .. } | Admitted::QueueFull => forget_key(connection, admission).await?,
+            Admitted::Before(_) | Admitted::KeyReused => {}
+        }
+    }
+    runs::insert(connection, &admitted).await?;
+    transfers.extend(admitted.iter().map(|admission| Transfer {
+        tenant: admission.tenant,
+        subject: admission.run.to_string(),
+        verb: Verb::Hold,
+        amount: admission.held,
+        at: admission.at,
+    }));
+    Ok(answers)
+}
+
+/// Whether anything but credits stands in the way. Only requests with a key, or for the queue, ask the database.
+async fn precondition(
+    connection: &mut AnyConnection,
+    admission: &Admission,
+    queued: &mut BTreeMap<String, u64>,
+) -> Result<Admitted, DbError> {
+    if let Some((key, digest)) = &admission.idempotency {
+        let account = admission.account.to_string();
+        let inserted = sqlx::query(
+            "INSERT INTO idempotency_keys (account_id, name, request_digest, subject, created_at)
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        )
+        .bind(&account)
+        .bind(key)
+        .bind(digest.as_slice())
+        .bind(admission.run.to_string())
+        .bind(admission.at.0)
+        .execute(&mut *connection)
+        .await?;
+        if inserted.rows_affected() == 0 {
+            return earlier(connection, &account, key, digest).await;
+        }
+    }
+    if admission.host.is_none() {
+        let account = admission.account.to_string();
+        let waiting = match queued.get(&account) {
+            Some(&waiting) => waiting,
+            None => runs::count_queued(connection, &account).await?,
+        };
+        if waiting >= admission.queued_runs {
+            return Ok(Admitted::QueueFull);
+        }
+        queued.insert(account, waiting + 1);
+    }
+    Ok(Admitted::Yes)
+}
+
+async fn earlier(
+    connection: &mut AnyConnection,
+    account: &str,
+    key: &str,
+    digest: &[u8; 32],
+) -> Result<Admitted, DbError> {
+    let row = sqlx::query("SELECT request_digest, subject FROM idempotency_keys WHERE account_id = $1 AND name = $2")
+        .bind(account)
+        .bind(key)
+        .fetch_one(connection)
+        .await?;
+    if row.try_get::<Vec<u8>, _>(0)? != digest {
+        return Ok(Admitted::KeyReused);
+    }
+    row.try_get::<String, _>(1)?.parse().map(Admitted::Before).map_err(DbError::corrupt)
+}
+
+async fn forget_key(connection: &mut AnyConnection, admission: &Admission) -> Result<(), DbError> {
+    if let Some((key, _)) = &admission.idempotency {
+        sqlx::query("DELETE FROM idempotency_keys WHERE account_id = $1 AND name = $2")
+            .bind(admission.account.to_string())
+            .bind(key)
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Holds each tenant's sum with one guarded statement. Where the sum is too much, admits in order until the
+/// money is gone. Tenants are touched in the order of their numbers, so that two hosts can't lock crosswise.
+async fn hold(
+    connection: &mut AnyConnection,
+    admissions: &[Admission],
+    answers: &mut [Admitted],
+) -> Result<(), DbError> {
+    let mut tenants: BTreeMap<Tenant, Vec<usize>> = BTreeMap::new();
+    for (position, admission) in admissions.iter().enumerate() {
+        if answers[position] == Admitted::Yes {
+            tenants.entry(admission.tenant).or_default().push(position);
+        }
+    }
+    for (tenant, positions) in tenants {
+        let sum: Microcredits = positions.iter().map(|&position| admissions[position].held).sum();
+        if ledger::hold(connection, tenant, sum).await? {
+            continue;
+        }
+        let (mut available, mut held) = ledger::lock_balance(connection, tenant).await?;
+        let mut afforded = Microcredits::ZERO;
+        for position in positions {
+            let amount = admissions[position].held;
+            if amount <= available {
+                available = available - amount;
+                held += amount;
+                afforded += amount;
+            } else {
+                answers[position] = Admitted::Insufficient { available, held };
+            }
+        }
+        if afforded > Microcredits::ZERO && !ledger::hold(connection, tenant, afforded).await? {
+            return Err(DbError::corrupt("a balance changed under its lock"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! A group of requests in one transaction.
+//!
+//! The order within a group is free, since none of its callers has an answer yet: admissions, then the cold
+//! requests as they came, then settlements, log chunks and transfers, each as one set.
+
+use std::ops::{Deref, DerefMut};
+
+use sqlx::AnyConnection;
+use sqlx::Connection as _;
+
+use super::Mark;
+use super::admissions::admit;
+use super::requests::{Admission, Admitted, ColdRequest, LogChunk, Reply, Request, Settlement};
+use super::settlements::settle;
+use crate::db::engine::DbEngine;
+use crate::db::{DbError, ledger, logs};
+use crate::ids::HostId;
+use crate::ledger::Transfer;
+
+/// A write transaction: the connection, and the transfers that its commit will write.
+pub struct WriteTx<'c> {
+    connection: &'c mut AnyConnection,
+    transfers: &'c mut Vec<Transfer>,
+}
+
+impl WriteTx<'_> {
+    /// Notes a transfer, which the commit writes.
+    pub(in crate::db) fn book(&mut self, transfer: Transfer) {
+        self.transfers.push(transfer);
+    }
+}
+
+impl Deref for WriteTx<'_> {
+    type Target = AnyConnection;
+    fn deref(&self) -> &AnyConnection {
+        self.connection
+    }
+}
+
+impl DerefMut for WriteTx<'_> {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        self.connection
+    }
+}
+
+pub(super) enum GroupOutcome {
+    Committed(Mark),
+    RolledBack(DbError),
+    /// The connection is gone, and with it the answer to the commit that would have left this mark.
+    Lost(Mark, DbError),
+}
+
+#[derive(Default)]
+pub(super) struct Group {
+    admissions: Vec<Admission>,
+    admission_replies: Vec<Reply<Admitted>>,
+    admitted: Vec<Admitted>,
+    settlements: Vec<Settlement>,
+    settlement_replies: Vec<Reply<bool>>,
+    settled: Vec<bool>,
+    logs: Vec<LogChunk>,
+    log_replies: Vec<Reply<()>>,
+    cold: Vec<Box<dyn ColdRequest>>,
+}
+
+impl Group {
+    pub(super) fn new(requests: Vec<Request>) -> Self {
+        let mut group = Self::default();
+        for request in requests {
+            match request {
+                Request::Admit(admission, reply) => {
+                    group.admissions.push(*admission);
+                    group.admission_replies.push(reply);
+                }
+                Request::Settle(settlement, reply) => {
+                    group.settlements.push(*settlement);
+                    group.settlement_replies.push(reply);
+                }
+                Request::Log(chunk, reply) => {
+                    group.logs.push(chunk);
+                    group.log_replies.push(reply);
+                }
+                Request::Cold(cold) => group.cold.push(cold),
+                Request::Stop => {}
+            }
+        }
+        group
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.admissions.len() + self.settlements.len() + self.logs.len() + self.cold.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Does all of it in one transaction.
+    pub(super) async fn apply(
+        &mut self,
+        connection: &mut AnyConnection,
+        engine: DbEngine,
+        host: HostId,
+        before: &Mark,
+    ) -> GroupOutcome {
+        let mut tx = match connection.begin_with(engine.begin()).await {
+            Ok(tx) => tx,
+            Err(error) => return GroupOutcome::Lost(before.clone(), error.into()),
+        };
+        let mark = match self.statements(&mut tx, host, before).await {
+            Ok(mark) => mark,
+            Err(error) => {
+                return match tx.rollback().await {
+                    Ok(()) => GroupOutcome::RolledBack(error),
+                    // A transaction whose connection is gone is rolled back by the engine.
+                    Err(lost) => GroupOutcome::Lost(before.clone(), lost.into()),
+                };
+            }
+        };
+        match tx.commit().await {
+            Ok(()) => GroupOutcome::Committed(mark),
+            Err(error) => GroupOutcome::Lost(mark, error.into()),
+        }
+    }
+
+    async fn statements(
+        &mut self,
+        connection: &mut AnyConnection,
+        host: HostId,
+        before: &Mark,
+    ) -> Result<Mark, DbError> {
+        let mut transfers = Vec::with_capacity(self.admissions.len() + 2 * self.settlements.len());
+        self.admitted = admit(connection, &self.admissions, &mut transfers).await?;
+        for cold in &self.cold {
+            cold_request(connection, cold.as_ref(), &mut transfers).await?;
+        }
+        self.settled = settle(connection, &self.settlements, &mut transfers).await?;
+        let last_chunks = self
+            .settlements
+            .iter()
+            .zip(&self.settled)
+            .filter_map(|(settlement, &settled)| settlement.log.as_ref().filter(|_| settled));
+        let chunks: Vec<&LogChunk> = self.logs.iter().chain(last_chunks).collect();
+        logs::insert(connection, &chunks).await?;
+        ledger::insert_transfers(connection, host, before, &transfers).await
+    }
+
+    pub(super) fn answer(self) {
+        // A caller that no longer waits needs no answer.
+        for (reply, admitted) in self.admission_replies.into_iter().zip(self.admitted) {
+            let _ = reply.send(Ok(admitted));
+        }
+        for (reply, settled) in self.settlement_replies.into_iter().zip(self.settled) {
+            let _ = reply.send(Ok(settled));
+        }
+        for reply in self.log_replies {
+            let _ = reply.send(Ok(()));
+        }
+        for cold in self.cold {
+            cold.answer();
+        }
+    }
+
+    /// Answers a group of one with its error.
+    pub(super) fn fail(self, error: DbError) {
+        if let Some(reply) = self.admission_replies.into_iter().next() {
+            let _ = reply.send(Err(error));
+        } else if let Some(reply) = self.settlement_replies.into_iter().next() {
+            let _ = reply.send(Err(error));
+        } else if let Some(reply) = self.log_replies.into_iter().next() {
+            let _ = reply.send(Err(error));
+        } else if let Some(cold) = self.cold.into_iter().next() {
+            cold.fail(error);
+        }
+    }
+
+    /// The same requests, each in a group of its own.
+    pub(super) fn singles(self) -> Vec<Self> {
+        let admissions = self.admissions.into_iter().zip(self.admission_replies);
+        let settlements = self.settlements.into_iter().zip(self.settlement_replies);
+        admissions
+            .map(|(admission, reply)| Request::Admit(Box::new(admission), reply))
+            .chain(self.cold.into_iter().map(Request::Cold))
+            .chain(settlements.map(|(settlement, reply)| Request::Settle(Box::new(settlement), reply)))
+            .chain(self.logs.into_iter().zip(self.log_replies).map(|(chunk, reply)| Request::Log(chunk, reply)))
+            .map(|request| Self::new(vec![request]))
+            .collect()
+    }
+}
+
+/// A cold request in a savepoint of its own: what it refuses leaves the rest of the group alone.
+async fn cold_request(
+    connection: &mut AnyConnection,
+    cold: &dyn ColdRequest,
+    transfers: &mut Vec<Transfer>,
+) -> Result<(), DbError> {
+    let booked = transfers.len();
+    let mut savepoint = connection.begin().await?;
+    let outcome = cold.apply(&mut WriteTx { connection: &mut savepoint, transfers }).await;
+    if outcome.is_ok() {
+        savepoint.commit().await?;
+    } else {
+        savepoint.rollback().await?;
+        transfers.truncate(booked);
+    }
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! Settlements as a set: finish the runs that are still ours, move the credits of each tenant once.
+
+use std::collections::{BTreeMap, HashSet};
+
+use sqlx::AnyConnection;
+
+use super::requests::Settlement;
+use crate::db::{DbError, ledger, runs};
+use crate::ledger::{Microcredits, Tenant, Transfer, Verb};
+
+/// Finishes the runs and books what they cost. False for a run that was no longer this host's.
+pub(super) async fn settle(
+    connection: &mut AnyConnection,
+    settlements: &[Settlement],
+    transfers: &mut Vec<Transfer>,
+) -> Result<Vec<bool>, DbError> {
+    if settlements.is_empty() {
+        return Ok(Vec::new());
+    }
+    let finished: HashSet<String> = runs::finish(connection, settlements).await?;
+    let settled: Vec<bool> = settlements.iter().map(|each| finished.contains(&each.run.to_string())).collect();
+
+    let mut moved: BTreeMap<Tenant, (Microcredits, Microcredits)> = BTreeMap::new();
+    for (settlement, _) in settlements.iter().zip(&settled).filter(|(_, settled)| **settled) {
+        let charged = settlement.charge.total();
+        if charged > settlement.held {
+            return Err(DbError::corrupt(format!("run {} would cost more than was held", settlement.run)));
+        }
+        let released = settlement.held - charged;
+        let sums = moved.entry(settlement.tenant).or_default();
+        sums.0 += settlement.held;
+        sums.1 += released;
+        for (verb, amount) in [(Verb::Settle, charged), (Verb::Release, released)] {
+            if amount > Microcredits::ZERO {
+                transfers.push(Transfer {
+                    tenant: settlement.tenant,
+                    subject: settlement.run.to_string(),
+                    verb,
+                    amount,
+                    at: settlement.at,
+                });
+            }
+        }
+    }
+    for (tenant, (held, released)) in moved {
+        ledger::unhold(connection, tenant, held, released).await?;
+    }
+    Ok(settled)
+}

@@ -1,0 +1,141 @@
+//! Ids that say what they name: TypeIDs (a prefix and a UUIDv7 in base32), sorted by the time of their making.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+/// Why a text is not an id of the expected kind.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("expected an id like `{prefix}_01jz…` with 26 characters after the prefix")]
+pub struct InvalidId {
+    prefix: &'static str,
+}
+
+macro_rules! ids {
+    ($( $(#[$doc:meta])* $name:ident = $prefix:literal; )+) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A new id, later than every id that this process made before.
+            #[must_use]
+            pub fn generate() -> Self { Self(Uuid::now_v7()) }
+
+            /// The 26 characters after the prefix.
+            #[must_use]
+            pub fn suffix(&self) -> String { encode(self.0) }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!($prefix, "_"))?;
+                f.write_str(&encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { fmt::Display::fmt(self, f) }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                text.strip_prefix(concat!($prefix, "_"))
+                    .and_then(decode)
+                    .map(Self)
+                    .ok_or(InvalidId { prefix: $prefix })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+ };
+}
+
+ids! {
+    /// A tenant.
+    AccountId = "acc";
+    /// A named definition of an agent.
+    AgentId = "agt";
+    /// An API key of an account.
+    ApiKeyId = "key";
+    /// A deployment.
+    DeploymentId = "dep";
+    /// An adjustment that an operator booked.
+    GrantId = "grt";
+    /// A host, for as long as its data folder lives.
+    HostId = "hst";
+    /// A key of an operator.
+    OperatorKeyId = "opk";
+    /// One request, for its log lines and its `X-Request-Id`.
+    RequestId = "req";
+    /// A run.
+    RunId = "run";
+}
+
+/// Crockford's base32 in lower case, as the TypeID specification (version 0.3) has it.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+fn encode(uuid: Uuid) -> String {
+    let bits = uuid.as_u128();
+    (0..26).rev().map(|position| char::from(ALPHABET[((bits >> (position * 5)) & 31) as usize])).collect()
+}
+
+fn decode(text: &str) -> Option<Uuid> {
+    // 26 characters hold 130 bits, so the first of them may only use three.
+    if text.len() != 26 || text.as_bytes()[0] > b'7' {
+        return None;
+    }
+    let mut bits: u128 = 0;
+    for byte in text.bytes() {
+        let digit = ALPHABET.iter().position(|&letter| letter == byte)?;
+        bits = (bits << 5) | digit as u128;
+    }
+    Some(Uuid::from_u128(bits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_survives_its_text() {
+        let id = RunId::generate();
+        assert_eq!(id.to_string().parse::<RunId>(), Ok(id));
+    }
+
+    #[test]
+    fn the_specifications_example_is_read() {
+        let uuid = Uuid::parse_str("01890a5d-ac96-774b-bcce-b302099a8057").unwrap();
+        assert_eq!(encode(uuid), "01h455vb4pex5vsknk084sn02q");
+        assert_eq!(decode("01h455vb4pex5vsknk084sn02q"), Some(uuid));
+    }
+
+    #[test]
+    fn another_kind_a_wrong_length_and_an_overflow_are_refused() {
+        assert!("acc_01h455vb4pex5vsknk084sn02q".parse::<RunId>().is_err());
+        assert!("run_01h455vb4pex5vsknk084sn02".parse::<RunId>().is_err());
+        assert!("run_81h455vb4pex5vsknk084sn02q".parse::<RunId>().is_err());
+        assert!("run_01h455vb4pex5vsknk084sn0Iq".parse::<RunId>().is_err());
+    }
+
+    #[test]
+    fn later_ids_sort_later() {
+        let (first, second) = (RunId::generate(), RunId::generate());
+        assert!(first.to_string() < second.to_string());
+    }
+}

@@ -1,0 +1,15 @@
+//! Money: amounts, prices, and the verbs that move credits. Nothing else in the host moves a credit.
+//!
+//! Double entry: a [`Transfer`] moves an amount between two ledger accounts, and its [`Verb`] says which two,
+//! so that no transfer can be unbalanced. Only a tenant's credits and holds have balance rows; revenue and
+//! grants are sums over the transfers.
+
+mod amount;
+mod charge;
+mod price;
+mod transfer;
+
+pub use amount::Microcredits;
+pub use charge::{Charge, ChargeLine};
+pub use price::{Metered, Prices, Terms};
+pub use transfer::{ChainHead, Tenant, Transfer, Verb};
