@@ -1,0 +1,211 @@
+//! The operator's file: typed, checked once, with every error naming file, line, key and reason.
+
+mod check;
+mod show;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+pub use check::ConfigError;
+pub use show::{Origin, Shown};
+
+use crate::ledger::Prices;
+use crate::limits::{AccountLimits, AccountLimitsOverlay, RunLimits, RunLimitsOverlay};
+
+/// The name of the operator's file within the data folder.
+pub const FILE_NAME: &str = "aaasp.toml";
+
+/// The plan of an account that was given no other.
+pub const DEFAULT_PLAN: &str = "default";
+
+/// What flags and their `AAASP_*` twins set; each wins over the file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--listen`.
+    pub listen: Option<SocketAddr>,
+    /// `--metrics-listen`.
+    pub metrics_listen: Option<SocketAddr>,
+    /// `--database`.
+    pub database: Option<SecretString>,
+    /// `--config`; without it, `aaasp.toml` in the data folder when there is one.
+    pub file: Option<PathBuf>,
+}
+
+/// The effective configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The file that was read, if any.
+    pub file: Option<PathBuf>,
+    /// What file and flags say, defaults filled in.
+    pub values: Values,
+    /// A PostgreSQL URL; none is the embedded database in the data folder.
+    pub database: Option<SecretString>,
+    shown: Vec<Shown>,
+}
+
+/// The values of the file. `database` is apart, since its URL holds a password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Values {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where Prometheus scrapes; none serves no metrics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// A PostgreSQL URL. Better given as `AAASP_DATABASE_URL`, which no backup of the file holds.
+    #[serde(skip_serializing)]
+    pub database: Option<String>,
+    /// What the host takes on.
+    pub host: HostValues,
+    /// The host's limits, which no plan and no deployment passes.
+    pub limits: LimitValues,
+    /// Plans by name; `default` always exists.
+    pub plans: BTreeMap<String, PlanValues>,
+    /// What work costs.
+    pub prices: Prices,
+    /// How long things are kept.
+    pub retention: RetentionValues,
+}
+
+/// What the host takes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HostValues {
+    /// Runs that execute at the same time.
+    pub concurrent_runs: u32,
+    /// Linear memory that all runs together may reserve, in bytes.
+    pub memory_bytes: u64,
+    /// Stack of a guest, in bytes. It is the engine's, so no plan and no deployment can set it.
+    pub stack_bytes: u64,
+    /// Memory for loaded components, in bytes.
+    pub component_cache_bytes: u64,
+    /// Address space of the child process that compiles, in bytes.
+    pub compile_memory_bytes: u64,
+    /// Time that one compilation may take, in milliseconds.
+    pub compile_ms: u64,
+    /// How long running runs may go on after a request to stop, in milliseconds.
+    pub shutdown_grace_ms: u64,
+}
+
+impl Default for HostValues {
+    fn default() -> Self {
+        Self {
+            concurrent_runs: 64,
+            memory_bytes: 8 << 30,
+            stack_bytes: 1 << 20,
+            component_cache_bytes: 1 << 30,
+            compile_memory_bytes: 4 << 30,
+            compile_ms: 120_000,
+            shutdown_grace_ms: 10_000,
+        }
+    }
+}
+
+/// The host's limits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitValues {
+    /// Of one run.
+    pub run: RunLimitsOverlay,
+    /// Of one account.
+    pub account: AccountLimitsOverlay,
+}
+
+/// A plan: limits below the host's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PlanValues {
+    /// The plan's limits; what it leaves out is the host's.
+    pub limits: LimitValues,
+}
+
+/// How long things are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionValues {
+    /// Logs of runs, in days.
+    pub log_days: u32,
+    /// Idempotency keys, in hours.
+    pub idempotency_hours: u32,
+}
+
+impl Default for RetentionValues {
+    fn default() -> Self {
+        Self { log_days: 90, idempotency_hours: 48 }
+    }
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            metrics_listen: None,
+            database: None,
+            host: HostValues::default(),
+            limits: LimitValues::default(),
+            plans: BTreeMap::from([(DEFAULT_PLAN.to_owned(), PlanValues::default())]),
+            prices: Prices::default(),
+            retention: RetentionValues::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the operator's file, if there is one, and lays the flags over it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file, the line, the key and the reason.
+    pub fn load(data: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let default_file = data.join(FILE_NAME);
+        let file = overrides.file.clone().or_else(|| default_file.exists().then_some(default_file));
+        let text = match &file {
+            Some(path) => std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?,
+            None => String::new(),
+        };
+        let mut values = check::parse(file.as_deref(), &text)?;
+        values.plans.entry(DEFAULT_PLAN.to_owned()).or_default();
+        let shown = show::effective(&values, file.as_deref(), &text, overrides);
+        if let Some(listen) = overrides.listen {
+            values.listen = listen;
+        }
+        values.metrics_listen = overrides.metrics_listen.or(values.metrics_listen);
+        let database = overrides.database.clone().or_else(|| values.database.take().map(SecretString::from));
+        Ok(Self { data: data.to_owned(), file, values, database, shown })
+    }
+
+    /// Every effective value, and where it comes from.
+    #[must_use]
+    pub fn shown(&self) -> &[Shown] {
+        &self.shown
+    }
+
+    /// The host's limits of one run.
+    #[must_use]
+    pub fn host_run_limits(&self) -> RunLimits {
+        RunLimits::default().replaced_by(&self.values.limits.run)
+    }
+
+    /// The limits of one run under a plan. An unknown plan is the default one.
+    #[must_use]
+    pub fn run_limits(&self, plan: &str) -> RunLimits {
+        let host = self.host_run_limits();
+        self.plan(plan).map_or_else(|| host.clone(), |plan| host.min(&plan.limits.run))
+    }
+
+    /// The limits of an account under a plan. An unknown plan is the default one.
+    #[must_use]
+    pub fn account_limits(&self, plan: &str) -> AccountLimits {
+        let host = AccountLimits::default().replaced_by(&self.values.limits.account);
+        self.plan(plan).map_or_else(|| host.clone(), |plan| host.min(&plan.limits.account))
+    }
+
+    fn plan(&self, name: &str) -> Option<&PlanValues> {
+        self.values.plans.get(name).or_else(|| self.values.plans.get(DEFAULT_PLAN))
+    }
+}

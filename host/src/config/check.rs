@@ -1,0 +1,132 @@
+//! Reads the file's text and refuses what can't be meant, naming file, line, key and reason.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::Values;
+use crate::limits::RunLimits;
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{}: {reason}", .file.display(), .line.map(|line| format!(":{line}")).unwrap_or_default())]
+pub struct ConfigError {
+    file: PathBuf,
+    line: Option<usize>,
+    reason: String,
+}
+
+impl ConfigError {
+    pub(super) fn unreadable(file: &Path, error: &std::io::Error) -> Self {
+        Self { file: file.to_owned(), line: None, reason: format!("the file can't be read: {error}") }
+    }
+}
+
+pub(super) fn parse(file: Option<&Path>, text: &str) -> Result<Values, ConfigError> {
+    let file = file.unwrap_or_else(|| Path::new(super::FILE_NAME));
+    let values: Values = toml::from_str(text).map_err(|error| {
+        let line = error.span().map(|span| line_at(text, span.start));
+        let mut reason = error.message().to_owned();
+        if reason.contains("invalid type: string") {
+            reason.push_str("; values are plain integers, in the unit that the key's name ends in");
+        }
+        let key = error.span().and_then(|span| key_at(text, span)).map_or_else(String::new, |key| format!("`{key}`: "));
+        ConfigError { file: file.to_owned(), line, reason: format!("{key}{reason}") }
+    })?;
+    for (key, reason) in impossible(&values) {
+        let line = span_of(text, &key).map(|span| line_at(text, span.start));
+        return Err(ConfigError { file: file.to_owned(), line, reason: format!("`{key}`: {reason}") });
+    }
+    Ok(values)
+}
+
+/// What each value allows alone and all of them don't allow together.
+fn impossible(values: &Values) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut refuse = |wrong: bool, key: &str, reason: String| {
+        if wrong {
+            found.push((key.to_owned(), reason));
+        }
+    };
+    let host = &values.host;
+    let run = RunLimits::default().replaced_by(&values.limits.run);
+    refuse(host.concurrent_runs == 0, "host.concurrent_runs", "a host that runs nothing is no host".to_owned());
+    refuse(
+        run.memory_bytes > host.memory_bytes,
+        if values.limits.run.memory_bytes.is_some() { "limits.run.memory_bytes" } else { "host.memory_bytes" },
+        format!("one run may use {} bytes, but all runs together only {}", run.memory_bytes, host.memory_bytes),
+    );
+    refuse(
+        !(65_536..=(16 << 20)).contains(&host.stack_bytes),
+        "host.stack_bytes",
+        "a stack is between 65536 and 16777216 bytes".to_owned(),
+    );
+    refuse(run.memory_bytes > 4 << 30, "limits.run.memory_bytes", "a 32-bit guest has no more than 4294967296".to_owned());
+    refuse(
+        host.compile_memory_bytes < 512 << 20,
+        "host.compile_memory_bytes",
+        "below 536870912 no component compiles".to_owned(),
+    );
+    refuse(
+        values.metrics_listen.is_some_and(|metrics| metrics == values.listen && metrics.port() != 0),
+        "metrics_listen",
+        "metrics need a listener of their own; this is the API's".to_owned(),
+    );
+    for name in values.plans.keys() {
+        refuse(name.is_empty() || name.len() > 63, "plans", "a plan's name has 1 to 63 characters".to_owned());
+    }
+    found
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    text[..offset.min(text.len())].matches('\n').count() + 1
+}
+
+/// The key whose value or name covers a span.
+fn key_at(text: &str, span: Range<usize>) -> Option<String> {
+    let line = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let key = text[line..].split(['=', '\n']).next()?.trim();
+    (!key.is_empty() && !key.starts_with('[')).then(|| key.to_owned())
+}
+
+/// Where the value of a dotted key stands.
+fn span_of(text: &str, key: &str) -> Option<Range<usize>> {
+    let document = toml_edit::Document::parse(text).ok()?;
+    let mut item = document.as_item();
+    for part in key.split('.') {
+        item = item.get(part)?;
+    }
+    item.span()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        parse(Some(Path::new("aaasp.toml")), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let message = error("listen = \"127.0.0.1:1\"\n[prices]\nrun_credits = 1\n");
+        assert!(message.starts_with("aaasp.toml:3: `run_credits`: unknown field"), "{message}");
+    }
+
+    #[test]
+    fn a_wrong_unit_is_explained() {
+        let message = error("[limits.run]\nwall_clock_ms = \"30s\"\n");
+        assert!(message.starts_with("aaasp.toml:2: `wall_clock_ms`"), "{message}");
+        assert!(message.contains("plain integers"), "{message}");
+    }
+
+    #[test]
+    fn an_impossible_combination_is_named_with_its_line() {
+        let message = error("[host]\nmemory_bytes = 1000\n");
+        assert!(message.starts_with("aaasp.toml:2: `host.memory_bytes`"), "{message}");
+    }
+
+    #[test]
+    fn an_empty_file_is_every_default() {
+        assert_eq!(parse(None, "").unwrap().prices.run_microcredits, 10);
+    }
+}
