@@ -1,1 +1,3 @@
-fn main(){}
+//! Set-up, demo, test and bench.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The suite: one test binary, so that it links once. Its modules mirror the routes and the promises.
+
+mod invariants;
