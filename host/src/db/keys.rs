@@ -48,17 +48,18 @@ pub async fn insert_api_key(
     Ok(())
 }
 
-/// The account and key that a digest belongs to, unless it is revoked.
+/// The key that a digest belongs to, unless it is revoked, with the digest as it is stored.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn api_key_by_digest(db: &Db, digest: &[u8; 32]) -> Result<Option<StoredApiKey>, DbError> {
-    let row =
-        sqlx::query("SELECT id, account_id, name, created_at FROM api_keys WHERE digest = $1 AND revoked_at IS NULL")
-            .bind(digest.as_slice())
-            .fetch_optional(&db.pool)
-            .await?;
-    row.as_ref().map(stored_api_key).transpose()
+pub async fn api_key_by_digest(db: &Db, digest: &[u8; 32]) -> Result<Option<(StoredApiKey, Vec<u8>)>, DbError> {
+    let row = sqlx::query(
+        "SELECT id, account_id, name, created_at, digest FROM api_keys WHERE digest = $1 AND revoked_at IS NULL",
+    )
+    .bind(digest.as_slice())
+    .fetch_optional(&db.pool)
+    .await?;
+    row.map(|row| Ok((stored_api_key(&row)?, row.try_get(4)?))).transpose()
 }
 
 /// The account's keys that are not revoked, latest first.
