@@ -14,6 +14,7 @@ pub mod keys;
 pub mod ledger;
 pub mod logs;
 mod migrate;
+pub mod retention;
 pub mod runs;
 mod sets;
 pub mod settings;

@@ -1,10 +1,14 @@
 //! AAASP, agents as a service: the host of sandboxed agents, as a library for its binary and tests.
 
 pub mod accounts;
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod http;
 pub mod ids;
 pub mod ledger;
 pub mod limits;
+pub mod names;
+pub mod runs;
 pub mod vault;

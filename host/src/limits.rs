@@ -11,7 +11,7 @@ macro_rules! limits {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         pub struct $full { $( $(#[$doc])* pub $name: u64, )+ }
 
         $(#[$overlay_meta])*
@@ -81,6 +81,8 @@ limits! {
         open_files: 64,
         /// Entries of the run's resource table: streams, descriptors, requests, pollables.
         resource_handles: 1_000,
+        /// Runs of the same deployment that execute at the same time on one host.
+        concurrent_runs: 64,
         /// Outgoing HTTP requests.
         http_requests: 50,
         /// Bytes of all outgoing HTTP request bodies and headers.

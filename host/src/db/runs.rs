@@ -216,45 +216,41 @@ pub async fn accounts_with_queued_runs(db: &Db) -> Result<Vec<AccountId>, DbErro
     rows.iter().map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).collect()
 }
 
-/// Claims the account's oldest queued run for a host. None when there is none, or another host was faster.
+/// The account's oldest queued run.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn claim_next(
-    tx: &mut WriteTx<'_>,
-    account: AccountId,
-    host: (HostId, i64),
-    at: Micros,
-) -> Result<Option<RunId>, DbError> {
-    let row = sqlx::query(
-        "UPDATE runs SET status = 'running', host_id = $2, host_epoch = $3, started_at = $4
-         WHERE account_id = $1 AND status = 'queued'
-           AND id = (SELECT MIN(id) FROM runs WHERE account_id = $1 AND status = 'queued')
-         RETURNING id",
-    )
+pub async fn next_queued(db: &Db, account: AccountId) -> Result<Option<StoredRun>, DbError> {
+    let row = sqlx::query(select_runs!(
+        "WHERE runs.account_id = $1 AND runs.status = 'queued' ORDER BY runs.id LIMIT 1"
+    ))
     .bind(account.to_string())
-    .bind(host.0.to_string())
-    .bind(host.1)
-    .bind(at.0)
-    .fetch_optional(&mut **tx)
+    .fetch_optional(&db.pool)
     .await?;
-    row.map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).transpose()
+    row.as_ref().map(stored_run).transpose()
 }
 
-/// Takes a queued run out of the queue so that it can be settled without having started. False when it is
-/// not queued.
+/// Takes a run out of the queue, to start it at a moment or to settle it without having started. False when
+/// it is not queued any more.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn claim(tx: &mut WriteTx<'_>, account: AccountId, run: RunId, host: (HostId, i64)) -> Result<bool, DbError> {
+pub async fn claim(
+    tx: &mut WriteTx<'_>,
+    account: AccountId,
+    run: RunId,
+    host: (HostId, i64),
+    starts_at: Option<Micros>,
+) -> Result<bool, DbError> {
     let done = sqlx::query(
-        "UPDATE runs SET status = 'running', host_id = $3, host_epoch = $4
+        "UPDATE runs SET status = 'running', host_id = $3, host_epoch = $4, started_at = $5
          WHERE account_id = $1 AND id = $2 AND status = 'queued'",
     )
     .bind(account.to_string())
     .bind(run.to_string())
     .bind(host.0.to_string())
     .bind(host.1)
+    .bind(starts_at.map(|at| at.0))
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)

@@ -111,7 +111,7 @@ impl Prices {
 }
 
 /// The terms that a run was admitted under: kept with it, so that a later price list changes nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// The price list.
     pub prices: Prices,

@@ -1,0 +1,28 @@
+//! App: what every handler shares.
+
+use std::sync::Arc;
+
+use crate::accounts::{Accounts, Callers};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::runs::Runs;
+use crate::runtime::Runtime;
+
+/// What every handler shares.
+pub struct App {
+    /// The operator's configuration.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: Clock,
+    /// The database.
+    pub db: Db,
+    /// Accounts, keys and grants.
+    pub accounts: Accounts,
+    /// Who callers are.
+    pub callers: Callers,
+    /// The sandbox.
+    pub runtime: Arc<Runtime>,
+    /// Runs and deployments.
+    pub runs: Arc<Runs>,
+}

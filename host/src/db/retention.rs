@@ -1,0 +1,53 @@
+//! Deletes what was kept as long as was promised, in small batches that hold up nobody.
+
+use super::{Db, DbError};
+use crate::clock::Micros;
+
+/// Rows of one commit.
+const BATCH: i64 = 500;
+
+/// Deletes log chunks that were written before a moment. Returns how many.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
+pub async fn delete_logs(db: &Db, before: Micros) -> Result<u64, DbError> {
+    delete_in_batches(
+        db,
+        "DELETE FROM log_chunks WHERE (account_id, run_id, first_sequence) IN (
+             SELECT account_id, run_id, first_sequence FROM log_chunks WHERE created_at < $1 LIMIT $2)",
+        before,
+    )
+    .await
+}
+
+/// Deletes idempotency keys that were used before a moment. Returns how many.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
+pub async fn delete_idempotency_keys(db: &Db, before: Micros) -> Result<u64, DbError> {
+    delete_in_batches(
+        db,
+        "DELETE FROM idempotency_keys WHERE (account_id, name) IN (
+             SELECT account_id, name FROM idempotency_keys WHERE created_at < $1 LIMIT $2)",
+        before,
+    )
+    .await
+}
+
+async fn delete_in_batches(db: &Db, statement: &'static str, before: Micros) -> Result<u64, DbError> {
+    let mut deleted = 0;
+    loop {
+        let batch = db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let done = sqlx::query(statement).bind(before.0).bind(BATCH).execute(&mut **tx).await?;
+                    Ok(done.rows_affected())
+                })
+            })
+            .await?;
+        deleted += batch;
+        if batch < BATCH.unsigned_abs() {
+            return Ok(deleted);
+        }
+    }
+}

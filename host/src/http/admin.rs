@@ -1,0 +1,174 @@
+//! `/v1/admin`: what an operator does: make accounts, give credits, suspend.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::Problem;
+use super::accounts::AccountView;
+use super::auth::Operator;
+use super::body::{Json, PathId};
+use super::page::{Page, PageQuery, QueryOf};
+use crate::accounts::Account;
+use crate::app::App;
+use crate::config::DEFAULT_PLAN;
+use crate::db::ledger;
+use crate::ids::{AccountId, GrantId};
+use crate::ledger::Microcredits;
+
+/// The largest single grant: a thousand million credits.
+const LARGEST_GRANT: Microcredits = Microcredits(1_000_000_000 * Microcredits::PER_CREDIT);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewAccount {
+    email: String,
+    plan: Option<String>,
+    #[serde(default)]
+    grant_microcredits: Microcredits,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Opened {
+    account: AccountId,
+    api_key: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct AdminAccountView {
+    #[serde(flatten)]
+    account: AccountView,
+    available_microcredits: Microcredits,
+    held_microcredits: Microcredits,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountChange {
+    status: Status,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Active,
+    Suspended,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewGrant {
+    amount_microcredits: Microcredits,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Granted {
+    id: GrantId,
+    amount_microcredits: Microcredits,
+}
+
+/// All accounts, latest first.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    _: Operator,
+    QueryOf(query): QueryOf<PageQuery>,
+) -> Result<Answer<Page<AdminAccountView>>, Problem> {
+    let mut views = Vec::new();
+    for account in app.accounts.list(query.after_id()?, query.asked()).await? {
+        views.push((account.id, view(&app, &account).await?));
+    }
+    let page = Page::of(views, query.limit(), |(id, _)| id.to_string());
+    Ok(Answer(page.map(|(_, view)| view)))
+}
+
+/// Makes an account with its first key, which is shown once, and an optional grant.
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    _: Operator,
+    Json(new): Json<NewAccount>,
+) -> Result<(StatusCode, Answer<Opened>), Problem> {
+    let email = checked_email(&new.email)?;
+    let plan = new.plan.as_deref().unwrap_or(DEFAULT_PLAN);
+    if !app.config.values.plans.contains_key(plan) {
+        return Err(Problem::invalid("/plan", format!("there is no plan `{plan}`")));
+    }
+    if new.grant_microcredits != Microcredits::ZERO {
+        checked_grant("/grant_microcredits", new.grant_microcredits)?;
+    }
+    let id = app.accounts.create(email, plan).await?;
+    let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    let (_, secret) = app.accounts.create_api_key(id, "first", account.limits.api_keys.max(1)).await?;
+    if new.grant_microcredits > Microcredits::ZERO {
+        app.accounts.grant(account.tenant, new.grant_microcredits).await?;
+    }
+    Ok((StatusCode::CREATED, Answer(Opened { account: id, api_key: secret.expose().to_owned() })))
+}
+
+/// One account.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    _: Operator,
+    PathId(id): PathId<AccountId>,
+) -> Result<Answer<AdminAccountView>, Problem> {
+    let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    view(&app, &account).await.map(Answer)
+}
+
+/// Suspends an account, or makes it active again. It holds here at once and on every host within a second.
+pub(super) async fn update(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    PathId(id): PathId<AccountId>,
+    Json(change): Json<AccountChange>,
+) -> Result<Answer<AdminAccountView>, Problem> {
+    let status = match change.status {
+        Status::Active => "active",
+        Status::Suspended => "suspended",
+    };
+    app.accounts.set_status(id, status).await?;
+    app.callers.forget();
+    show(State(app), operator, PathId(id)).await
+}
+
+/// Gives credits to an account.
+pub(super) async fn grant(
+    State(app): State<Arc<App>>,
+    _: Operator,
+    PathId(id): PathId<AccountId>,
+    Json(new): Json<NewGrant>,
+) -> Result<(StatusCode, Answer<Granted>), Problem> {
+    checked_grant("/amount_microcredits", new.amount_microcredits)?;
+    let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    let grant = app.accounts.grant(account.tenant, new.amount_microcredits).await?;
+    Ok((StatusCode::CREATED, Answer(Granted { id: grant, amount_microcredits: new.amount_microcredits })))
+}
+
+async fn view(app: &App, account: &Account) -> Result<AdminAccountView, Problem> {
+    let (available, held) = ledger::balance(&app.db, account.tenant).await?;
+    Ok(AdminAccountView {
+        account: AccountView::of(account)?,
+        available_microcredits: available,
+        held_microcredits: held,
+    })
+}
+
+fn checked_grant(pointer: &str, amount: Microcredits) -> Result<(), Problem> {
+    if (Microcredits(1)..=LARGEST_GRANT).contains(&amount) {
+        return Ok(());
+    }
+    Err(Problem::invalid(pointer, format!("a grant is between 1 and {} microcredits", LARGEST_GRANT.0)))
+}
+
+/// An address that mail could be sent to: one `@` with something on both sides (RFC 5321 allows 254 bytes).
+pub(crate) fn checked_email(email: &str) -> Result<&str, Problem> {
+    let email = email.trim();
+    let good = email.len() <= 254
+        && !email.chars().any(|c| c.is_whitespace() || c.is_control())
+        && email.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && domain.contains('.') && !domain.contains('@') && !domain.starts_with('.') && !domain.ends_with('.')
+        });
+    if good { Ok(email) } else { Err(Problem::invalid("/email", "this is not an email address")) }
+}

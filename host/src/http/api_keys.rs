@@ -1,0 +1,83 @@
+//! `/v1/api-keys`: the account's keys. A secret is shown once, when it is made.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::Problem;
+use super::body::{Json, PathId};
+use super::page::{Page, PageQuery, QueryOf};
+use crate::accounts::Caller;
+use crate::app::App;
+use crate::clock::Micros;
+use crate::db::keys::{self, StoredApiKey};
+use crate::ids::ApiKeyId;
+
+#[derive(Debug, Serialize)]
+pub(super) struct ApiKeyView {
+    id: ApiKeyId,
+    name: String,
+    created_at: Micros,
+    /// The key itself; only in the answer that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewApiKey {
+    name: String,
+}
+
+impl ApiKeyView {
+    pub(super) fn of(key: StoredApiKey, secret: Option<&str>) -> Self {
+        Self { id: key.id, name: key.name, created_at: key.created_at, api_key: secret.map(str::to_owned) }
+    }
+}
+
+/// The account's keys, latest first, without their secrets.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    QueryOf(query): QueryOf<PageQuery>,
+) -> Result<Answer<Page<ApiKeyView>>, Problem> {
+    let keys = keys::api_keys(&app.db, caller.account.id, query.after_id()?, query.asked()).await?;
+    let views = keys.into_iter().map(|key| ApiKeyView::of(key, None)).collect();
+    Ok(Answer(Page::of(views, query.limit(), |view| view.id.to_string())))
+}
+
+/// Makes a key.
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Json(new): Json<NewApiKey>,
+) -> Result<(StatusCode, Answer<ApiKeyView>), Problem> {
+    let name = checked_name(&new.name)?;
+    let account = &caller.account;
+    let (key, secret) = app.accounts.create_api_key(account.id, name, account.limits.api_keys).await?;
+    Ok((StatusCode::CREATED, Answer(ApiKeyView::of(key, Some(secret.expose())))))
+}
+
+/// Revokes a key, the caller's own too. It holds here at once and on every host within a second.
+pub(super) async fn revoke(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathId(key): PathId<ApiKeyId>,
+) -> Result<StatusCode, Problem> {
+    let (account, at) = (caller.account.id, app.clock.now());
+    app.db.write(move |tx| Box::pin(keys::revoke_api_key(tx, account, key, at))).await?;
+    app.callers.forget();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A label for people: short, and nothing that a terminal would act on.
+pub(super) fn checked_name(name: &str) -> Result<&str, Problem> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        return Err(Problem::invalid("/name", "a name has 1 to 100 printable characters"));
+    }
+    Ok(name)
+}

@@ -1,0 +1,61 @@
+//! Who a request is from: extractors, so that a public handler is visibly public.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{Method, header};
+
+use super::Problem;
+use crate::accounts::{ApiKey, Caller};
+use crate::app::App;
+use crate::ids::OperatorKeyId;
+
+/// The operator behind a request.
+pub(super) struct Operator {
+    /// The key that it came with.
+    #[expect(dead_code, reason = "the audit of operators' access, which comes with the roles, names it")]
+    pub key: OperatorKeyId,
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let key = bearer(parts)?;
+        let caller = app.callers.find(&key).await?.ok_or_else(|| Problem::unauthenticated("no account has this key"))?;
+        let reads = parts.method == Method::GET || parts.method == Method::HEAD;
+        if !reads && !caller.account.is_active() {
+            let status = &caller.account.status;
+            return Err(Problem::forbidden(format!("the account is {status}; it can read but change nothing")));
+        }
+        Ok(caller)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let key = bearer(parts)?;
+        let found = app.callers.find_operator(&key).await?;
+        let key = found.ok_or_else(|| Problem::unauthenticated("this is no operator's key; `init` wrote one to keys/operator.key"))?;
+        Ok(Self { key })
+    }
+}
+
+fn bearer(parts: &Parts) -> Result<ApiKey, Problem> {
+    let header = parts
+        .headers
+        .get(header::AUTHORIZATION)
+        .ok_or_else(|| Problem::unauthenticated("send the key in the header `Authorization: Bearer aaasp_…`"))?;
+    let text = header
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key.trim())
+        .ok_or_else(|| Problem::unauthenticated("the Authorization header must be `Bearer aaasp_…`"))?;
+    // The text itself is not repeated: it may be a mistyped secret.
+    text.parse().map_err(|error| Problem::unauthenticated(format!("{error}")))
+}

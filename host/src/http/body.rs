@@ -1,0 +1,97 @@
+//! Bodies and path parts, read so that an error names the field.
+
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::Problem;
+use crate::names::Name;
+
+/// A JSON body. Unknown fields are errors where the type says so.
+pub(super) struct Json<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let json = is_json(request.headers());
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| Problem::of_status(rejection.status(), rejection.body_text()))?;
+        if !json {
+            return Err(Problem::unsupported_media_type("application/json"));
+        }
+        parsed(&bytes).map(Self)
+    }
+}
+
+/// Reads JSON; an error names the field by its pointer.
+fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
+    // Only now the slower way, which knows where it was.
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let error = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+        Ok(_) => return Err(Problem::malformed("the body is not one JSON value: something follows it")),
+        Err(error) => error,
+    };
+    let pointer: String = error
+        .path()
+        .iter()
+        .map(|segment| format!("/{}", segment.to_string().trim_matches(['[', ']']).replace('~', "~0").replace('/', "~1")))
+        .filter(|part| part != "/?")
+        .collect();
+    let inner = error.into_inner();
+    if inner.is_data() {
+        Err(Problem::invalid(pointer, inner.to_string()))
+    } else {
+        Err(Problem::malformed(format!("the body is not JSON: {inner}")))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_none_or(|value| {
+        value.to_str().is_ok_and(|text| {
+            let kind = text.split(';').next().unwrap_or_default().trim();
+            kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json")
+        })
+    })
+}
+
+/// The name in the path. A text that can't be a name names nothing.
+pub(super) struct PathName(pub Name);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = path_text(parts, state).await?;
+        match text.parse() {
+            Ok(name) => Ok(Self(name)),
+            Err(error) if parts.method == axum::http::Method::PUT => Err(Problem::invalid("", format!("`{text}`: {error}"))),
+            Err(_) => Err(Problem::not_found("name")),
+        }
+    }
+}
+
+/// The id in the path. A text that can't be an id names nothing.
+pub(super) struct PathId<T>(pub T);
+
+impl<S: Send + Sync, T: std::str::FromStr> FromRequestParts<S> for PathId<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = path_text(parts, state).await?;
+        text.parse().map(Self).map_err(|_| Problem::not_found("id"))
+    }
+}
+
+async fn path_text<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
+    Path::<String>::from_request_parts(parts, state)
+        .await
+        .map(|Path(text)| text)
+        .map_err(|_| Problem::not_found("path"))
+}

@@ -1,0 +1,68 @@
+//! `/v1/credits`: the balance, and what moved it.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use serde::Serialize;
+
+use super::Problem;
+use super::page::{Page, PageQuery, QueryOf};
+use crate::accounts::Caller;
+use crate::app::App;
+use crate::clock::Micros;
+use crate::db::ledger::{self, StoredTransfer};
+use crate::ledger::{Microcredits, Verb};
+
+#[derive(Debug, Serialize)]
+pub(super) struct CreditsView {
+    available_microcredits: Microcredits,
+    held_microcredits: Microcredits,
+}
+
+/// A transfer, as it changes what is available.
+#[derive(Debug, Serialize)]
+pub(super) struct TransactionView {
+    id: String,
+    reason: Verb,
+    /// The run or grant that it belongs to.
+    subject: String,
+    /// What moved; never negative.
+    amount_microcredits: Microcredits,
+    from: &'static str,
+    to: &'static str,
+    at: Micros,
+}
+
+impl TransactionView {
+    fn of(stored: StoredTransfer) -> Self {
+        let (from, to) = stored.transfer.verb.sides();
+        Self {
+            id: stored.id,
+            reason: stored.transfer.verb,
+            subject: stored.transfer.subject,
+            amount_microcredits: stored.transfer.amount,
+            from,
+            to,
+            at: stored.transfer.at,
+        }
+    }
+}
+
+/// What is available, and what runs hold.
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<CreditsView>, Problem> {
+    let (available, held) = ledger::balance(&app.db, caller.account.tenant).await?;
+    Ok(Answer(CreditsView { available_microcredits: available, held_microcredits: held }))
+}
+
+/// What moved the balance, latest first.
+pub(super) async fn transactions(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    QueryOf(query): QueryOf<PageQuery>,
+) -> Result<Answer<Page<TransactionView>>, Problem> {
+    let tenant = caller.account.tenant;
+    let found = ledger::transfers(&app.db, tenant, query.after.as_deref(), query.asked()).await?;
+    let views = found.into_iter().map(TransactionView::of).collect();
+    Ok(Answer(Page::of(views, query.limit(), |view| view.id.clone())))
+}

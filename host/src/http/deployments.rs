@@ -1,0 +1,222 @@
+//! `/v1/deployments`: an agent's version, bound to configuration, grants and limits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::Problem;
+use super::body::{Json, PathName};
+use super::page::{Page, PageQuery, QueryOf};
+use crate::accounts::{Account, Caller};
+use crate::app::App;
+use crate::clock::Micros;
+use crate::db::deployments::{self, NewRevision, StoredDeployment};
+use crate::db::{DbError, agents};
+use crate::ids::DeploymentId;
+use crate::ledger::Microcredits;
+use crate::limits::{RunLimits, RunLimitsOverlay};
+use crate::names::Name;
+use crate::runs::{opened_config, sealed_config};
+
+/// A deployment as a client sends it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeploymentBody {
+    /// The agent's name.
+    agent: Name,
+    /// Its version; the latest when absent.
+    version: Option<i64>,
+    /// Values that the agent reads through `wasi:config/store`.
+    #[serde(default)]
+    config: BTreeMap<String, String>,
+    /// Limits below the plan's.
+    #[serde(default)]
+    limits: RunLimitsOverlay,
+    /// Capabilities that it grants.
+    #[serde(default)]
+    capabilities: Vec<Capability>,
+    /// Whether the answers of models may be kept in logs.
+    #[serde(default)]
+    log_output: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Capability {
+    Scratch,
+}
+
+/// A deployment as the API shows it.
+#[derive(Debug, Serialize)]
+pub(super) struct DeploymentView {
+    id: DeploymentId,
+    name: String,
+    revision: i64,
+    agent: String,
+    version: i64,
+    digest: String,
+    kind: String,
+    manifest: Box<RawValue>,
+    config: BTreeMap<String, String>,
+    /// What the deployment sets.
+    limits: RunLimitsOverlay,
+    /// What holds: the smallest of host, plan and deployment.
+    effective_limits: RunLimits,
+    capabilities: Vec<Capability>,
+    log_output: bool,
+    /// The most that a run may cost, held before it starts.
+    hold_microcredits: Microcredits,
+    /// What the agent's manifest asks for and the deployment does not grant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    created_at: Micros,
+    updated_at: Micros,
+}
+
+/// Creates or replaces a deployment; each time is a revision of its own.
+pub(super) async fn put(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathName(name): PathName,
+    Json(body): Json<DeploymentBody>,
+) -> Result<(StatusCode, Answer<DeploymentView>), Problem> {
+    let account = &caller.account;
+    let revision = revision_of(&app, account, &name, body).await?;
+    let number = app
+        .db
+        .write(move |tx| {
+            let revision = revision.clone();
+            Box::pin(async move { deployments::put(tx, &revision).await })
+        })
+        .await?;
+    app.runs.deployments.forget(account.id, name.as_str()).await;
+    let status = if number == 1 { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, shown(&app, account, &name).await?))
+}
+
+async fn revision_of(
+    app: &App,
+    account: &Account,
+    name: &Name,
+    body: DeploymentBody,
+) -> Result<NewRevision, Problem> {
+    let agent = agents::get(&app.db, account.id, body.agent.as_str())
+        .await?
+        .ok_or_else(|| Problem::invalid("/agent", format!("there is no agent `{}`", body.agent)))?;
+    let agent_version = body.version.unwrap_or(agent.latest.version);
+    if !(1..=agent.latest.version).contains(&agent_version) {
+        let detail = format!("`{}` has versions 1 to {}", body.agent, agent.latest.version);
+        return Err(Problem::invalid("/version", detail));
+    }
+    let config_bytes: usize = body.config.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if config_bytes as u64 > account.limits.config_bytes {
+        let detail = format!("{config_bytes} bytes; the limit `config_bytes` is {}", account.limits.config_bytes);
+        return Err(Problem::invalid("/config", detail));
+    }
+    let id = deployments::id_for(&app.db, account.id, name.as_str()).await?;
+    Ok(NewRevision {
+        account: account.id,
+        id,
+        name: name.to_string(),
+        agent: agent.id,
+        agent_version,
+        sealed_config: sealed_config(account, id, &body.config)?,
+        limits: serde_json::to_string(&body.limits).map_err(DbError::corrupt)?,
+        scratch: body.capabilities.contains(&Capability::Scratch),
+        log_output: body.log_output,
+        most_deployments: account.limits.deployments,
+        at: app.clock.now(),
+    })
+}
+
+async fn shown(app: &App, account: &Account, name: &Name) -> Result<Answer<DeploymentView>, Problem> {
+    let stored = deployments::get(&app.db, account.id, name.as_str())
+        .await?
+        .ok_or_else(|| Problem::not_found("deployment"))?;
+    view(app, account, stored).map(Answer)
+}
+
+fn view(app: &App, account: &Account, stored: StoredDeployment) -> Result<DeploymentView, Problem> {
+    let limits: RunLimitsOverlay = serde_json::from_str(&stored.limits).map_err(DbError::corrupt)?;
+    let effective_limits = account.run_limits.min(&limits);
+    let capabilities = if stored.scratch { vec![Capability::Scratch] } else { Vec::new() };
+    let warnings = missing(&stored)?;
+    Ok(DeploymentView {
+        config: opened_config(account, stored.id, &stored.sealed_config)?,
+        id: stored.id,
+        name: stored.name,
+        revision: stored.revision,
+        agent: stored.agent_name,
+        version: stored.agent_version,
+        digest: stored.digest,
+        kind: stored.kind,
+        manifest: RawValue::from_string(stored.manifest).map_err(DbError::corrupt)?,
+        hold_microcredits: app.config.values.prices.most(&effective_limits),
+        limits,
+        effective_limits,
+        capabilities,
+        log_output: stored.log_output,
+        warnings,
+        created_at: stored.created_at,
+        updated_at: stored.updated_at,
+    })
+}
+
+/// What the manifest asks for and nothing grants.
+fn missing(stored: &StoredDeployment) -> Result<Vec<String>, Problem> {
+    let manifest: crate::runtime::Manifest = serde_json::from_str(&stored.manifest).map_err(DbError::corrupt)?;
+    let capabilities = manifest
+        .capabilities
+        .iter()
+        .filter(|asked| !(asked.as_str() == "scratch" && stored.scratch))
+        .map(|asked| format!("the agent asks for the capability `{asked}`, which is not granted"));
+    let hosts = manifest
+        .hosts
+        .iter()
+        .map(|host| format!("the agent asks to reach `{host}`; this release grants no egress yet"));
+    Ok(capabilities.chain(hosts).collect())
+}
+
+/// One deployment.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathName(name): PathName,
+) -> Result<Answer<DeploymentView>, Problem> {
+    shown(&app, &caller.account, &name).await
+}
+
+/// The account's deployments, by name.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    QueryOf(query): QueryOf<PageQuery>,
+) -> Result<Answer<Page<DeploymentView>>, Problem> {
+    let after = query.after.as_deref().unwrap_or_default();
+    let found = deployments::list(&app.db, caller.account.id, after, query.asked()).await?;
+    let views = found.into_iter().map(|stored| view(&app, &caller.account, stored)).collect::<Result<_, _>>()?;
+    Ok(Answer(Page::of(views, query.limit(), |view| view.name.clone())))
+}
+
+/// Deletes a deployment that has no unfinished runs.
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathName(name): PathName,
+) -> Result<StatusCode, Problem> {
+    let (account, at) = (caller.account.id, app.clock.now());
+    let deleted = name.clone();
+    app.db
+        .write(move |tx| {
+            let name = deleted.clone();
+            Box::pin(async move { deployments::delete(tx, account, name.as_str(), at).await })
+        })
+        .await?;
+    app.runs.deployments.forget(account, name.as_str()).await;
+    Ok(StatusCode::NO_CONTENT)
+}

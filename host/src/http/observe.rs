@@ -1,0 +1,54 @@
+//! Around every request: its id, its line in the log, and problem documents for whatever went wrong.
+
+use std::time::Instant;
+
+use axum::body::to_bytes;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::Problem;
+use crate::ids::RequestId;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Bytes of an error text that a layer of the framework made.
+const DETAIL_BYTES: usize = 4 << 10;
+
+/// Gives the request its id, logs it, and turns a failure into a problem document.
+pub(super) async fn request(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = RequestId::generate();
+    let method = request.method().clone();
+    // The pattern, not the path: names and ids of people's things stay out of the log.
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let mut response = finished(next.run(request).await, id).await;
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let (status, route) = (response.status(), route.unwrap_or_else(|| "none".to_owned()));
+    let elapsed = started.elapsed();
+    tracing::debug!(request = %id, %method, route, status = status.as_u16(), ?elapsed, "request");
+    let labels = [("method", method.to_string()), ("route", route), ("status", status.as_u16().to_string())];
+    metrics::counter!("aaasp_http_requests_total", &labels[..]).increment(1);
+    metrics::histogram!("aaasp_http_request_seconds", &labels[..2]).record(elapsed);
+    response
+}
+
+async fn finished(mut response: Response, id: RequestId) -> Response {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        let mut document = problem.into_document(id);
+        if let Some(allow) = allow {
+            document.headers_mut().insert(header::ALLOW, allow);
+        }
+        return document;
+    }
+    let status = response.status();
+    if status.is_success() || status.is_informational() || status.is_redirection() {
+        return response;
+    }
+    let text = to_bytes(response.into_body(), DETAIL_BYTES).await.unwrap_or_default();
+    Problem::of_status(status, String::from_utf8_lossy(&text).into_owned()).into_document(id)
+}

@@ -1,0 +1,94 @@
+//! Lists: `?limit=&after=`, and the cursor of the next page.
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::Problem;
+
+const DEFAULT_LIMIT: i64 = 50;
+const LARGEST_LIMIT: i64 = 200;
+
+/// Which page of a list is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PageQuery {
+    #[serde(default, deserialize_with = "limit")]
+    limit: Option<i64>,
+    #[serde(default)]
+    pub after: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize)]
+pub(super) struct Page<T> {
+    items: Vec<T>,
+    /// The `after` of the next page; none on the last.
+    next: Option<String>,
+}
+
+impl PageQuery {
+    pub(super) fn new(limit: Option<i64>, after: Option<String>) -> Self {
+        Self { limit, after }
+    }
+
+    /// How many items to ask for: one more than are shown, to know whether there is a next page.
+    pub(super) fn asked(&self) -> i64 {
+        self.limit() + 1
+    }
+
+    pub(super) fn limit(&self) -> i64 {
+        self.limit.unwrap_or(DEFAULT_LIMIT)
+    }
+
+    /// The cursor as an id.
+    pub(super) fn after_id<T: std::str::FromStr>(&self) -> Result<Option<T>, Problem>
+    where
+        T::Err: std::fmt::Display,
+    {
+        self.after
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|error| Problem::invalid("", format!("the query parameter `after`: {error}")))
+    }
+}
+
+impl<T> Page<T> {
+    /// The page of the items that were asked for, each with its cursor.
+    pub(super) fn of(mut items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> Self {
+        let shown = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = items.len() > shown;
+        items.truncate(shown);
+        let next = items.last().filter(|_| more).map(cursor);
+        Self { items, next }
+    }
+}
+
+impl<T> Page<T> {
+    pub(super) fn map<U>(self, change: impl Fn(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(change).collect(), next: self.next }
+    }
+}
+
+/// The query, read so that an error is a problem.
+pub(super) struct QueryOf<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Query::<T>::from_request_parts(parts, state)
+            .await
+            .map(|Query(query)| Self(query))
+            .map_err(|rejection| Problem::invalid("", format!("the query: {}", rejection.body_text())))
+    }
+}
+
+/// Reads `limit` as a number within its range.
+pub(super) fn limit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let number = text.parse().ok().filter(|number| (1..=LARGEST_LIMIT).contains(number));
+    number.map(Some).ok_or_else(|| serde::de::Error::custom(format!("`limit` is between 1 and {LARGEST_LIMIT}")))
+}

@@ -1,0 +1,252 @@
+//! Problem documents (RFC 9457): the one place where an error becomes a response.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::db::DbError;
+use crate::ids::RequestId;
+use crate::runs::Refused;
+use crate::runtime::Rejection;
+
+/// An error as a client sees it. What it must not see goes to the log, under the same request id.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+    errors: Vec<FieldError>,
+    extra: Map<String, Value>,
+    retry_after_s: Option<u32>,
+}
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, Serialize)]
+pub struct FieldError {
+    /// JSON pointer (RFC 6901) to the field.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        let (errors, extra) = (Vec::new(), Map::new());
+        Self { status, kind, title, detail: detail.into(), errors, extra, retry_after_s: None }
+    }
+
+    /// 401.
+    pub fn unauthenticated(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "The request has no valid key", detail)
+    }
+
+    /// 403.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "The account may not do this", detail)
+    }
+
+    /// 404.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", format!("there is no such {what}"))
+    }
+
+    /// 405.
+    pub fn method_not_allowed() -> Self {
+        let detail = "the route exists, but not for this method; the Allow header names those that it has";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail)
+    }
+
+    /// 400: the request can't be read at all.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", "The request can't be read", detail)
+    }
+
+    /// 413.
+    pub fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+    }
+
+    /// 415.
+    pub fn unsupported_media_type(expected: &str) -> Self {
+        let detail = format!("the body must be `{expected}`; say so in the Content-Type header");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type", detail)
+    }
+
+    /// 422: a field has a value that it can't have.
+    pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        let (pointer, detail) = (pointer.into(), detail.into());
+        let mut problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid",
+            "A field is invalid",
+            if pointer.is_empty() { detail.clone() } else { format!("{pointer}: {detail}") },
+        );
+        problem.errors.push(FieldError { pointer, detail });
+        problem
+    }
+
+    /// 409.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "It conflicts with what exists", detail)
+    }
+
+    /// 503.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        let mut problem =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The host can't do this now", detail);
+        problem.retry_after_s = Some(1);
+        problem
+    }
+
+    /// 429.
+    pub fn too_many(detail: impl Into<String>, retry_after_s: u32) -> Self {
+        let mut problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "A limit is reached", detail);
+        problem.retry_after_s = Some(retry_after_s);
+        problem
+    }
+
+    fn internal() -> Self {
+        let detail = "something failed that should not; the operator finds it in the log by the request id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+    }
+
+    /// For a response that some layer made without saying why.
+    pub(super) fn of_status(status: StatusCode, detail: String) -> Self {
+        match status {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(detail),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::unsupported_media_type("application/json"),
+            StatusCode::METHOD_NOT_ALLOWED => Self::method_not_allowed(),
+            StatusCode::NOT_FOUND => Self::not_found("route"),
+            status if status.is_server_error() => Self::internal(),
+            _ => Self::malformed(detail),
+        }
+    }
+
+    /// The response, once the request's id is known.
+    pub(super) fn into_document(self, request: RequestId) -> Response {
+        let mut document = self.extra;
+        document.insert("type".to_owned(), json!(format!("urn:aaasp:problem:{}", self.kind)));
+        document.insert("title".to_owned(), json!(self.title));
+        document.insert("status".to_owned(), json!(self.status.as_u16()));
+        document.insert("detail".to_owned(), json!(self.detail));
+        document.insert("request_id".to_owned(), json!(request));
+        if !self.errors.is_empty() {
+            document.insert("errors".to_owned(), json!(self.errors));
+        }
+        let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
+        let mut response = (self.status, content_type, Value::Object(document).to_string()).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// A response that carries the problem to `observe::request`, which knows the request's id.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<DbError> for Problem {
+    fn from(error: DbError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<Arc<DbError>> for Problem {
+    fn from(error: Arc<DbError>) -> Self {
+        Self::from(&*error)
+    }
+}
+
+impl From<&DbError> for Problem {
+    fn from(error: &DbError) -> Self {
+        match error {
+            DbError::Missing(what) => Self::not_found(what),
+            DbError::Exists(_) | DbError::InUse(_) => Self::conflict(error.to_string()),
+            DbError::Limit { limit, value } => {
+                let mut problem = Self::conflict(error.to_string());
+                problem.extra.insert("limit".to_owned(), json!(limit));
+                problem.extra.insert("value".to_owned(), json!(value));
+                problem
+            }
+            DbError::Closed => Self::unavailable("the host is shutting down"),
+            DbError::Unavailable(_) => {
+                tracing::error!(%error, "the database failed");
+                Self::unavailable("the database does not answer")
+            }
+            DbError::Migration(_) | DbError::Url(_) | DbError::Corrupt(_) | DbError::Sealed { .. } => {
+                tracing::error!(%error, "a request failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let detail = refused.to_string();
+        match refused {
+            Refused::NoDeployment(_) => Self::not_found("deployment"),
+            Refused::InputTooLarge { limit, .. } => {
+                let mut problem = Self::too_large(detail);
+                problem.extra.insert("limit".to_owned(), json!("input_bytes"));
+                problem.extra.insert("value".to_owned(), json!(limit));
+                problem
+            }
+            Refused::InputInvalid(found) => {
+                let mut problem = Self::invalid("/input", detail);
+                problem.errors = found
+                    .into_iter()
+                    .map(|(pointer, detail)| FieldError { pointer: format!("/input{pointer}"), detail })
+                    .collect();
+                problem
+            }
+            Refused::Insufficient { required, available, held } => {
+                let mut problem =
+                    Self::new(StatusCode::PAYMENT_REQUIRED, "insufficient-credits", "Not enough credits", detail);
+                problem.extra.insert("required_microcredits".to_owned(), json!(required));
+                problem.extra.insert("available_microcredits".to_owned(), json!(available));
+                problem.extra.insert("held_microcredits".to_owned(), json!(held));
+                problem
+            }
+            Refused::QueueFull(limit) => {
+                let mut problem = Self::too_many(detail, 1);
+                problem.extra.insert("limit".to_owned(), json!("queued_runs"));
+                problem.extra.insert("value".to_owned(), json!(limit));
+                problem
+            }
+            Refused::KeyReused => Self::invalid("", detail),
+            Refused::Stopping => Self::unavailable(detail),
+            Refused::NotLoaded(_) => {
+                tracing::error!(error = detail, "a component could not be loaded");
+                Self::unavailable("the component can't be loaded now")
+            }
+            Refused::Db(error) => Self::from(error),
+        }
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "component-rejected",
+            "The component can't be taken",
+            rejection.to_string(),
+        )
+    }
+}

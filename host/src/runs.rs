@@ -1,0 +1,174 @@
+//! The life of a run: admit → hold → invoke → settle.
+//!
+//! A run is `queued` → `running` → `finished`. Its credits are held in the commit that makes it, and settled in
+//! the commit that finishes it. A queued run survives a restart; a running one whose host died is lost.
+
+mod admit;
+mod deployed;
+mod duties;
+mod execute;
+mod live;
+mod logs;
+mod queue;
+mod record;
+mod slots;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub use admit::{Refused, RunRequest};
+pub use deployed::{Deployed, Deployments, opened_config, sealed_config};
+pub use logs::LogLine;
+pub use record::{Failure, Run};
+pub use duties::LEASE_MS;
+use tokio::time::Instant;
+
+use crate::accounts::{Account, Accounts};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::runs::RunFilter;
+use crate::db::{Db, DbError, runs};
+use crate::ids::{AccountId, HostId, RunId};
+use crate::runtime::Runtime;
+
+/// Starts, follows and ends runs. One for each host.
+pub struct Runs {
+    db: Db,
+    runtime: Arc<Runtime>,
+    accounts: Accounts,
+    clock: Clock,
+    config: Arc<Config>,
+    host: (HostId, i64),
+    /// Deployments, as runs need them.
+    pub deployments: Deployments,
+    slots: slots::Slots,
+    live: Arc<live::LiveRuns>,
+    claiming: Mutex<HashSet<AccountId>>,
+    stopping: AtomicBool,
+}
+
+impl Runs {
+    /// For a host in an epoch of its own.
+    #[must_use]
+    pub fn new(
+        db: Db,
+        runtime: Arc<Runtime>,
+        accounts: Accounts,
+        config: Arc<Config>,
+        clock: Clock,
+        host: (HostId, i64),
+    ) -> Arc<Self> {
+        let values = &config.values;
+        Arc::new(Self {
+            deployments: Deployments::new(db.clone(), values.prices.clone()),
+            slots: slots::Slots::new(values.host.concurrent_runs, values.host.memory_bytes),
+            live: Arc::default(),
+            claiming: Mutex::default(),
+            stopping: AtomicBool::new(false),
+            db,
+            runtime,
+            accounts,
+            clock,
+            config,
+            host,
+        })
+    }
+
+    /// One run of the account.
+    ///
+    /// # Errors
+    /// [`DbError::Missing`] when the account has no such run.
+    pub async fn get(&self, account: &Account, run: RunId) -> Result<Run, DbError> {
+        let stored = runs::get(&self.db, account.id, run).await?.ok_or(DbError::Missing("run"))?;
+        record::opened(account, stored)
+    }
+
+    /// The account's runs, latest first.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn list(&self, account: &Account, filter: &RunFilter, limit: i64) -> Result<Vec<Run>, DbError> {
+        let stored = runs::list(&self.db, account.id, filter, limit).await?;
+        stored.into_iter().map(|run| record::opened(account, run)).collect()
+    }
+
+    /// The input of a run.
+    ///
+    /// # Errors
+    /// [`DbError::Missing`] when the account has no such run.
+    pub async fn input(&self, account: &Account, run: RunId) -> Result<String, DbError> {
+        let stored = runs::get(&self.db, account.id, run).await?.ok_or(DbError::Missing("run"))?;
+        let seal = record::seal_of(&account.data_key, account.id, run)?;
+        let input = seal.open("input", &stored.sealed_input).map_err(DbError::sealed("runs"))?;
+        String::from_utf8(input).map_err(DbError::corrupt)
+    }
+
+    /// Waits until the run has finished, here or on another host, or the time is over.
+    ///
+    /// # Errors
+    /// [`DbError::Missing`] when the account has no such run.
+    pub async fn wait(&self, account: &Account, run: RunId, until: Instant) -> Result<Run, DbError> {
+        loop {
+            let ended = self.live.some_end();
+            let found = self.get(account, run).await?;
+            let left = until.saturating_duration_since(Instant::now());
+            if found.status == "finished" || left.is_zero() {
+                return Ok(found);
+            }
+            // Another host tells nobody here; it is asked four times a second.
+            let _ = tokio::time::timeout(left.min(Duration::from_millis(250)), ended).await;
+        }
+    }
+
+    /// Cancels a run: at once when it is queued or executes here, within a second elsewhere. A finished run
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// [`DbError::Missing`] when the account has no such run.
+    pub async fn cancel(self: &Arc<Self>, account: &Account, run: RunId) -> Result<Run, DbError> {
+        let found = self.get(account, run).await?;
+        if found.status == "finished" {
+            return Ok(found);
+        }
+        if found.status == "queued" && self.cancel_queued(account, run).await? {
+            return self.get(account, run).await;
+        }
+        match self.live.get(run).filter(|live| live.account == account.id) {
+            Some(live) => live.cancel.cancel(),
+            None => {
+                let (account, at) = (account.id, self.clock.now());
+                self.db.write(move |tx| Box::pin(runs::request_cancel(tx, account, run, at))).await?;
+            }
+        }
+        self.wait(account, run, Instant::now() + Duration::from_secs(2)).await
+    }
+
+    /// Stops admitting, waits for running runs within the grace period, then ends the rest as lost.
+    pub async fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let grace = Instant::now() + Duration::from_millis(self.config.values.host.shutdown_grace_ms);
+        self.drain(grace).await;
+        self.live.lose_all();
+        // Ending a guest takes a moment, and its settlement a commit.
+        self.drain(Instant::now() + Duration::from_secs(10)).await;
+    }
+
+    /// Runs that execute here now.
+    #[must_use]
+    pub fn executing(&self) -> usize {
+        self.live.count()
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    async fn drain(&self, until: Instant) {
+        while self.live.count() > 0 && Instant::now() < until {
+            let left = until.saturating_duration_since(Instant::now());
+            let _ = tokio::time::timeout(left.min(Duration::from_millis(50)), self.live.some_end()).await;
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a host does besides executing runs: it renews its lease, claims queued runs, hears of cancellations,
+//! recovers the runs of hosts that died, and forgets what was kept long enough.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Runs;
+use crate::clock::Micros;
+use crate::db::runs::StoredRun;
+use crate::db::{DbError, Settlement, hosts, retention, runs};
+use crate::ledger::Charge;
+
+/// How long a host that says nothing is believed to live, in milliseconds.
+pub const LEASE_MS: i64 = 15_000;
+
+/// How often the lease is renewed, in ticks of one second: three chances before it is over.
+const RENEW_TICKS: u64 = 4;
+
+/// How often retention is looked after, in ticks of one second.
+const RETENTION_TICKS: u64 = 600;
+
+impl Runs {
+    /// Settles the runs that older epochs of this host left behind. Called before the host answers.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn recover(&self) -> Result<usize, DbError> {
+        let mut recovered = 0;
+        loop {
+            let mine = self.host.0.to_string();
+            let left = runs::running_elsewhere(&self.db, self.host).await?;
+            let lost: Vec<_> =
+                left.iter().filter(|run| run.host.as_ref().is_some_and(|(host, _)| *host == mine)).collect();
+            if lost.is_empty() {
+                return Ok(recovered);
+            }
+            recovered += lost.len();
+            self.settle_lost(&lost).await?;
+        }
+    }
+
+    /// Does the host's duties until it stops.
+    pub async fn do_duties(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut tick = 0_u64;
+        while !self.is_stopping() {
+            ticks.tick().await;
+            if let Err(error) = self.duties(tick).await {
+                tracing::warn!(%error, "the host's duties could not all be done; they will be tried again");
+            }
+            tick += 1;
+        }
+    }
+
+    async fn duties(self: &Arc<Self>, tick: u64) -> Result<(), DbError> {
+        if tick.is_multiple_of(RENEW_TICKS) {
+            let until = self.clock.now().plus_ms(LEASE_MS);
+            if !hosts::renew_lease(&self.db, self.host.0, self.host.1, until).await? {
+                tracing::error!("another process has taken over this host's identity; its runs here are lost");
+                self.live.lose_all();
+            }
+            self.recover_dead_hosts().await?;
+        }
+        for account in runs::accounts_with_queued_runs(&self.db).await? {
+            if let Some(account) = self.accounts.load(account).await? {
+                self.serve_queue(Arc::new(account));
+            }
+        }
+        for run in runs::cancel_requested(&self.db, self.host.0).await? {
+            if let Some(live) = self.live.get(run) {
+                live.cancel.cancel();
+            }
+        }
+        if tick.is_multiple_of(RETENTION_TICKS) {
+            self.forget_what_is_old().await?;
+        }
+        Ok(())
+    }
+
+    /// Settles runs of other hosts, once their lease is over.
+    async fn recover_dead_hosts(&self) -> Result<(), DbError> {
+        let now = self.clock.now();
+        let mut dead = Vec::new();
+        let left = runs::running_elsewhere(&self.db, self.host).await?;
+        for run in &left {
+            if let Some((host, epoch)) = &run.host
+                && hosts::lease_is_over(&self.db, host, *epoch, now).await?
+            {
+                dead.push(run);
+            }
+        }
+        if !dead.is_empty() {
+            tracing::warn!(runs = dead.len(), "recovering the runs of hosts whose lease is over");
+        }
+        self.settle_lost(&dead).await
+    }
+
+    /// Finishes runs whose host died: nothing is charged and the hold is released.
+    async fn settle_lost(&self, lost: &[&StoredRun]) -> Result<(), DbError> {
+        for run in lost {
+            let Some((host, epoch)) = &run.host else { continue };
+            let Some(account) = self.accounts.load(run.account).await? else { continue };
+            let settlement = Settlement {
+                run: run.id,
+                account: run.account,
+                tenant: account.tenant,
+                host: (host.parse().map_err(DbError::corrupt)?, *epoch),
+                outcome: "lost".to_owned(),
+                held: run.held,
+                charge: Charge::default(),
+                fuel: 0,
+                sealed_output: None,
+                sealed_error: None,
+                log: None,
+                at: self.clock.now(),
+            };
+            self.db.settle(settlement).await?;
+        }
+        Ok(())
+    }
+
+    async fn forget_what_is_old(&self) -> Result<(), DbError> {
+        const HOUR_MS: i64 = 3_600_000;
+        let kept = &self.config.values.retention;
+        let before = |hours: i64| Micros(self.clock.now().plus_ms(-hours * HOUR_MS).0);
+        let logs = retention::delete_logs(&self.db, before(i64::from(kept.log_days) * 24)).await?;
+        let keys = retention::delete_idempotency_keys(&self.db, before(i64::from(kept.idempotency_hours))).await?;
+        if logs + keys > 0 {
+            tracing::info!(log_chunks = logs, idempotency_keys = keys, "deleted what was kept long enough");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! Execution: invoke the guest, write its log while it runs, settle what it cost.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use super::live::Live;
+use super::slots::Slot;
+use super::{Deployed, Failure, Run, Runs, logs, record};
+use crate::accounts::Account;
+use crate::capabilities::log::RunLog;
+use crate::clock::Micros;
+use crate::db::{DbError, LogChunk, Settlement, agents};
+use crate::ids::{AccountId, RunId};
+use crate::ledger::{Charge, Metered};
+use crate::runtime::{Digest, Finished, Gate, Invocation, Loaded, Outcome, RunError, Usage};
+use crate::vault::RowSeal;
+
+/// How often the log of a run that goes on is written.
+const LOG_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long a settlement is tried again while the database does not answer, at most between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A run that is this host's to execute.
+pub(super) struct Job {
+    pub run: RunId,
+    pub account: Arc<Account>,
+    pub deployed: Arc<Deployed>,
+    pub component: Arc<Loaded>,
+    pub input: Box<str>,
+    pub created_at: Micros,
+    pub started_at: Micros,
+}
+
+impl Job {
+    /// The run as it is before it has ended.
+    pub(super) fn so_far(&self) -> Run {
+    Run {
+        id: self.run,
+        deployment: self.deployed.name.clone(),
+        deployment_revision: self.deployed.revision,
+        agent: self.deployed.agent.clone(),
+        version: self.deployed.version,
+        status: "running".to_owned(),
+        outcome: None,
+        output: None,
+        error: None,
+        fuel: None,
+        held_microcredits: self.deployed.held,
+        charge_microcredits: None,
+        charges: Charge::default(),
+        created_at: self.created_at,
+        started_at: Some(self.started_at),
+        finished_at: None,
+    }
+}
+}
+
+impl Runs {
+    /// Loads a component, from memory, from its artifact, or from the database and compiled again.
+    pub(super) async fn load(&self, account: AccountId, digest: &Digest) -> Result<Arc<Loaded>, String> {
+        let fetch = || async move {
+            agents::component(&self.db, account, &digest.to_string()).await.map(Into::into).map_err(|e| e.to_string())
+        };
+        self.runtime.load(digest, fetch).await.map_err(|error| error.to_string())
+    }
+
+    /// Executes a run to its end. The slot is given back once it is settled.
+    pub(super) async fn execute(self: Arc<Self>, job: Job, slot: Slot) -> Run {
+        let registered = self.live.register(job.run, job.account.id);
+        let log = Arc::new(RunLog::new(job.deployed.limits.log_lines, job.deployed.limits.log_bytes));
+        let seal = record::seal_of(&job.account.data_key, job.account.id, job.run);
+        let mut unwritten = Vec::new();
+        let mut finished = match &seal {
+            Ok(seal) => self.invoke(&job, &registered.live, &log, seal, &mut unwritten).await,
+            Err(error) => lost(error),
+        };
+        if finished.outcome == Outcome::Cancelled && registered.live.lost.load(Ordering::SeqCst) {
+            finished.outcome = Outcome::Lost;
+            finished.error = Some(failure("lost", "the host was stopped before the run had ended"));
+        }
+        let run = match seal {
+            Ok(seal) => self.settle(&job, finished, &log, &seal, unwritten).await,
+            Err(error) => Err(error),
+        };
+        drop(slot);
+        run.unwrap_or_else(|error| {
+            // The run stays `running` in the database and is recovered as lost at the next start.
+            tracing::error!(run = %job.run, %error, "a run could not be settled");
+            job.so_far()
+        })
+    }
+
+    /// Runs the guest and writes its log meanwhile; `unwritten` keeps the chunks that the database did not take.
+    async fn invoke(
+        &self,
+        job: &Job,
+        live: &Live,
+        log: &Arc<RunLog>,
+        seal: &RowSeal,
+        unwritten: &mut Vec<LogChunk>,
+    ) -> Finished {
+        let invocation = Invocation {
+            run_id: job.run.to_string(),
+            input: job.input.to_string(),
+            limits: job.deployed.limits.clone(),
+            config: Arc::clone(&job.deployed.config),
+            grants: job.deployed.grants,
+            log: Arc::clone(log),
+            gate: Gate::open(),
+            cancel: live.cancel.clone(),
+        };
+        let mut invoke = std::pin::pin!(self.runtime.invoke(&job.component, invocation));
+        loop {
+            tokio::select! {
+                biased;
+                finished = &mut invoke => return finished,
+                () = tokio::time::sleep(LOG_INTERVAL) => {
+                    match self.chunks(job, log, seal) {
+                        Ok(chunks) => unwritten.extend(chunks),
+                        Err(error) => tracing::error!(run = %job.run, %error, "log entries could not be sealed"),
+                    }
+                    while let Some(chunk) = unwritten.first() {
+                        if let Err(error) = self.db.append_log(chunk.clone()).await {
+                            tracing::warn!(run = %job.run, %error, "log entries could not be written yet");
+                            break;
+                        }
+                        unwritten.remove(0);
+                    }
+                }
+            }
+        }
+    }
+
+    fn chunks(&self, job: &Job, log: &RunLog, seal: &RowSeal) -> Result<Vec<LogChunk>, DbError> {
+        logs::sealed_chunks(seal, job.account.id, job.run, &log.drain(), self.clock.now())
+    }
+
+    /// Charges the run and finishes it, trying again for as long as the database does not answer.
+    async fn settle(
+        &self,
+        job: &Job,
+        mut finished: Finished,
+        log: &RunLog,
+        seal: &RowSeal,
+        mut chunks: Vec<LogChunk>,
+    ) -> Result<Run, DbError> {
+        let output = checked_output(&mut finished);
+        let charge = self.charge(job, &finished);
+        let error = finished
+            .error
+            .map(|error| Failure { limit: finished.outcome.limit().map(str::to_owned), error });
+        chunks.extend(self.chunks(job, log, seal)?);
+        let last = chunks.pop();
+        for chunk in chunks {
+            self.persist(|| self.db.append_log(chunk.clone())).await?;
+        }
+        let sealed = |column: &str, value: &[u8]| seal.seal(column, value).map_err(DbError::sealed("runs"));
+        let settlement = Settlement {
+            run: job.run,
+            account: job.account.id,
+            tenant: job.account.tenant,
+            host: self.host,
+            outcome: finished.outcome.as_str().to_owned(),
+            held: job.deployed.held,
+            charge,
+            fuel: i64::try_from(finished.usage.fuel).unwrap_or(i64::MAX),
+            sealed_output: output.as_ref().map(|output| sealed("output", output.get().as_bytes())).transpose()?,
+            sealed_error: error
+                .as_ref()
+                .map(|error| sealed("error", &serde_json::to_vec(error).map_err(DbError::corrupt)?))
+                .transpose()?,
+            log: last,
+            at: self.clock.now(),
+        };
+        let settled = self.persist(|| self.db.settle(settlement.clone())).await?;
+        if !settled {
+            // Another host took this one for dead; what it wrote stands.
+            return self.get(&job.account, job.run).await;
+        }
+        Ok(Run {
+            outcome: Some(settlement.outcome),
+            status: "finished".to_owned(),
+            output,
+            error,
+            fuel: Some(settlement.fuel),
+            charge_microcredits: Some(settlement.charge.total()),
+            charges: settlement.charge,
+            finished_at: Some(settlement.at),
+            ..job.so_far()
+        })
+    }
+
+    fn charge(&self, job: &Job, finished: &Finished) -> Charge {
+        // What the host did not bring to an end is not charged.
+        if finished.outcome == Outcome::Lost {
+            return Charge::default();
+        }
+        let Usage { fuel, trap_slack_fuel, peak_memory_bytes, wall_clock_us, log_bytes, .. } = finished.usage;
+        let metered = Metered { fuel, trap_slack_fuel, peak_memory_bytes, wall_clock_us, log_bytes };
+        job.deployed.terms.prices.charge(&metered.within(&job.deployed.limits))
+    }
+
+    /// Tries until the database takes it, or the host has been told to stop.
+    pub(super) async fn persist<T, F>(&self, write: impl Fn() -> F) -> Result<T, DbError>
+    where
+        F: Future<Output = Result<T, DbError>>,
+    {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match write().await {
+                Err(DbError::Unavailable(error)) if !self.is_stopping() => {
+                    tracing::warn!(%error, "the database did not take a write; trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                answer => return answer,
+            }
+        }
+    }
+}
+
+/// The output as JSON. An agent whose output is none has failed.
+fn checked_output(finished: &mut Finished) -> Option<Box<RawValue>> {
+    match RawValue::from_string(finished.output.take()?) {
+        Ok(output) => Some(output),
+        Err(error) => {
+            finished.outcome = Outcome::Failed;
+            finished.error = Some(failure("failed", &format!("the output is not JSON: {error}")));
+            None
+        }
+    }
+}
+
+fn lost(error: &DbError) -> Finished {
+    Finished {
+        outcome: Outcome::Lost,
+        output: None,
+        error: Some(failure("lost", &error.to_string())),
+        usage: Usage::default(),
+    }
+}
+
+fn failure(code: &str, message: &str) -> RunError {
+    RunError { code: code.to_owned(), message: message.to_owned(), backtrace: Vec::new() }
+}

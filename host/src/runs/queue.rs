@@ -1,0 +1,118 @@
+//! The queue: runs that found no slot, or whose caller did not wait. They live in the database, so that they
+//! survive a restart and any host may claim them.
+
+use std::sync::{Arc, PoisonError};
+
+use super::admit::slot_request;
+use super::execute::Job;
+use super::slots::Slot;
+use super::{Runs, record};
+use crate::accounts::Account;
+use crate::db::{DbError, Settlement, runs};
+use crate::ids::RunId;
+use crate::ledger::Charge;
+
+impl Runs {
+    /// Sees to it that the account's queued runs are claimed as slots become free: one task for each account,
+    /// which ends when its queue is empty.
+    pub(super) fn serve_queue(self: &Arc<Self>, account: Arc<Account>) {
+        let first = self.claiming.lock().unwrap_or_else(PoisonError::into_inner).insert(account.id);
+        if !first {
+            return;
+        }
+        let runs = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = runs.claim_all(&account).await {
+                tracing::warn!(account = %account.id, %error, "the queue could not be served; it will be tried again");
+            }
+            runs.claiming.lock().unwrap_or_else(PoisonError::into_inner).remove(&account.id);
+        });
+    }
+
+    async fn claim_all(self: &Arc<Self>, account: &Arc<Account>) -> Result<(), DbError> {
+        while !self.is_stopping() {
+            let Some(next) = runs::next_queued(&self.db, account.id).await? else { return Ok(()) };
+            let deployed = self.deployments.at_revision(account, next.deployment, next.revision).await?;
+            let slot = self.slots.acquire(slot_request(account, &deployed)).await;
+            let (id, run, host, at) = (account.id, next.id, self.host, self.clock.now());
+            // Another host may have been faster, or the run was cancelled; then the next one is looked for.
+            if self.db.write(move |tx| Box::pin(runs::claim(tx, id, run, host, Some(at)))).await? {
+                let runs = Arc::clone(self);
+                let account = Arc::clone(account);
+                tokio::spawn(async move { runs.execute_claimed(&account, run, deployed, slot).await });
+            }
+        }
+        Ok(())
+    }
+
+    async fn execute_claimed(
+        self: Arc<Self>,
+        account: &Arc<Account>,
+        run: RunId,
+        mut deployed: super::Deployed,
+        slot: Slot,
+    ) {
+        let prepared = async {
+            let stored = runs::get(&self.db, account.id, run).await?.ok_or(DbError::Missing("run"))?;
+            let seal = record::seal_of(&account.data_key, account.id, run)?;
+            let input = seal.open("input", &stored.sealed_input).map_err(DbError::sealed("runs"))?;
+            // The run is executed and charged under the terms that it was admitted under.
+            deployed.under(serde_json::from_str(&runs::terms(&self.db, &stored.terms).await?).map_err(DbError::corrupt)?);
+            deployed.held = stored.held;
+            let component = self.load(account.id, &deployed.digest).await.map_err(DbError::Corrupt)?;
+            Ok::<_, DbError>(Job {
+                run,
+                account: Arc::clone(account),
+                deployed: Arc::new(deployed),
+                component,
+                input: String::from_utf8(input).map_err(DbError::corrupt)?.into(),
+                created_at: stored.created_at,
+                started_at: self.clock.now(),
+            })
+        };
+        match prepared.await {
+            Ok(job) => {
+                self.execute(job, slot).await;
+            }
+            Err(error) => {
+                tracing::error!(%run, %error, "a queued run could not be started");
+                self.abandon(account, run, "lost").await;
+            }
+        }
+    }
+
+    /// Takes a run out of the queue and finishes it as cancelled. False when it was not queued any more.
+    pub(super) async fn cancel_queued(&self, account: &Account, run: RunId) -> Result<bool, DbError> {
+        let (id, host) = (account.id, self.host);
+        if !self.db.write(move |tx| Box::pin(runs::claim(tx, id, run, host, None))).await? {
+            return Ok(false);
+        }
+        self.abandon(account, run, "cancelled").await;
+        Ok(true)
+    }
+
+    /// Finishes a run of this host that did nothing; it is charged nothing.
+    async fn abandon(&self, account: &Account, run: RunId, outcome: &str) {
+        let settled = async {
+            let stored = runs::get(&self.db, account.id, run).await?.ok_or(DbError::Missing("run"))?;
+            let settlement = Settlement {
+                run,
+                account: account.id,
+                tenant: account.tenant,
+                host: self.host,
+                outcome: outcome.to_owned(),
+                held: stored.held,
+                charge: Charge::default(),
+                fuel: 0,
+                sealed_output: None,
+                sealed_error: None,
+                log: None,
+                at: self.clock.now(),
+            };
+            self.persist(|| self.db.settle(settlement.clone())).await
+        };
+        if let Err(error) = settled.await {
+            tracing::error!(%run, %error, "a run that did not start could not be settled");
+        }
+    }
+}
