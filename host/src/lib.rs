@@ -1,10 +1,12 @@
 //! AAASP, agents as a service: the host of sandboxed agents, as a library for its binary and tests.
 
 pub mod accounts;
+pub mod capabilities;
 pub mod clock;
 pub mod config;
 pub mod db;
 pub mod ids;
 pub mod ledger;
 pub mod limits;
+pub mod runtime;
 pub mod vault;
