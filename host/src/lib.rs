@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod capabilities;
 pub mod clock;
 pub mod config;
 pub mod db;
@@ -11,4 +12,5 @@ pub mod ledger;
 pub mod limits;
 pub mod names;
 pub mod runs;
+pub mod runtime;
 pub mod vault;

@@ -1,0 +1,13 @@
+//! The only ways from a guest to the world: one file per interface that we offer. Each call adds its
+//! price to the store's state, checks the grant and counts against the limit.
+
+mod clocks;
+mod config;
+pub(crate) mod egress;
+mod environment;
+mod io;
+pub mod log;
+mod logging;
+mod random;
+pub(crate) mod scratch;
+pub(crate) mod stdio;

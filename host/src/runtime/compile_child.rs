@@ -1,0 +1,60 @@
+//! The body of the hidden subcommand `compile`: one component in, one artifact out, within limits.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
+use serde::{Deserialize, Serialize};
+
+/// Added to the compiler's niceness, so that runs go first.
+const NICENESS: i32 = 10;
+
+/// What `aaasp compile INPUT OUTPUT --memory-bytes N --cpu-seconds N` is asked to do.
+#[derive(Clone, Debug)]
+pub struct CompileJob {
+    /// The component, in binary form.
+    pub input: PathBuf,
+    /// Where the artifact goes.
+    pub output: PathBuf,
+    /// Address space that this process may use, in bytes.
+    pub memory_bytes: u64,
+    /// Processor time that this process may use, in seconds.
+    pub cpu_seconds: u64,
+}
+
+/// The one line of JSON on stdout by which the compiler says why it failed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) message: String,
+}
+
+/// Compiles within limits that it sets on its own process. An error is one line of JSON on stdout.
+#[must_use]
+pub fn compile_child(job: &CompileJob) -> ExitCode {
+    match compile(job) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let report = serde_json::to_string(&Report { message: format!("{error:#}") }).unwrap_or_default();
+            let _ = writeln!(std::io::stdout(), "{report}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compile(job: &CompileJob) -> wasmtime::Result<()> {
+    limit(Resource::As, job.memory_bytes)?;
+    limit(Resource::Cpu, job.cpu_seconds)?;
+    limit(Resource::Core, 0)?;
+    // Compiling at the host's own priority is no failure.
+    let _ = setpriority_process(None, NICENESS);
+    let bytes = std::fs::read(&job.input)?;
+    let compiled = super::engine::compiler()?.precompile_component(&bytes)?;
+    std::fs::write(&job.output, compiled)?;
+    Ok(())
+}
+
+fn limit(resource: Resource, most: u64) -> wasmtime::Result<()> {
+    setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+    Ok(())
+}

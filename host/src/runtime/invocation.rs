@@ -1,0 +1,38 @@
+//! What one run is given.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Gate;
+use crate::capabilities::log::RunLog;
+use crate::limits::RunLimits;
+
+/// One run: its input, what it may use, and how it is stopped.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Names the run's scratch folder.
+    pub run_id: String,
+    /// JSON text.
+    pub input: String,
+    /// What the run may use.
+    pub limits: RunLimits,
+    /// The deployment's configuration, which the guest reads by key.
+    pub config: Arc<BTreeMap<String, String>>,
+    /// What the deployment grants.
+    pub grants: Grants,
+    /// Takes the run's lines.
+    pub log: Arc<RunLog>,
+    /// Held until the run is paid for.
+    pub gate: Gate,
+    /// Stops the run.
+    pub cancel: CancellationToken,
+}
+
+/// Capabilities that a deployment grants; without a grant there is nothing to find.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// A folder that exists for the length of the run.
+    pub scratch: bool,
+}
