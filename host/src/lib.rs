@@ -1,6 +1,7 @@
 //! AAASP, agents as a service: the host of sandboxed agents, as a library for its binary and tests.
 
 pub mod accounts;
+pub mod authoring;
 pub mod clock;
 pub mod config;
 pub mod db;

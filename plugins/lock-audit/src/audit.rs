@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use semver::Version;
 
 use crate::lock::{Lock, Package};
-use crate::{
-    Counts, Duplicate, DuplicateVersion, GitPackage, PackageId, Report, Source, SourceKind,
-};
+use crate::{Counts, Duplicate, DuplicateVersion, GitPackage, PackageId, Report, Source, SourceKind};
 
 /// The findings; the summary is left for `summary::text`.
 pub fn audit(lock: &Lock, ignore: &[String]) -> Report {
@@ -65,12 +63,10 @@ fn duplicate(name: &str, packages: &[&Package], lock: &Lock) -> Duplicate {
     let mut ordered = packages.to_vec();
     // A version that semver can't read sorts first and is compatible with none.
     ordered.sort_by_key(|package| Version::parse(&package.version).ok());
-    let parsed: Vec<Version> =
-        ordered.iter().filter_map(|package| Version::parse(&package.version).ok()).collect();
-    let versions = ordered.iter().map(|package| DuplicateVersion {
-        version: package.version.clone(),
-        dependents: dependents(lock, package),
-    });
+    let parsed: Vec<Version> = ordered.iter().filter_map(|package| Version::parse(&package.version).ok()).collect();
+    let versions = ordered
+        .iter()
+        .map(|package| DuplicateVersion { version: package.version.clone(), dependents: dependents(lock, package) });
     Duplicate {
         name: name.to_owned(),
         versions: versions.collect(),

@@ -45,8 +45,8 @@ struct Entry {
 
 /// Reads a lock file of any format that Cargo has written so far.
 pub fn parse(text: &str) -> Result<Lock, Failure> {
-    let file: File = toml::from_str(text)
-        .map_err(|error| Failure::InvalidInput(format!("/lock: no Cargo.lock: {error}")))?;
+    let file: File =
+        toml::from_str(text).map_err(|error| Failure::InvalidInput(format!("/lock: no Cargo.lock: {error}")))?;
     if file.package.is_empty() {
         return Err(Failure::InvalidInput("/lock: no Cargo.lock: it has no [[package]]".into()));
     }

@@ -52,9 +52,6 @@ mod tests {
     #[test]
     fn an_error_becomes_a_failure_that_names_its_causes() {
         let cause = "x".parse::<i32>().unwrap_err();
-        assert_eq!(
-            Failure::from(Outer(cause)),
-            Failure::Failed("no report: invalid digit found in string".into())
-        );
+        assert_eq!(Failure::from(Outer(cause)), Failure::Failed("no report: invalid digit found in string".into()));
     }
 }

@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use crate::bindings::exports::aaasp::agent::handler;
 use crate::{Failure, logger, schema};
 
-pub use crate::bindings::exports;
 pub use crate::bindings::export;
+pub use crate::bindings::exports;
 pub use handler::Manifest;
 
 /// What the author says of the agent in the macro's arguments.
@@ -85,8 +85,7 @@ where
     })?;
     reader.end().map_err(|error| Failure::InvalidInput(format!(": {error}")))?;
     let output = function(typed).map_err(Into::into)?;
-    serde_json::to_string(&output)
-        .map_err(|error| Failure::Failed(format!("the output is no JSON: {error}")))
+    serde_json::to_string(&output).map_err(|error| Failure::Failed(format!("the output is no JSON: {error}")))
 }
 
 #[cfg(test)]

@@ -4,10 +4,8 @@
 //! scratch folder, with `/` between their parts. Outside of a component, and where the deployment
 //! grants no scratch, every call ends in [`Error::NotGranted`].
 
-use crate::bindings::wasi::filesystem::types::{
-    Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags,
-};
 use crate::bindings::wasi::filesystem::preopens;
+use crate::bindings::wasi::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
 
 /// Bytes that one call to the host moves; well under what hosts cap a single list at.
 const CHUNK_BYTES: u32 = 256 * 1024;
@@ -45,9 +43,7 @@ pub fn read(path: &str) -> Result<Vec<u8>, Error> {
     let file = open(path, OpenFlags::empty(), DescriptorFlags::READ)?;
     let mut bytes = Vec::new();
     loop {
-        let (chunk, end) = file
-            .read(u64::from(CHUNK_BYTES), bytes.len() as u64)
-            .map_err(|code| refused(path, code))?;
+        let (chunk, end) = file.read(u64::from(CHUNK_BYTES), bytes.len() as u64).map_err(|code| refused(path, code))?;
         bytes.extend_from_slice(&chunk);
         if end {
             return Ok(bytes);
@@ -74,8 +70,7 @@ pub fn write(path: &str, bytes: impl AsRef<[u8]>) -> Result<(), Error> {
     let mut written = 0;
     while written < bytes.len() {
         let end = bytes.len().min(written + CHUNK_BYTES as usize);
-        let count =
-            file.write(&bytes[written..end], written as u64).map_err(|code| refused(path, code))?;
+        let count = file.write(&bytes[written..end], written as u64).map_err(|code| refused(path, code))?;
         written += usize::try_from(count).unwrap_or(usize::MAX);
     }
     Ok(())

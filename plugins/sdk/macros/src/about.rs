@@ -52,9 +52,7 @@ impl Parse for About {
 fn list(input: ParseStream<'_>) -> syn::Result<Vec<LitStr>> {
     let content;
     bracketed!(content in input);
-    let items = Punctuated::<LitStr, Token![,]>::parse_terminated_with(&content, |item| {
-        item.parse::<LitStr>()
-    })?;
+    let items = Punctuated::<LitStr, Token![,]>::parse_terminated_with(&content, |item| item.parse::<LitStr>())?;
     Ok(items.into_iter().collect())
 }
 

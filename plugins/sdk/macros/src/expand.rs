@@ -70,19 +70,12 @@ fn check(function: &ItemFn) -> syn::Result<()> {
             "an agent's function is not generic: its types are its JSON Schemas",
         ));
     }
-    let takes_one = signature.inputs.len() == 1
-        && matches!(signature.inputs.first(), Some(FnArg::Typed(_)));
+    let takes_one = signature.inputs.len() == 1 && matches!(signature.inputs.first(), Some(FnArg::Typed(_)));
     if !takes_one {
-        return Err(syn::Error::new(
-            signature.inputs.span(),
-            "an agent's function takes one argument: its input",
-        ));
+        return Err(syn::Error::new(signature.inputs.span(), "an agent's function takes one argument: its input"));
     }
     if matches!(signature.output, ReturnType::Default) {
-        return Err(syn::Error::new(
-            signature.span(),
-            "an agent's function returns `Result<Output, Failure>`",
-        ));
+        return Err(syn::Error::new(signature.span(), "an agent's function returns `Result<Output, Failure>`"));
     }
     Ok(())
 }
@@ -99,7 +92,11 @@ mod tests {
     fn the_function_stays_callable_and_the_component_is_exported() {
         let expanded = super::agent(
             quote!(name = "adder", description = "Adds", hosts = ["a.example", "b.example"],),
-            quote!(fn add(input: Input) -> Result<Output, Failure> { Ok(Output) }),
+            quote!(
+                fn add(input: Input) -> Result<Output, Failure> {
+                    Ok(Output)
+                }
+            ),
         )
         .unwrap()
         .to_string();
@@ -112,7 +109,14 @@ mod tests {
 
     #[test]
     fn an_unknown_argument_is_named_with_those_there_are() {
-        let refused = refusal(quote!(host = ["a"]), quote!(fn f(i: I) -> Result<O, E> { todo() }));
+        let refused = refusal(
+            quote!(host = ["a"]),
+            quote!(
+                fn f(i: I) -> Result<O, E> {
+                    todo()
+                }
+            ),
+        );
         assert!(refused.contains("`host`") && refused.contains("`hosts`"), "{refused}");
     }
 
@@ -120,7 +124,11 @@ mod tests {
     fn an_argument_given_twice_is_refused() {
         let refused = refusal(
             quote!(name = "a", name = "b"),
-            quote!(fn f(i: I) -> Result<O, E> { todo() }),
+            quote!(
+                fn f(i: I) -> Result<O, E> {
+                    todo()
+                }
+            ),
         );
         assert!(refused.contains("twice"), "{refused}");
     }
@@ -128,7 +136,14 @@ mod tests {
     #[test]
     fn a_name_that_the_api_would_refuse_is_refused() {
         for name in ["", "Adder", "-a", "a-", "a b"] {
-            let refused = refusal(quote!(name = #name), quote!(fn f(i: I) -> Result<O, E> { x() }));
+            let refused = refusal(
+                quote!(name = #name),
+                quote!(
+                    fn f(i: I) -> Result<O, E> {
+                        x()
+                    }
+                ),
+            );
             assert!(refused.contains("a-z, 0-9"), "{name:?}: {refused}");
         }
     }
@@ -136,11 +151,44 @@ mod tests {
     #[test]
     fn a_function_of_the_wrong_shape_is_refused_with_the_reason() {
         for (item, reason) in [
-            (quote!(async fn f(i: I) -> Result<O, E> { x() }), "async"),
-            (quote!(fn f<T>(i: T) -> Result<O, E> { x() }), "generic"),
-            (quote!(fn f() -> Result<O, E> { x() }), "one argument"),
-            (quote!(fn f(a: A, b: B) -> Result<O, E> { x() }), "one argument"),
-            (quote!(fn f(i: I) {}), "Result<Output, Failure>"),
+            (
+                quote!(
+                    async fn f(i: I) -> Result<O, E> {
+                        x()
+                    }
+                ),
+                "async",
+            ),
+            (
+                quote!(
+                    fn f<T>(i: T) -> Result<O, E> {
+                        x()
+                    }
+                ),
+                "generic",
+            ),
+            (
+                quote!(
+                    fn f() -> Result<O, E> {
+                        x()
+                    }
+                ),
+                "one argument",
+            ),
+            (
+                quote!(
+                    fn f(a: A, b: B) -> Result<O, E> {
+                        x()
+                    }
+                ),
+                "one argument",
+            ),
+            (
+                quote!(
+                    fn f(i: I) {}
+                ),
+                "Result<Output, Failure>",
+            ),
         ] {
             let refused = refusal(quote!(), item);
             assert!(refused.contains(reason), "{reason}: {refused}");

@@ -20,7 +20,5 @@ use proc_macro::TokenStream;
 /// - `capabilities = ["scratch"]`: capabilities that a deployment has to grant.
 #[proc_macro_attribute]
 pub fn agent(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand::agent(arguments.into(), item.into())
-        .unwrap_or_else(|error| error.into_compile_error())
-        .into()
+    expand::agent(arguments.into(), item.into()).unwrap_or_else(|error| error.into_compile_error()).into()
 }
