@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod app;
 pub mod capabilities;
+pub mod authoring;
 pub mod clock;
 pub mod config;
 pub mod db;

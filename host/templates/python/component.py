@@ -1,0 +1,90 @@
+"""Joins agent.py to the contract `aaasp:agent`. Written by `aaasp build`, at every build anew."""
+
+import json
+import logging
+import sys
+import traceback
+
+from componentize_py_types import Err
+from wit_world import exports
+from wit_world.exports.handler import (
+    Failure_Failed,
+    Failure_InvalidInput,
+    Failure_Retryable,
+    Manifest,
+)
+from wit_world.imports import logging as run_log
+from wit_world.imports import store
+
+
+class RunLog(logging.Handler):
+    """Sends the records of the module `logging` to the log of the run."""
+
+    LEVELS = (
+        (logging.CRITICAL, run_log.Level.CRITICAL),
+        (logging.ERROR, run_log.Level.ERROR),
+        (logging.WARNING, run_log.Level.WARN),
+        (logging.INFO, run_log.Level.INFO),
+        (logging.DEBUG, run_log.Level.DEBUG),
+        (0, run_log.Level.TRACE),
+    )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = next(level for number, level in self.LEVELS if record.levelno >= number)
+        run_log.log(level, record.name, self.format(record))
+
+
+logging.basicConfig(level=logging.DEBUG, format="%(message)s", handlers=[RunLog()])
+
+# The log has to be there before the agent's own modules are.
+import agent  # noqa: E402
+
+
+class Refused(Exception):
+    failure = "retryable"
+
+
+class Host:
+    def config(self, key: str) -> str | None:
+        try:
+            return store.get(key)
+        except Err as error:
+            raise Refused(f"the configuration can't be read: {error.value}") from error
+
+
+def schema(value: object) -> str:
+    return "" if value is None else json.dumps(value)
+
+
+def failure(error: Exception) -> Err:
+    match getattr(error, "failure", None):
+        case "invalid-input":
+            return Err(Failure_InvalidInput(str(error)))
+        case "retryable":
+            return Err(Failure_Retryable(str(error)))
+    run_log.log(run_log.Level.ERROR, "run", traceback.format_exc().rstrip())
+    return Err(Failure_Failed(f"{type(error).__name__}: {error}"))
+
+
+class Handler(exports.Handler):
+    def describe(self) -> Manifest:
+        manifest = getattr(agent, "manifest", {})
+        return Manifest(
+            name="{{name}}",
+            description="{{description}}",
+            input_schema=schema(manifest.get("input")),
+            output_schema=schema(manifest.get("output")),
+            hosts=manifest.get("hosts", []),
+            credentials=manifest.get("credentials", []),
+            capabilities=manifest.get("capabilities", []),
+        )
+
+    def run(self, input: str) -> str:
+        try:
+            # NaN and Infinity are words that only Python reads in JSON.
+            return json.dumps(agent.run(json.loads(input), Host()), allow_nan=False)
+        except Exception as error:
+            raise failure(error) from None
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()

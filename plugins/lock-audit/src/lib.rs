@@ -1,0 +1,158 @@
+//! An agent that reads a Cargo.lock and says what deserves a look.
+
+mod audit;
+mod lock;
+mod summary;
+
+use aaasp_sdk::{Failure, log};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A lock file, and what to leave out of the findings.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// The text of a Cargo.lock.
+    pub lock: String,
+    /// Crates whose duplicate versions are known and accepted.
+    #[serde(default)]
+    pub ignore: Vec<String>,
+}
+
+/// What the lock file holds and what deserves a look.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Report {
+    /// The report as text, to read as it is.
+    pub summary: String,
+    /// True when there is nothing to look at: no finding of any kind.
+    pub clean: bool,
+    /// The `version` of the lock file's format.
+    pub lock_version: u32,
+    /// How many packages of which kind.
+    pub counts: Counts,
+    /// Where the packages come from, the largest source first.
+    pub sources: Vec<Source>,
+    /// Crates that are there in more than one version.
+    pub duplicates: Vec<Duplicate>,
+    /// Packages of a registry that carry no checksum: nothing says that they are what was locked.
+    pub checksum_gaps: Vec<PackageId>,
+    /// Packages from git repositories: no registry keeps them available.
+    pub git: Vec<GitPackage>,
+}
+
+/// How many packages of which kind.
+#[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Counts {
+    /// Every package in the file.
+    pub packages: usize,
+    /// Distinct crate names.
+    pub crates: usize,
+    /// Members of the workspace and other folders on disk.
+    pub local: usize,
+    /// Packages from a registry.
+    pub registry: usize,
+    /// Packages from a git repository.
+    pub git: usize,
+    /// Versions that would go if each crate had one: the price of the duplicates.
+    pub superfluous_versions: usize,
+}
+
+/// One place that packages come from.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Source {
+    /// `local`, `registry`, `git` or `other`.
+    pub kind: SourceKind,
+    /// The address; none for local packages.
+    pub url: Option<String>,
+    /// How many packages come from it.
+    pub packages: usize,
+}
+
+/// What kind of place a package comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// A folder on disk: a workspace member or a path dependency.
+    Local,
+    /// A registry, by git index or sparse.
+    Registry,
+    /// A git repository.
+    Git,
+    /// A kind that this agent does not know.
+    Other,
+}
+
+/// A package by name and version.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct PackageId {
+    /// The crate.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// A crate that is there in more than one version.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Duplicate {
+    /// The crate.
+    pub name: String,
+    /// Its versions, the oldest first, each with who asks for it.
+    pub versions: Vec<DuplicateVersion>,
+    /// Two of the versions are compatible by semver: `cargo update` alone may unite them.
+    pub compatible: bool,
+}
+
+/// One version of a duplicate crate.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct DuplicateVersion {
+    /// The version.
+    pub version: String,
+    /// The packages that depend on this version directly.
+    pub dependents: Vec<String>,
+}
+
+/// A package from a git repository.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct GitPackage {
+    /// The crate.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The repository.
+    pub repository: String,
+    /// `branch=…`, `tag=…` or `rev=…` as the manifest asks; none for the default branch.
+    pub reference: Option<String>,
+    /// The commit that is locked; none when the file names none.
+    pub commit: Option<String>,
+}
+
+/// Audits a lock file.
+///
+/// # Errors
+/// [`Failure::InvalidInput`] when the text is no Cargo.lock.
+#[aaasp_sdk::agent]
+pub fn lock_audit(input: Input) -> Result<Report, Failure> {
+    log::debug!("reading {} bytes of Cargo.lock", input.lock.len());
+    let lock = lock::parse(&input.lock)?;
+    let mut report = audit::audit(&lock, &input.ignore);
+    log::info!(
+        "{} packages from {} sources, format {}",
+        report.counts.packages,
+        report.sources.len(),
+        report.lock_version
+    );
+    for gap in &report.checksum_gaps {
+        log::warn!("{} {} has no checksum", gap.name, gap.version);
+    }
+    for package in report.git.iter().filter(|package| package.commit.is_none()) {
+        log::warn!("{} {} is locked to no commit", package.name, package.version);
+    }
+    log::info!(
+        "{} duplicate crates, {} git packages, {} checksum gaps",
+        report.duplicates.len(),
+        report.git.len(),
+        report.checksum_gaps.len()
+    );
+    report.summary = summary::text(&report);
+    Ok(report)
+}
