@@ -173,5 +173,5 @@ fn python(workspace: &Workspace) -> Result<()> {
 
 fn deny(workspace: &Workspace) -> Result<()> {
     // The advisories are a git repository elsewhere; the rest needs nothing but the lock file.
-    shell::run(&mut workspace.cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]))
+    shell::run(&mut workspace.cargo(&["deny", "--locked", "check", "bans", "licenses", "sources"]))
 }
