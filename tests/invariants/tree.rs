@@ -5,7 +5,7 @@ use std::path::Path;
 use super::source::SourceFile;
 
 /// Folders that hold what tools made.
-const MADE: [&str; 4] = ["target", "node_modules", "__pycache__", "dist"];
+const MADE: [&str; 4] = ["build", "node_modules", "__pycache__", "target"];
 
 /// Top-level folders whose every file is ours.
 const OURS: [&str; 6] = ["host", "migrations", "plugins", "tests", "wit", "xtask"];

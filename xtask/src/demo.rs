@@ -37,7 +37,7 @@ pub fn run(workspace: &Workspace, once: bool) -> Result<()> {
     let lockfile = std::fs::read_to_string(workspace.root.join("Cargo.lock")).context("cannot read Cargo.lock")?;
     let (before, _) = server.credits()?;
     let path = format!("/v1/deployments/{AGENT}/runs?wait=60");
-    let run = server.client.json("POST", &path, Some(&json!({ "input": { "lockfile": lockfile } })))?;
+    let run = server.client.json("POST", &path, Some(&json!({ "input": { "lock": lockfile } })))?;
     ensure!(run["outcome"] == "succeeded", "the run did not succeed: {run:#}");
     show_output(&run["output"]);
     show_log(&server, text(&run["id"]))?;
