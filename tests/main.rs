@@ -1,3 +1,4 @@
 //! The suite: one test binary, so that it links once. Its modules mirror the routes and the promises.
+#![cfg(test)]
 
 mod invariants;

@@ -1,0 +1,96 @@
+//! How fast runs are, as ratios taken in one go: bare wasmtime, in process, over HTTP, and `wasmtime serve` beside.
+
+mod load;
+mod process;
+mod report;
+mod target;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use pico_args::Arguments;
+use serde_json::Value;
+
+use crate::setup::{self, Tool};
+use crate::temporary::TemporaryFolder;
+use crate::workspace::Workspace;
+use crate::{interrupt, shell};
+use load::Load;
+use report::Report;
+use target::Target;
+
+/// The trivial guests: one log line each.
+const GUESTS: [&str; 4] =
+    ["xtask/guests/hello-rust", "xtask/guests/hello-js", "xtask/guests/hello-python", "xtask/guests/hello-http"];
+
+/// What a person may shorten.
+pub struct Options {
+    seconds: u32,
+    runs: usize,
+    clients: Vec<u32>,
+    json: Option<PathBuf>,
+}
+
+impl Options {
+    /// Reads the options off the command line.
+    pub fn parse(arguments: &mut Arguments) -> Result<Self> {
+        let clients: String = arguments.opt_value_from_str("--clients")?.unwrap_or_else(|| "1,16,64,256".into());
+        let clients = clients.split(',').map(|n| n.trim().parse().context("--clients is a list of numbers"));
+        let options = Self {
+            seconds: arguments.opt_value_from_str("--seconds")?.unwrap_or(10),
+            runs: arguments.opt_value_from_str("--runs")?.unwrap_or(5),
+            clients: clients.collect::<Result<_>>()?,
+            json: arguments.opt_value_from_str("--json")?,
+        };
+        ensure!(options.seconds > 0 && options.runs > 0, "--seconds and --runs are at least 1");
+        ensure!(options.clients.iter().all(|&clients| clients > 0), "--clients are at least 1");
+        Ok(options)
+    }
+}
+
+/// Measures everything, prints the table and, when asked, writes the results as JSON.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    setup::ensure(workspace, setup::FOR_TESTS)?;
+    setup::ensure(workspace, &[Tool::Wrk, Tool::WasmtimeCli])?;
+    let aaasp = workspace.build_host_release()?;
+    let mut components = Vec::new();
+    for guest in GUESTS {
+        components.push(workspace.build_agent(&aaasp, guest)?);
+    }
+    let [rust, _, _, http] = &components[..] else { anyhow::bail!("the guests are not built") };
+
+    let mut report = Report::new(options.seconds, options.runs);
+    // In process first, while nothing else runs.
+    let mut in_process = Command::new(&aaasp);
+    in_process.args(["bench", "--json", "--seconds", &options.seconds.to_string()]).args(&components);
+    report.in_process(serde_json::from_str::<Value>(&shell::capture(&mut in_process)?)?);
+
+    let folder = TemporaryFolder::create("bench")?;
+    let targets = Target::all(workspace, &aaasp, folder.path(), rust, http)?;
+    for target in &targets {
+        report.idle(target.name, target.idle_memory()?);
+    }
+    // Targets take turns within each round, so that a slow minute of the machine slows them all.
+    for round in 1..=options.runs {
+        for &clients in &options.clients {
+            for target in &targets {
+                interrupt::check()?;
+                eprintln!("round {round} of {}: {}, {clients} clients", options.runs, target.name);
+                let load = Load { clients, seconds: options.seconds, folder: folder.path() };
+                report.measured(target.name, clients, target.measure(&load)?);
+            }
+        }
+    }
+    for target in &targets {
+        target.verify_balance()?;
+    }
+    drop(targets);
+
+    print!("{}", report.table());
+    if let Some(path) = &options.json {
+        let text = format!("{:#}\n", report.json());
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! Medians, ratios and the machine that they were taken on, as a table and as JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+/// What one measurement of one target found.
+#[derive(Clone, Copy)]
+pub struct Measurement {
+    /// Runs that were answered in a second.
+    pub runs_per_second: f64,
+    /// Median latency, in microseconds.
+    pub p50_us: u64,
+    /// 99th percentile of the latency, in microseconds.
+    pub p99_us: u64,
+    /// CPU time of the server for one run, in microseconds.
+    pub cpu_us_per_run: f64,
+    /// CPU time of the database server for one run, in microseconds.
+    pub database_cpu_us_per_run: f64,
+    /// Peak resident memory of the server, in bytes.
+    pub peak_bytes: u64,
+}
+
+/// All measurements.
+pub struct Report {
+    seconds: u32,
+    runs: usize,
+    in_process: Value,
+    idle: Vec<(&'static str, u64)>,
+    // In the order in which they were first measured, which is the table's.
+    measured: Vec<(&'static str, u32, Vec<Measurement>)>,
+}
+
+impl Report {
+    /// An empty report of measurements of that length and number.
+    pub fn new(seconds: u32, runs: usize) -> Self {
+        Self { seconds, runs, in_process: Value::Null, idle: Vec::new(), measured: Vec::new() }
+    }
+
+    /// Keeps what the host measured of itself.
+    pub fn in_process(&mut self, results: Value) {
+        self.in_process = results;
+    }
+
+    /// Keeps a target's memory before its first run.
+    pub fn idle(&mut self, target: &'static str, bytes: u64) {
+        self.idle.push((target, bytes));
+    }
+
+    /// Adds a measurement.
+    pub fn measured(&mut self, target: &'static str, clients: u32, measurement: Measurement) {
+        let same = |row: &&mut (&str, u32, Vec<Measurement>)| row.0 == target && row.1 == clients;
+        match self.measured.iter_mut().find(same) {
+            Some((_, _, all)) => all.push(measurement),
+            None => self.measured.push((target, clients, vec![measurement])),
+        }
+    }
+
+    /// The table as Markdown, so that it can be quoted.
+    pub fn table(&self) -> String {
+        let mut out = format!("\n{}, {} cores; medians of {} × {} s\n\n", machine(), cores(), self.runs, self.seconds);
+        self.in_process_table(&mut out);
+        let _ = writeln!(
+            out,
+            "| server | clients | runs/s | × `wasmtime serve` | p50 ms | p99 ms | CPU-µs/run | peak MiB |"
+        );
+        let _ = writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+        for (target, clients, all) in &self.measured {
+            let m = median(all);
+            let ratio = self.ratio(*clients, m.runs_per_second);
+            let ratio = ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
+            let database = match m.database_cpu_us_per_run {
+                0.0 => String::new(),
+                cpu => format!(" + {cpu:.0}"),
+            };
+            let _ = writeln!(
+                out,
+                "| {target} | {clients} | {:.0} | {ratio} | {:.2} | {:.2} | {:.0}{database} | {:.1} |",
+                m.runs_per_second,
+                m.p50_us as f64 / 1e3,
+                m.p99_us as f64 / 1e3,
+                m.cpu_us_per_run,
+                mebibytes(m.peak_bytes),
+            );
+        }
+        let _ = writeln!(out, "\nCPU time after a + is the database server's.");
+        for (target, bytes) in &self.idle {
+            let _ = writeln!(out, "Idle, before the first run: {target}, {:.1} MiB.", mebibytes(*bytes));
+        }
+        out
+    }
+
+    /// Everything, each single measurement included.
+    pub fn json(&self) -> Value {
+        let rows = self.measured.iter().map(|(target, clients, all)| {
+            let m = median(all);
+            json!({
+                "server": target,
+                "clients": clients,
+                "median": values(&m),
+                "ratio_to_wasmtime_serve": self.ratio(*clients, m.runs_per_second),
+                "all": all.iter().map(values).collect::<Vec<_>>(),
+            })
+        });
+        json!({
+            "machine": { "cpu": machine(), "cores": cores() },
+            "seconds": self.seconds,
+            "runs": self.runs,
+            "in_process": self.in_process,
+            "over_http": rows.collect::<Vec<_>>(),
+            "idle_bytes": self.idle.iter().map(|(target, bytes)| json!({ "server": target, "bytes": bytes }))
+                .collect::<Vec<_>>(),
+        })
+    }
+
+    /// Rows `{guest, floor_us, run_us}`: one call on bare wasmtime and one run in process, in microseconds.
+    fn in_process_table(&self, out: &mut String) {
+        let Some(rows) = self.in_process.as_array() else { return };
+        let _ = writeln!(out, "| guest | bare wasmtime µs | in process µs | × bare |");
+        let _ = writeln!(out, "| --- | ---: | ---: | ---: |");
+        for row in rows {
+            let time = |name: &str| row[name].as_f64().unwrap_or(f64::NAN);
+            let (floor, run) = (time("floor_us"), time("run_us"));
+            let guest = row["guest"].as_str().unwrap_or_default();
+            let _ = writeln!(out, "| {guest} | {floor:.1} | {run:.1} | {:.2} |", run / floor);
+        }
+        out.push('\n');
+    }
+
+    fn ratio(&self, clients: u32, runs_per_second: f64) -> Option<f64> {
+        let serve = |row: &&(&str, u32, Vec<Measurement>)| row.0.starts_with("wasmtime serve") && row.1 == clients;
+        let (_, _, all) = self.measured.iter().find(serve)?;
+        Some(runs_per_second / median(all).runs_per_second)
+    }
+}
+
+/// Each value's own median.
+fn median(all: &[Measurement]) -> Measurement {
+    let middle = |value: fn(&Measurement) -> f64| {
+        let mut values: Vec<f64> = all.iter().map(value).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    Measurement {
+        runs_per_second: middle(|m| m.runs_per_second),
+        p50_us: middle(|m| m.p50_us as f64) as u64,
+        p99_us: middle(|m| m.p99_us as f64) as u64,
+        cpu_us_per_run: middle(|m| m.cpu_us_per_run),
+        database_cpu_us_per_run: middle(|m| m.database_cpu_us_per_run),
+        peak_bytes: middle(|m| m.peak_bytes as f64) as u64,
+    }
+}
+
+fn values(m: &Measurement) -> Value {
+    json!({
+        "runs_per_second": m.runs_per_second,
+        "p50_us": m.p50_us,
+        "p99_us": m.p99_us,
+        "cpu_us_per_run": m.cpu_us_per_run,
+        "database_cpu_us_per_run": m.database_cpu_us_per_run,
+        "peak_bytes": m.peak_bytes,
+    })
+}
+
+fn machine() -> String {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
+    model.and_then(|line| line.split_once(':')).map_or("unknown CPU", |(_, name)| name.trim()).to_owned()
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(0, usize::from)
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Measurement, Report};
+
+    fn measurement(runs_per_second: f64) -> Measurement {
+        Measurement {
+            runs_per_second,
+            p50_us: 1_000,
+            p99_us: 2_000,
+            cpu_us_per_run: 100.0,
+            database_cpu_us_per_run: 0.0,
+            peak_bytes: 1 << 20,
+        }
+    }
+
+    #[test]
+    fn ratios_are_of_medians_at_the_same_number_of_clients() {
+        let mut report = Report::new(1, 3);
+        for runs_per_second in [10.0, 4_000.0, 5_000.0] {
+            report.measured("aaasp on SQLite", 64, measurement(runs_per_second));
+        }
+        report.measured("wasmtime serve", 1, measurement(1.0));
+        report.measured("wasmtime serve", 64, measurement(8_000.0));
+        let row = "| aaasp on SQLite | 64 | 4000 | 0.50 | 1.00 | 2.00 | 100 | 1.0 |";
+        assert!(report.table().contains(row), "{}", report.table());
+    }
+}

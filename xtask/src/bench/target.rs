@@ -1,0 +1,186 @@
+//! The servers that are pressed: our own on both databases, and `wasmtime serve`.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::json;
+
+use super::load::{Load, Request};
+use super::process;
+use super::report::Measurement;
+use crate::http::Client;
+use crate::postgres::{self, Cluster};
+use crate::server::{Options, Server};
+use crate::workspace::Workspace;
+use crate::{setup, shell};
+
+/// Enough for every run of a long benchmark: a trivial run costs some tens of microcredits.
+const CREDITS: u64 = 1_000_000;
+
+/// Settings without which the benchmark would measure its own account's limits.
+const CONFIG: &str = "";
+
+/// A server that answers a request with one run of a trivial guest.
+pub struct Target {
+    /// As the table names it.
+    pub name: &'static str,
+    kind: Kind,
+}
+
+enum Kind {
+    Ours { server: Server, agent: &'static str, input: &'static str, expected: &'static str, cluster: Option<Cluster> },
+    WasmtimeServe { child: Child, client: Client },
+}
+
+impl Target {
+    /// Starts all of them, each on data of its own.
+    pub fn all(workspace: &Workspace, aaasp: &Path, folder: &Path, agent: &Path, http: &Path) -> Result<Vec<Self>> {
+        let cluster = Cluster::start()?;
+        let start = |name: &str, database| {
+            let data = folder.join(name);
+            Server::start(&Options { aaasp, data: &data, database, credits: CREDITS, config: CONFIG })
+        };
+        let sqlite = start("sqlite", None)?;
+        let on_postgres = start("postgres", Some(cluster.url()))?;
+        let with_http = start("sqlite-http", None)?;
+        for server in [&sqlite, &on_postgres] {
+            server.deploy("hello", agent, json!({}))?;
+        }
+        with_http.deploy("hello-http", http, json!({}))?;
+
+        let hello = |server, cluster| Kind::Ours {
+            server,
+            agent: "hello",
+            input: r#"{"input":{"name":"bench"}}"#,
+            expected: r#""outcome":"succeeded""#,
+            cluster,
+        };
+        let proxy = Kind::Ours {
+            server: with_http,
+            agent: "hello-http",
+            input: r#"{"input":{"method":"GET","path":"/"}}"#,
+            expected: r#""outcome":"succeeded""#,
+            cluster: None,
+        };
+        Ok(vec![
+            Self { name: "aaasp on SQLite", kind: hello(sqlite, None) },
+            Self { name: "aaasp on PostgreSQL", kind: hello(on_postgres, Some(cluster)) },
+            Self { name: "aaasp on SQLite, wasi:http guest", kind: proxy },
+            Self { name: "wasmtime serve, wasi:http guest", kind: wasmtime_serve(workspace, http)? },
+        ])
+    }
+
+    /// Resident memory in bytes before the first run.
+    pub fn idle_memory(&self) -> Result<u64> {
+        process::resident_bytes(self.process())
+    }
+
+    /// One measurement.
+    pub fn measure(&self, load: &Load) -> Result<Measurement> {
+        let (process, database) = (self.process(), self.database_process());
+        process::forget_peak(process)?;
+        let cpu = || -> Result<(u64, u64)> {
+            Ok((process::cpu_us(process)?, database.map(process::cpu_us).transpose()?.unwrap_or_default()))
+        };
+        let before = cpu()?;
+        let seen = load.press(&self.request())?;
+        let after = cpu()?;
+        Ok(Measurement {
+            runs_per_second: seen.requests as f64 * 1e6 / seen.duration_us as f64,
+            p50_us: seen.p50_us,
+            p99_us: seen.p99_us,
+            cpu_us_per_run: (after.0 - before.0) as f64 / seen.requests as f64,
+            database_cpu_us_per_run: (after.1 - before.1) as f64 / seen.requests as f64,
+            peak_bytes: process::peak_bytes(process)?,
+        })
+    }
+
+    /// Adds up what every run was charged and compares it with what the account has less than at first.
+    pub fn verify_balance(&self) -> Result<()> {
+        let Kind::Ours { server, .. } = &self.kind else { return Ok(()) };
+        // The load ends with requests under way, whose runs still settle.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let left = shell::wait_until(deadline, || server.credits().ok().filter(|(_, held)| *held == 0));
+        let (available, _) = left.context("holds are left after the load has ended")?;
+
+        let (mut runs, mut charges, mut after) = (0_u64, 0_u64, String::new());
+        loop {
+            let page = server.client.json("GET", &format!("/v1/runs?limit=100{after}"), None)?;
+            let items = page["items"].as_array().context("/v1/runs has no items")?;
+            for run in items {
+                ensure!(run["outcome"] == "succeeded", "{} is no successful run", run["id"]);
+                charges += run["charge_microcredits"].as_u64().context("a run has no charge")?;
+                runs += 1;
+            }
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => break,
+            }
+        }
+        let spent = CREDITS * 1_000_000 - available;
+        ensure!(charges == spent, "{}: {runs} runs were charged {charges}, but {spent} are gone", self.name);
+        println!(
+            "{}: {runs} runs, all succeeded; charges and change of balance are both {spent} microcredits",
+            self.name
+        );
+        Ok(())
+    }
+
+    fn request(&self) -> Request<'_> {
+        match &self.kind {
+            Kind::Ours { server, agent, input, expected, .. } => Request {
+                url: format!("http://{}/v1/deployments/{agent}/runs?wait=60", server.client.address),
+                method: "POST",
+                api_key: &server.client.api_key,
+                body: input,
+                expected,
+            },
+            Kind::WasmtimeServe { client, .. } => Request {
+                url: format!("http://{}/", client.address),
+                method: "GET",
+                api_key: "",
+                body: "",
+                expected: "hello",
+            },
+        }
+    }
+
+    fn process(&self) -> u32 {
+        match &self.kind {
+            Kind::Ours { server, .. } => server.process(),
+            Kind::WasmtimeServe { child, .. } => child.id(),
+        }
+    }
+
+    fn database_process(&self) -> Option<u32> {
+        match &self.kind {
+            Kind::Ours { cluster, .. } => cluster.as_ref().map(Cluster::process),
+            Kind::WasmtimeServe { .. } => None,
+        }
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        if let Kind::WasmtimeServe { child, .. } = &mut self.kind {
+            shell::stop(child, "TERM");
+        }
+    }
+}
+
+fn wasmtime_serve(workspace: &Workspace, component: &Path) -> Result<Kind> {
+    let address = format!("127.0.0.1:{}", postgres::free_port()?);
+    let mut serve = Command::new(setup::wasmtime(workspace));
+    // Its guest logs one line as ours does; where that line goes is not what is compared.
+    serve.args(["serve", "--addr", &address]).arg(component).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = serve.spawn().context("cannot start `wasmtime serve`")?;
+    let client = Client { address, api_key: String::new() };
+    let answered = shell::wait_until(Instant::now() + Duration::from_secs(60), || client.status("/").ok());
+    if answered != Some(200) {
+        shell::stop(&mut child, "TERM");
+        bail!("`wasmtime serve` does not answer: {answered:?}");
+    }
+    Ok(Kind::WasmtimeServe { child, client })
+}

@@ -1,0 +1,177 @@
+//! Every check, in order, with a summary that hides nothing.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+
+use crate::postgres::Cluster;
+use crate::setup;
+use crate::workspace::Workspace;
+use crate::{interrupt, readme, shell};
+
+/// The suite's package; everything else's tests are unit tests.
+const SUITE: &str = "aaasp-tests";
+
+/// The agents whose components the suite uploads.
+const AGENTS: [&str; 3] = ["plugins/lock-audit", "plugins/webhook-triage", "plugins/csv-report"];
+
+struct Step {
+    name: &'static str,
+    check: fn(&Workspace) -> Result<()>,
+}
+
+const STEPS: [Step; 13] = [
+    Step { name: "setup", check: |workspace| setup::ensure(workspace, setup::FOR_TESTS) },
+    Step { name: "fmt", check: |workspace| shell::run(&mut workspace.cargo(&["fmt", "--all", "--check"])) },
+    Step { name: "clippy", check: clippy },
+    Step { name: "doc", check: doc },
+    Step { name: "build", check: build },
+    Step { name: "unit", check: unit },
+    Step { name: "doctest", check: |workspace| shell::run(&mut workspace.cargo(&["test", "--workspace", "--doc"])) },
+    Step { name: "sqlite", check: |workspace| suite(workspace, None) },
+    Step { name: "postgres", check: postgres },
+    Step { name: "javascript", check: javascript },
+    Step { name: "python", check: python },
+    Step { name: "readme", check: readme::run },
+    Step { name: "deny", check: deny },
+];
+
+/// How a step ended.
+enum Ended {
+    Ok,
+    Failed(String),
+    NotRun(String),
+}
+
+/// Runs all steps, or those named; fails when one failed, after the others had their turn.
+pub fn run(workspace: &Workspace, list: bool, only: &[String]) -> Result<()> {
+    if list {
+        STEPS.iter().for_each(|step| println!("{}", step.name));
+        return Ok(());
+    }
+    for name in only {
+        ensure!(STEPS.iter().any(|step| step.name == name), "there is no step `{name}`; see `cargo xtask test --list`");
+    }
+    let chosen = STEPS.iter().filter(|step| only.is_empty() || only.iter().any(|name| name == step.name));
+
+    let mut ended: Vec<(&str, Duration, Ended)> = Vec::new();
+    for step in chosen {
+        println!("\n== {}", step.name);
+        let started = Instant::now();
+        let how = match missing_optional(step.name) {
+            Some(command) => Ended::NotRun(command),
+            None => (step.check)(workspace).map_or_else(|error| Ended::Failed(format!("{error:#}")), |()| Ended::Ok),
+        };
+        if let Ended::Failed(reason) = &how {
+            eprintln!("{} failed: {reason}", step.name);
+        }
+        let blocks_the_rest = matches!(how, Ended::Failed(_)) && step.name == "setup";
+        ended.push((step.name, started.elapsed(), how));
+        if blocks_the_rest || interrupt::asked() {
+            break;
+        }
+    }
+    summarise(&ended)
+}
+
+fn summarise(ended: &[(&str, Duration, Ended)]) -> Result<()> {
+    println!("\n== summary");
+    let (mut passed, mut failed) = (0, 0);
+    for (name, time, how) in ended {
+        let seconds = time.as_secs_f32();
+        match how {
+            Ended::Ok => {
+                passed += 1;
+                println!("{name:<11} {seconds:>7.1} s  ok");
+            }
+            Ended::Failed(reason) => {
+                failed += 1;
+                println!("{name:<11} {seconds:>7.1} s  FAILED: {}", reason.lines().next().unwrap_or_default());
+            }
+            Ended::NotRun(command) => println!("{name:<11} {:>9}  NOT RUN: `{command}` installs what it needs", "-"),
+        }
+    }
+    interrupt::check()?;
+    println!("steps: {passed} passed, {failed} failed");
+    if failed > 0 { bail!("{failed} of {} steps failed", passed + failed) } else { Ok(()) }
+}
+
+/// The one step that a machine may do without: cargo-deny takes longer to build than all of our own code. It reads
+/// nothing but Cargo.lock, so it is run by hand whenever that changes (CONTRIBUTING.md); the summary names it.
+fn missing_optional(step: &str) -> Option<String> {
+    let missing = step == "deny" && shell::find("cargo-deny").is_none();
+    missing.then(|| "cargo install --locked cargo-deny --version ^0.20".to_owned())
+}
+
+fn clippy(workspace: &Workspace) -> Result<()> {
+    shell::run(&mut workspace.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn doc(workspace: &Workspace) -> Result<()> {
+    let mut doc = workspace.cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    shell::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// The host that the suite starts, and the components that it uploads.
+fn build(workspace: &Workspace) -> Result<()> {
+    let aaasp = workspace.build_host()?;
+    for agent in AGENTS {
+        println!("{}", workspace.build_agent(&aaasp, agent)?.display());
+    }
+    Ok(())
+}
+
+fn unit(workspace: &Workspace) -> Result<()> {
+    shell::run(&mut tests(workspace, &["--workspace", "--exclude", SUITE]))
+}
+
+fn postgres(workspace: &Workspace) -> Result<()> {
+    let cluster = Cluster::start()?;
+    suite(workspace, Some(cluster.url()))
+}
+
+/// The suite on one database. It makes databases of its own in the cluster that it is given.
+fn suite(workspace: &Workspace, database: Option<&str>) -> Result<()> {
+    let aaasp = workspace.target.join("debug").join("aaasp");
+    let components = workspace.components();
+    let built = AGENTS.iter().filter_map(|agent| agent.rsplit('/').next());
+    let missing: Vec<PathBuf> = std::iter::once(aaasp.clone())
+        .chain(built.map(|name| components.join(name).with_extension("wasm")))
+        .filter(|path| !path.is_file())
+        .collect();
+    ensure!(missing.is_empty(), "{missing:?} are not built; run `cargo xtask test --only build`");
+
+    let mut suite = tests(workspace, &["--package", SUITE]);
+    suite.env("AAASP_BIN", aaasp).env("AAASP_TEST_COMPONENTS", components);
+    match database {
+        Some(url) => suite.env("AAASP_TEST_DATABASE_URL", url),
+        None => suite.env_remove("AAASP_TEST_DATABASE_URL"),
+    };
+    shell::run(&mut suite)
+}
+
+/// `cargo nextest` where it is installed: the same tests, a process each.
+fn tests(workspace: &Workspace, what: &[&str]) -> Command {
+    let runner: &[&str] =
+        if shell::find("cargo-nextest").is_some() { &["nextest", "run"] } else { &["test", "--tests"] };
+    let mut command = workspace.cargo(runner);
+    command.args(what).arg("--no-fail-fast");
+    command
+}
+
+fn javascript(workspace: &Workspace) -> Result<()> {
+    shell::run(Command::new("npm").arg("test").current_dir(workspace.root.join("plugins/webhook-triage")))
+}
+
+fn python(workspace: &Workspace) -> Result<()> {
+    let project = workspace.root.join("plugins/csv-report");
+    let python = setup::python_environment(workspace).join("bin/python");
+    shell::run(Command::new(python).args(["-m", "unittest", "discover", "--verbose"]).current_dir(project))
+}
+
+fn deny(workspace: &Workspace) -> Result<()> {
+    // The advisories are a git repository elsewhere; the rest needs nothing but the lock file.
+    shell::run(&mut workspace.cargo(&["deny", "--locked", "check", "bans", "licenses", "sources"]))
+}
