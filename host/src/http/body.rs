@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
@@ -71,7 +71,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathName {
         let text = path_text(parts, state).await?;
         match text.parse() {
             Ok(name) => Ok(Self(name)),
-            Err(error) if parts.method == axum::http::Method::PUT => Err(Problem::invalid("", format!("`{text}`: {error}"))),
+            Err(error) if parts.method == Method::PUT => Err(Problem::invalid("", format!("`{text}`: {error}"))),
             Err(_) => Err(Problem::not_found("name")),
         }
     }
