@@ -2,11 +2,14 @@
 
 pub mod accounts;
 pub mod app;
-pub mod capabilities;
 pub mod authoring;
+pub mod capabilities;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod folder;
+pub mod host;
 pub mod http;
 pub mod ids;
 pub mod ledger;

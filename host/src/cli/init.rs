@@ -1,0 +1,72 @@
+//! `aaasp init`: a data folder, its keys, its database, a first account.
+
+use clap::Args as ClapArgs;
+use serde_json::json;
+
+use super::data::DataArgs;
+use crate::clock::Clock;
+use crate::config::Overrides;
+use crate::folder::{Folder, FolderError};
+use crate::host::{FirstAccount, Store};
+use crate::ledger::Microcredits;
+
+/// Credits of the first account, when nothing else is said.
+pub(super) const FIRST_CREDITS: i64 = 100;
+
+/// The address of the first account, when nothing else is said.
+pub(super) const FIRST_EMAIL: &str = "owner@localhost";
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    #[command(flatten)]
+    data: DataArgs,
+    /// Email address of the first account.
+    #[arg(long, value_name = "E", env = "AAASP_EMAIL", default_value = FIRST_EMAIL)]
+    email: String,
+    /// Credits that the first account gets.
+    #[arg(long, value_name = "N", env = "AAASP_CREDITS", default_value_t = FIRST_CREDITS,
+          value_parser = clap::value_parser!(i64).range(0..=1_000_000_000))]
+    credits: i64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    let config = args.data.config(Overrides::default())?;
+    let folder = Folder::take(&args.data.data)?;
+    if folder.is_initialised() {
+        return Err(FolderError::Initialised(args.data.data).into());
+    }
+    let grant = Microcredits::from_credits(args.credits).unwrap_or_default();
+    let first = super::block_on(async {
+        let store = Store::open(folder, config, Clock::System).await?;
+        let first = store.first_account(&args.email, grant).await?;
+        store.db.close().await;
+        Ok(first)
+    })?;
+    show(&first, &args);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "what the command answers")]
+fn show(first: &FirstAccount, args: &Args) {
+    if args.json {
+        println!("{}", json!({"account": first.account, "api_key": first.api_key}));
+        return;
+    }
+    let data = args.data.data.display();
+    println!("Made {data} with keys, a database and an account.\n");
+    print_first(first);
+    println!("  credits       {}", Microcredits::from_credits(args.credits).unwrap_or_default());
+    println!("\nThe API key is shown only now. Start the host, and use the key from another terminal:\n");
+    println!("  aaasp serve --data {data}");
+    println!("  export AAASP_API_KEY={}", first.api_key);
+}
+
+#[expect(clippy::print_stdout, reason = "what the command answers")]
+pub(super) fn print_first(first: &FirstAccount) {
+    println!("  account       {}", first.account);
+    println!("  API key       {}", first.api_key);
+    println!("  operator key  in {}", first.operator_key.display());
+}

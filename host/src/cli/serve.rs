@@ -1,0 +1,67 @@
+//! `aaasp serve`: run a host until it is told to stop.
+
+use std::net::SocketAddr;
+
+use clap::Args as ClapArgs;
+
+use super::data::DataArgs;
+use super::init;
+use crate::clock::Clock;
+use crate::config::Overrides;
+use crate::folder::Folder;
+use crate::host::{Host, Store};
+use crate::ledger::Microcredits;
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    #[command(flatten)]
+    data: DataArgs,
+    /// Where the API listens [default: 127.0.0.1:8080]. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", env = "AAASP_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Where Prometheus scrapes /metrics [default: nowhere].
+    #[arg(long, value_name = "ADDR", env = "AAASP_METRICS_LISTEN")]
+    metrics_listen: Option<SocketAddr>,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    let overrides = Overrides { listen: args.listen, metrics_listen: args.metrics_listen, ..Overrides::default() };
+    let config = args.data.config(overrides)?;
+    let folder = Folder::take(&args.data.data)?;
+    super::block_on(async {
+        let metrics = config.values.metrics_listen;
+        let fresh = !folder.is_initialised();
+        let store = Store::open(folder, config, Clock::System).await?;
+        if fresh && store.accounts.list(None, 1).await?.is_empty() {
+            let grant = Microcredits::from_credits(init::FIRST_CREDITS).unwrap_or_default();
+            init::print_first(&store.first_account(init::FIRST_EMAIL, grant).await?);
+        }
+        if let Some(address) = metrics {
+            metrics_exporter_prometheus::PrometheusBuilder::new().with_http_listener(address).install()?;
+        }
+        let database = store.db.location();
+        let host = Host::start(store).await?;
+        announce(host.address()?, &database);
+        host.serve(told_to_stop()?).await;
+        Ok(())
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "scripts read the address from here")]
+fn announce(address: SocketAddr, database: &str) {
+    println!("listening on http://{address}");
+    tracing::info!(%address, database, "ready");
+}
+
+/// SIGINT or SIGTERM.
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,186 @@
+//! The data folder: one process at a time, and everything that a host keeps to itself.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::ids::HostId;
+use crate::vault::{Keyring, KeyringError};
+
+/// Why the data folder can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// Another process has it.
+    #[error("{0} is in use by another aaasp; stop that one first, or give this one another --data folder")]
+    Locked(PathBuf),
+    /// There is nothing in it yet.
+    #[error("{0} holds no AAASP data; make it with `aaasp init --data {0}`")]
+    Empty(PathBuf),
+    /// There is something in it already.
+    #[error("{0} is initialised already; start it with `aaasp serve --data {0}`")]
+    Initialised(PathBuf),
+    /// The operating system refused.
+    #[error("{path} can't be used: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// There are data but no keys to open them.
+    #[error(
+        "{0} holds a database but no keyring; restore the folder `keys` from your backup: without it nothing opens"
+    )]
+    KeysMissing(PathBuf),
+    /// The keyring can't be used.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// The host's identity can't be read.
+    #[error("{0} does not hold a host's id; restore it from your backup")]
+    Identity(PathBuf),
+}
+
+/// A data folder that this process has to itself, until it is dropped.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Takes the folder, which is made when it does not exist.
+    ///
+    /// # Errors
+    /// [`FolderError::Locked`] when another process has it.
+    pub fn take(path: &Path) -> Result<Self, FolderError> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))?;
+        let lock_path = path.join("lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(at(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(FolderError::Locked(path.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(at(&lock_path)(source)),
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether `init` has been here.
+    #[must_use]
+    pub fn is_initialised(&self) -> bool {
+        self.keyring_path().exists() || self.database().exists()
+    }
+
+    /// The embedded database's file.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.path.join("aaasp.db")
+    }
+
+    /// A folder within it, which is made when it does not exist.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`] when the operating system refuses.
+    pub fn subfolder(&self, name: &str) -> Result<PathBuf, FolderError> {
+        let path = self.path.join(name);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(at(&path))?;
+        Ok(path)
+    }
+
+    /// The keyring, made with the folder.
+    ///
+    /// # Errors
+    /// [`FolderError::KeysMissing`] when there are data and no keyring: a new one would open nothing.
+    pub fn keyring(&self) -> Result<Keyring, FolderError> {
+        let path = self.keyring_path();
+        if path.exists() {
+            return Ok(Keyring::read(&path)?);
+        }
+        if self.database().exists() {
+            return Err(FolderError::KeysMissing(self.path.clone()));
+        }
+        self.subfolder("keys")?;
+        Ok(Keyring::create(&path)?)
+    }
+
+    /// The host's id, made with the folder.
+    ///
+    /// # Errors
+    /// [`FolderError::Identity`] when the file is damaged.
+    pub fn host(&self) -> Result<HostId, FolderError> {
+        let path = self.path.join("host");
+        if path.exists() {
+            let text = fs::read_to_string(&path).map_err(at(&path))?;
+            return text.trim().parse().map_err(|_| FolderError::Identity(path));
+        }
+        let host = HostId::generate();
+        write_new(&path, format!("{host}\n").as_bytes())?;
+        Ok(host)
+    }
+
+    /// The key that this host authenticates its compiled artifacts with. It never leaves the host; artifacts
+    /// of another key are compiled again.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`] when the operating system refuses.
+    pub fn artifact_key(&self) -> Result<[u8; 32], FolderError> {
+        let path = self.subfolder("keys")?.join("artifact.key");
+        if let Ok(bytes) = fs::read(&path)
+            && let Ok(key) = bytes.as_slice().try_into()
+        {
+            return Ok(key);
+        }
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|error| at(&path)(std::io::Error::other(error)))?;
+        let _ = fs::remove_file(&path);
+        write_new(&path, &key)?;
+        Ok(key)
+    }
+
+    /// Writes the operator's key, for `aaasp admin` on this machine.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`] when the operating system refuses.
+    pub fn write_operator_key(&self, key: &str) -> Result<PathBuf, FolderError> {
+        let path = operator_key_path(&self.path);
+        write_new(&path, format!("{key}\n").as_bytes())?;
+        Ok(path)
+    }
+
+    fn keyring_path(&self) -> PathBuf {
+        self.path.join("keys").join("keyring.toml")
+    }
+}
+
+/// Where the operator's key of a data folder is.
+#[must_use]
+pub fn operator_key_path(data: &Path) -> PathBuf {
+    data.join("keys").join("operator.key")
+}
+
+/// True when a file that holds a secret can be read by nobody else.
+#[must_use]
+pub fn is_private(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 == 0)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(at(path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(path))
+}
+
+fn at(path: &Path) -> impl Fn(std::io::Error) -> FolderError {
+    move |source| FolderError::Io { path: path.to_owned(), source }
+}

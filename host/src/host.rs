@@ -1,0 +1,260 @@
+//! A host from start to stop: open folder and database, recover, serve, and end gracefully.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::accounts::{Accounts, Callers};
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Config, DEFAULT_PLAN};
+use crate::db::{DatabaseUrl, Db, DbError, hosts, settings};
+use crate::folder::{Folder, FolderError};
+use crate::http;
+use crate::ids::{AccountId, HostId};
+use crate::ledger::Microcredits;
+use crate::runs::{LEASE_MS, Runs};
+use crate::runtime::{CompileLimits, Runtime, RuntimeError, RuntimeSettings};
+use crate::vault::Keyring;
+
+/// How long open connections may take to end once every run has.
+const CONNECTIONS_GRACE: Duration = Duration::from_secs(2);
+
+/// Why a host can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder can't be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The database can't be used.
+    #[error("{location}: {source}")]
+    Db {
+        /// Where the database is.
+        location: String,
+        /// What went wrong.
+        source: DbError,
+    },
+    /// The keys are not those of the database.
+    #[error(
+        "this host's keyring ({here}) is not the database's ({there}); copy the folder `keys` of a host that works"
+    )]
+    OtherKeyring {
+        /// Fingerprint of the keyring here.
+        here: String,
+        /// Fingerprint of the database's.
+        there: String,
+    },
+    /// The sandbox can't start.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The address can't be listened on.
+    #[error("can't listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+/// A folder and a database that belong together: what every command on the folder needs.
+pub struct Store {
+    /// The folder, which is this process's alone.
+    pub folder: Folder,
+    /// The database.
+    pub db: Db,
+    /// The keys.
+    pub keyring: Arc<Keyring>,
+    /// This host.
+    pub host: HostId,
+    /// Accounts, keys and grants.
+    pub accounts: Accounts,
+    /// The operator's configuration.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The first account, with the secrets that are shown once.
+pub struct FirstAccount {
+    /// The account.
+    pub account: AccountId,
+    /// Its key.
+    pub api_key: String,
+    /// Where the operator's key was written.
+    pub operator_key: std::path::PathBuf,
+}
+
+impl Store {
+    /// Opens the folder and its database, and makes both when the folder is empty.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is wrong and what to do.
+    pub async fn open(folder: Folder, config: Config, clock: Clock) -> Result<Self, StartError> {
+        let keyring = Arc::new(folder.keyring()?);
+        let host = folder.host()?;
+        let url = match &config.database {
+            Some(url) => DatabaseUrl::parse(url.expose_secret()).map_err(failed("the database URL"))?,
+            None => DatabaseUrl::sqlite(&folder.database()),
+        };
+        let location = url.redacted();
+        let db = Db::open(url, host).await.map_err(failed(&location))?;
+        let here = keyring.fingerprint();
+        let there = settings::agree(&db, "keyring_fingerprint", here.clone()).await.map_err(failed(&location))?;
+        if here != there {
+            return Err(StartError::OtherKeyring { here, there });
+        }
+        let config = Arc::new(config);
+        let accounts = Accounts::new(db.clone(), Arc::clone(&keyring), Arc::clone(&config), clock.clone());
+        Ok(Self { folder, db, keyring, host, accounts, config, clock })
+    }
+
+    /// Makes the first account, its key, its credits and the operator's key.
+    ///
+    /// # Errors
+    /// [`StartError`] when the address is taken or the key file exists.
+    pub async fn first_account(&self, email: &str, grant: Microcredits) -> Result<FirstAccount, StartError> {
+        let location = self.db.location();
+        let operator = self.accounts.create_operator_key("first").await.map_err(failed(&location))?;
+        let operator_key = self.folder.write_operator_key(operator.expose())?;
+        let account = self.accounts.create(email, DEFAULT_PLAN).await.map_err(failed(&location))?;
+        let loaded = self.accounts.load(account).await.map_err(failed(&location))?;
+        if let Some(loaded) = loaded.filter(|_| grant > Microcredits::ZERO) {
+            self.accounts.grant(loaded.tenant, grant).await.map_err(failed(&location))?;
+        }
+        let most = self.config.account_limits(DEFAULT_PLAN).api_keys.max(1);
+        let (_, secret) = self.accounts.create_api_key(account, "first", most).await.map_err(failed(&location))?;
+        Ok(FirstAccount { account, api_key: secret.expose().to_owned(), operator_key })
+    }
+}
+
+/// A host that serves.
+pub struct Host {
+    app: Arc<App>,
+    // Held until the host has stopped, so that no other process takes the folder meanwhile.
+    _folder: Folder,
+    listener: TcpListener,
+}
+
+impl Host {
+    /// Begins a new epoch, recovers what an older one left behind, and listens.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is wrong and what to do.
+    pub async fn start(store: Store) -> Result<Self, StartError> {
+        let location = store.db.location();
+        let now = store.clock.now();
+        let epoch =
+            hosts::begin_epoch(&store.db, store.host, now, now.plus_ms(LEASE_MS)).await.map_err(failed(&location))?;
+        let runtime = Arc::new(Runtime::new(runtime_settings(&store)?)?);
+        let runs = Runs::new(
+            store.db.clone(),
+            Arc::clone(&runtime),
+            store.accounts.clone(),
+            Arc::clone(&store.config),
+            store.clock.clone(),
+            (store.host, epoch),
+        );
+        let recovered = runs.recover().await.map_err(failed(&location))?;
+        if recovered > 0 {
+            tracing::warn!(runs = recovered, "settled as lost what the last start left running");
+        }
+        let address = store.config.values.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
+        let app = App {
+            callers: Callers::new(store.db.clone(), store.accounts.clone()),
+            config: store.config,
+            clock: store.clock,
+            db: store.db,
+            accounts: store.accounts,
+            runtime,
+            runs,
+        };
+        Ok(Self { app: Arc::new(app), _folder: store.folder, listener })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] when the operating system doesn't say.
+    pub fn address(&self) -> Result<std::net::SocketAddr, StartError> {
+        let unknown = |source| StartError::Listen { address: "the listener".to_owned(), source };
+        self.listener.local_addr().map_err(unknown)
+    }
+
+    /// Serves until the signal, then stops admitting, lets runs finish within the grace period, settles the
+    /// rest as lost, and closes.
+    pub async fn serve(self, signal: impl Future<Output = ()> + Send + 'static) {
+        let duties = tokio::spawn(Arc::clone(&self.app.runs).do_duties());
+        let (stopping, stopped) = tokio::sync::watch::channel(false);
+        let server = spawn_server(self.listener, Arc::clone(&self.app), stopped);
+        signal.await;
+        tracing::info!(runs = self.app.runs.executing(), "stopping: no new runs; waiting for those that execute");
+        self.app.runs.stop().await;
+        let _ = stopping.send(true);
+        if tokio::time::timeout(CONNECTIONS_GRACE, server).await.is_err() {
+            tracing::info!("closing connections that are still open");
+        }
+        duties.abort();
+        self.app.db.close().await;
+    }
+}
+
+fn spawn_server(
+    listener: TcpListener,
+    app: Arc<App>,
+    mut stopped: tokio::sync::watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    use axum::serve::ListenerExt as _;
+    let listener = listener.tap_io(|connection| {
+        // An answer is one small write; waiting to fill a packet would only delay it.
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "a connection could not be told to send at once");
+        }
+    });
+    tokio::spawn(async move {
+        let until = async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        if let Err(error) = axum::serve(listener, http::router(app)).with_graceful_shutdown(until).await {
+            tracing::error!(%error, "the listener failed");
+        }
+    })
+}
+
+fn runtime_settings(store: &Store) -> Result<RuntimeSettings, StartError> {
+    let folder = &store.folder;
+    let values = &store.config.values.host;
+    let limits = store.config.host_run_limits();
+    let program =
+        std::env::current_exe().map_err(|source| FolderError::Io { path: "the aaasp binary".into(), source })?;
+    let mut settings = RuntimeSettings::new(
+        folder.subfolder("artifacts")?,
+        folder.subfolder("scratch")?,
+        folder.artifact_key()?,
+        program.clone(),
+    );
+    // A component may have several memories; twice the runs leaves room before the pool is asked to refuse.
+    settings.pool_slots = values.concurrent_runs.saturating_mul(2).max(64);
+    settings.max_memory_bytes = limits.memory_bytes;
+    settings.max_table_elements = limits.table_elements;
+    settings.max_core_instances = u32::try_from(limits.core_instances).unwrap_or(u32::MAX);
+    settings.stack_bytes = values.stack_bytes;
+    settings.cache_bytes = values.component_cache_bytes;
+    settings.compile = CompileLimits {
+        memory_bytes: values.compile_memory_bytes,
+        cpu_seconds: values.compile_ms.div_ceil(1_000),
+        wall_clock_ms: values.compile_ms,
+        ..CompileLimits::with_program(program)
+    };
+    Ok(settings)
+}
+
+fn failed(location: &str) -> impl Fn(DbError) -> StartError {
+    move |source| StartError::Db { location: location.to_owned(), source }
+}
