@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use axum::body::to_bytes;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
 use super::Problem;
 use crate::ids::RequestId;
@@ -23,7 +23,7 @@ pub(super) async fn request(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     // The pattern, not the path: names and ids of people's things stay out of the log.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let mut response = finished(next.run(request).await, id).await;
+    let mut response = finished(undisturbed(request, next).await, id).await;
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -34,6 +34,18 @@ pub(super) async fn request(request: Request, next: Next) -> Response {
     metrics::counter!("aaasp_http_requests_total", &labels[..]).increment(1);
     metrics::histogram!("aaasp_http_request_seconds", &labels[..2]).record(elapsed);
     response
+}
+
+/// Handles a request. One that changes something is handled in a task of its own, so that it is not broken
+/// off half done when its client hangs up.
+async fn undisturbed(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    tokio::spawn(next.run(request)).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a handler ended badly");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    })
 }
 
 async fn finished(mut response: Response, id: RequestId) -> Response {
