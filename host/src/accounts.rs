@@ -89,8 +89,7 @@ impl Accounts {
         let (data_key, wrapped_key) = self.keyring.new_data_key(id, 1).map_err(sealed)?;
         let row = id.to_string();
         let place = Place { account: id, table: "accounts", row: &row };
-        let sealed_email =
-            data_key.row(place).and_then(|seal| seal.seal("email", email.as_bytes())).map_err(sealed)?;
+        let sealed_email = data_key.row(place).and_then(|seal| seal.seal("email", email.as_bytes())).map_err(sealed)?;
         let account = NewAccount {
             id,
             sealed_email,
@@ -193,9 +192,7 @@ impl Accounts {
     pub async fn grant(&self, tenant: Tenant, amount: Microcredits) -> Result<GrantId, DbError> {
         let (grant, at) = (GrantId::generate(), self.clock.now());
         self.db
-            .write(move |tx| {
-                Box::pin(async move { ledger::grant(tx, tenant, &grant.to_string(), amount, at).await })
-            })
+            .write(move |tx| Box::pin(async move { ledger::grant(tx, tenant, &grant.to_string(), amount, at).await }))
             .await?;
         Ok(grant)
     }

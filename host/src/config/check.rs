@@ -60,7 +60,11 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
         "host.stack_bytes",
         "a stack is between 65536 and 16777216 bytes".to_owned(),
     );
-    refuse(run.memory_bytes > 4 << 30, "limits.run.memory_bytes", "a 32-bit guest has no more than 4294967296".to_owned());
+    refuse(
+        run.memory_bytes > 4 << 30,
+        "limits.run.memory_bytes",
+        "a 32-bit guest has no more than 4294967296".to_owned(),
+    );
     refuse(
         host.compile_memory_bytes < 512 << 20,
         "host.compile_memory_bytes",
