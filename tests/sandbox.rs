@@ -3,4 +3,6 @@
 mod floods;
 mod fuel;
 mod memory;
+mod network;
+mod scratch;
 mod uploads;

@@ -2,8 +2,8 @@
 
 pub mod accounts;
 pub mod app;
-pub mod capabilities;
 pub mod authoring;
+pub mod capabilities;
 pub mod clock;
 pub mod config;
 pub mod db;

@@ -20,9 +20,9 @@ use std::time::Duration;
 
 pub use admit::{Refused, RunRequest};
 pub use deployed::{Deployed, Deployments, opened_config, sealed_config};
+pub use duties::LEASE_MS;
 pub use logs::LogLine;
 pub use record::{Failure, Run};
-pub use duties::LEASE_MS;
 use tokio::time::Instant;
 
 use crate::accounts::{Account, Accounts};

@@ -221,12 +221,11 @@ pub async fn accounts_with_queued_runs(db: &Db) -> Result<Vec<AccountId>, DbErro
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn next_queued(db: &Db, account: AccountId) -> Result<Option<StoredRun>, DbError> {
-    let row = sqlx::query(select_runs!(
-        "WHERE runs.account_id = $1 AND runs.status = 'queued' ORDER BY runs.id LIMIT 1"
-    ))
-    .bind(account.to_string())
-    .fetch_optional(&db.pool)
-    .await?;
+    let row =
+        sqlx::query(select_runs!("WHERE runs.account_id = $1 AND runs.status = 'queued' ORDER BY runs.id LIMIT 1"))
+            .bind(account.to_string())
+            .fetch_optional(&db.pool)
+            .await?;
     row.as_ref().map(stored_run).transpose()
 }
 

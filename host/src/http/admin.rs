@@ -168,7 +168,11 @@ pub(crate) fn checked_email(email: &str) -> Result<&str, Problem> {
     let good = email.len() <= 254
         && !email.chars().any(|c| c.is_whitespace() || c.is_control())
         && email.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && domain.contains('.') && !domain.contains('@') && !domain.starts_with('.') && !domain.ends_with('.')
+            !local.is_empty()
+                && domain.contains('.')
+                && !domain.contains('@')
+                && !domain.starts_with('.')
+                && !domain.ends_with('.')
         });
     if good { Ok(email) } else { Err(Problem::invalid("/email", "this is not an email address")) }
 }

@@ -115,7 +115,9 @@ async fn received(body: Body, limit: u64) -> Result<Bytes, Problem> {
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| Problem::malformed(format!("the body ended early: {error}")))?;
         if (received.len() + chunk.len()) as u64 > limit {
-            return Err(Problem::too_large(format!("the component is larger than the limit `component_bytes` of {limit}")));
+            return Err(Problem::too_large(format!(
+                "the component is larger than the limit `component_bytes` of {limit}"
+            )));
         }
         received.extend_from_slice(&chunk);
     }

@@ -23,7 +23,8 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let key = bearer(parts)?;
-        let caller = app.callers.find(&key).await?.ok_or_else(|| Problem::unauthenticated("no account has this key"))?;
+        let caller =
+            app.callers.find(&key).await?.ok_or_else(|| Problem::unauthenticated("no account has this key"))?;
         let reads = parts.method == Method::GET || parts.method == Method::HEAD;
         if !reads && !caller.account.is_active() {
             let status = &caller.account.status;
@@ -39,7 +40,9 @@ impl FromRequestParts<Arc<App>> for Operator {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let key = bearer(parts)?;
         let found = app.callers.find_operator(&key).await?;
-        let key = found.ok_or_else(|| Problem::unauthenticated("this is no operator's key; `init` wrote one to keys/operator.key"))?;
+        let key = found.ok_or_else(|| {
+            Problem::unauthenticated("this is no operator's key; `init` wrote one to keys/operator.key")
+        })?;
         Ok(Self { key })
     }
 }

@@ -41,7 +41,9 @@ fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let pointer: String = error
         .path()
         .iter()
-        .map(|segment| format!("/{}", segment.to_string().trim_matches(['[', ']']).replace('~', "~0").replace('/', "~1")))
+        .map(|segment| {
+            format!("/{}", segment.to_string().trim_matches(['[', ']']).replace('~', "~0").replace('/', "~1"))
+        })
         .filter(|part| part != "/?")
         .collect();
     let inner = error.into_inner();

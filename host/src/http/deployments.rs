@@ -99,12 +99,7 @@ pub(super) async fn put(
     Ok((status, shown(&app, account, &name).await?))
 }
 
-async fn revision_of(
-    app: &App,
-    account: &Account,
-    name: &Name,
-    body: DeploymentBody,
-) -> Result<NewRevision, Problem> {
+async fn revision_of(app: &App, account: &Account, name: &Name, body: DeploymentBody) -> Result<NewRevision, Problem> {
     let agent = agents::get(&app.db, account.id, body.agent.as_str())
         .await?
         .ok_or_else(|| Problem::invalid("/agent", format!("there is no agent `{}`", body.agent)))?;
@@ -135,9 +130,8 @@ async fn revision_of(
 }
 
 async fn shown(app: &App, account: &Account, name: &Name) -> Result<Answer<DeploymentView>, Problem> {
-    let stored = deployments::get(&app.db, account.id, name.as_str())
-        .await?
-        .ok_or_else(|| Problem::not_found("deployment"))?;
+    let stored =
+        deployments::get(&app.db, account.id, name.as_str()).await?.ok_or_else(|| Problem::not_found("deployment"))?;
     view(app, account, stored).map(Answer)
 }
 

@@ -104,8 +104,7 @@ impl Problem {
 
     /// 429.
     pub fn too_many(detail: impl Into<String>, retry_after_s: u32) -> Self {
-        let mut problem =
-            Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "A limit is reached", detail);
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "A limit is reached", detail);
         problem.retry_after_s = Some(retry_after_s);
         problem
     }

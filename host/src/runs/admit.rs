@@ -117,8 +117,7 @@ impl Runs {
             return Ok(self.wait(account, run, until).await?);
         };
         let input = Box::<str>::from(request.input.get());
-        let job =
-            Job { run, account: Arc::clone(account), deployed, component, input, created_at: at, started_at: at };
+        let job = Job { run, account: Arc::clone(account), deployed, component, input, created_at: at, started_at: at };
         let so_far = job.so_far();
         let runs = Arc::clone(self);
         // A task of its own: the run goes on when the caller hangs up.
@@ -151,8 +150,7 @@ impl Runs {
     ) -> Result<Admission, DbError> {
         let run = RunId::generate();
         let seal = record::seal_of(&account.data_key, account.id, run)?;
-        let sealed_input =
-            seal.seal("input", request.input.get().as_bytes()).map_err(DbError::sealed("runs"))?;
+        let sealed_input = seal.seal("input", request.input.get().as_bytes()).map_err(DbError::sealed("runs"))?;
         let idempotency = request.idempotency_key.as_ref().map(|key| {
             let mut hasher = Sha256::new();
             hasher.update(request.deployment.as_bytes());
@@ -192,8 +190,8 @@ fn check_input(deployed: &Deployed, input: &str) -> Result<(), Refused> {
         return Err(Refused::InputTooLarge { bytes: input.len(), limit: deployed.limits.input_bytes });
     }
     let Some(schema) = &deployed.input_schema else { return Ok(()) };
-    let value = serde_json::from_str(input)
-        .map_err(|error| Refused::InputInvalid(vec![(String::new(), error.to_string())]))?;
+    let value =
+        serde_json::from_str(input).map_err(|error| Refused::InputInvalid(vec![(String::new(), error.to_string())]))?;
     let errors: Vec<_> = schema
         .iter_errors(&value)
         .take(20)

@@ -118,8 +118,7 @@ impl Deployments {
         let limits: RunLimitsOverlay = serde_json::from_str(&stored.limits).map_err(DbError::corrupt)?;
         let manifest: Manifest = serde_json::from_str(&stored.manifest).map_err(DbError::corrupt)?;
         let run_limits = account.run_limits.min(&limits);
-        let terms =
-            Terms { prices: self.prices.clone(), limits: run_limits.clone(), fuel_schedule: FUEL_SCHEDULE };
+        let terms = Terms { prices: self.prices.clone(), limits: run_limits.clone(), fuel_schedule: FUEL_SCHEDULE };
         Ok(Deployed {
             id: stored.id,
             name: stored.name.clone(),

@@ -38,25 +38,25 @@ pub(super) struct Job {
 impl Job {
     /// The run as it is before it has ended.
     pub(super) fn so_far(&self) -> Run {
-    Run {
-        id: self.run,
-        deployment: self.deployed.name.clone(),
-        deployment_revision: self.deployed.revision,
-        agent: self.deployed.agent.clone(),
-        version: self.deployed.version,
-        status: "running".to_owned(),
-        outcome: None,
-        output: None,
-        error: None,
-        fuel: None,
-        held_microcredits: self.deployed.held,
-        charge_microcredits: None,
-        charges: Charge::default(),
-        created_at: self.created_at,
-        started_at: Some(self.started_at),
-        finished_at: None,
+        Run {
+            id: self.run,
+            deployment: self.deployed.name.clone(),
+            deployment_revision: self.deployed.revision,
+            agent: self.deployed.agent.clone(),
+            version: self.deployed.version,
+            status: "running".to_owned(),
+            outcome: None,
+            output: None,
+            error: None,
+            fuel: None,
+            held_microcredits: self.deployed.held,
+            charge_microcredits: None,
+            charges: Charge::default(),
+            created_at: self.created_at,
+            started_at: Some(self.started_at),
+            finished_at: None,
+        }
     }
-}
 }
 
 impl Runs {
@@ -150,9 +150,7 @@ impl Runs {
     ) -> Result<Run, DbError> {
         let output = checked_output(&mut finished);
         let charge = self.charge(job, &finished);
-        let error = finished
-            .error
-            .map(|error| Failure { limit: finished.outcome.limit().map(str::to_owned), error });
+        let error = finished.error.map(|error| Failure { limit: finished.outcome.limit().map(str::to_owned), error });
         chunks.extend(self.chunks(job, log, seal)?);
         let last = chunks.pop();
         for chunk in chunks {

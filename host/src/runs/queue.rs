@@ -57,7 +57,8 @@ impl Runs {
             let seal = record::seal_of(&account.data_key, account.id, run)?;
             let input = seal.open("input", &stored.sealed_input).map_err(DbError::sealed("runs"))?;
             // The run is executed and charged under the terms that it was admitted under.
-            deployed.under(serde_json::from_str(&runs::terms(&self.db, &stored.terms).await?).map_err(DbError::corrupt)?);
+            deployed
+                .under(serde_json::from_str(&runs::terms(&self.db, &stored.terms).await?).map_err(DbError::corrupt)?);
             deployed.held = stored.held;
             let component = self.load(account.id, &deployed.digest).await.map_err(DbError::Corrupt)?;
             Ok::<_, DbError>(Job {
