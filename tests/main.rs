@@ -2,3 +2,5 @@
 #![cfg(test)]
 
 mod invariants;
+mod sandbox;
+mod support;

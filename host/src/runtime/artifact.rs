@@ -25,6 +25,17 @@ pub(crate) struct Artifacts {
     fingerprint: [u8; 32],
 }
 
+/// Why an artifact can't be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unusable {
+    /// The disk failed.
+    #[error("a compiled artifact can't be read: {0}")]
+    Io(#[from] io::Error),
+    /// The engine refuses it: the component needs more than the pool has for one.
+    #[error("{0}")]
+    Refused(String),
+}
+
 impl Artifacts {
     /// Opens the folder of this engine's artifacts; those of other engines and half-written files go.
     pub(crate) fn open(root: &Path, key: [u8; 32], fingerprint: [u8; 32]) -> io::Result<Self> {
@@ -65,25 +76,21 @@ impl Artifacts {
     }
 
     /// Loads an artifact if there is one with a good seal. One without is removed.
-    pub(crate) fn load(&self, engine: &Engine, digest: &Digest) -> io::Result<Option<Component>> {
+    pub(crate) fn load(&self, engine: &Engine, digest: &Digest) -> Result<Option<Component>, Unusable> {
         let (mut file, seal) = match (File::open(self.code_path(digest)), fs::read(self.seal_path(digest))) {
             (Ok(file), Ok(seal)) => (file, seal),
             (Err(error), _) | (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            (Err(error), _) | (_, Err(error)) => return Err(error),
+            (Err(error), _) | (_, Err(error)) => return Err(error.into()),
         };
         if self.seal(digest, &mut file)?.verify_slice(&seal).is_err() {
             tracing::error!(%digest, "a compiled artifact does not match its seal: compiling again");
             self.discard(digest);
             return Ok(None);
         }
-        match load_sealed(engine, &file) {
-            Ok(component) => Ok(Some(component)),
-            Err(error) => {
-                tracing::error!(%digest, error = format!("{error:#}"), "a compiled artifact can't be loaded");
-                self.discard(digest);
-                Ok(None)
-            }
-        }
+        load_sealed(engine, &file).map(Some).map_err(|error| {
+            self.discard(digest);
+            Unusable::Refused(format!("{error:#}"))
+        })
     }
 
     fn discard(&self, digest: &Digest) {

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
-use super::artifact::Artifacts;
+use super::artifact::{Artifacts, Unusable};
 use super::background::Background;
 use super::compile::Compiler;
 use super::state::State;
@@ -124,8 +124,13 @@ impl Runtime {
             tokio::runtime::RuntimeFlavor::MultiThread => tokio::task::block_in_place(load),
             _ => load(),
         };
-        loaded
-            .map_err(|error| Rejection::Host { message: format!("a compiled artifact can't be read: {error}") }.into())
+        loaded.map_err(|error| {
+            let message = error.to_string();
+            match error {
+                Unusable::Io(_) => Rejection::Host { message }.into(),
+                Unusable::Refused(_) => Rejection::CompileFailed { message }.into(),
+            }
+        })
     }
 
     fn link(&self, digest: &Digest, component: &Component) -> Result<Arc<Loaded>, LoadError> {

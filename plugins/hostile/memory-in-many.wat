@@ -1,0 +1,15 @@
+;; Eight memories, each of which stays under a limit that only their sum passes.
+(memory $a 1) (memory $b 1) (memory $c 1) (memory $d 1) (memory $e 1) (memory $f 1) (memory $g 1)
+(func (export "aaasp:agent/handler@0.1.0#run") (param i32 i32) (result i32)
+  (loop $again
+    (br_if $again (i32.and (i32.ne (memory.grow $a (i32.const 16)) (i32.const -1))
+      (i32.and (i32.ne (memory.grow $b (i32.const 16)) (i32.const -1))
+      (i32.and (i32.ne (memory.grow $c (i32.const 16)) (i32.const -1))
+      (i32.and (i32.ne (memory.grow $d (i32.const 16)) (i32.const -1))
+      (i32.and (i32.ne (memory.grow $e (i32.const 16)) (i32.const -1))
+      (i32.and (i32.ne (memory.grow $f (i32.const 16)) (i32.const -1))
+        (i32.ne (memory.grow $g (i32.const 16)) (i32.const -1)))))))))
+  )
+  (unreachable))
+(export "memory" (memory $main))
+(memory $main 2)

@@ -1,0 +1,11 @@
+;; Asks for a TCP socket and for the address of a name; answers only when both are refused.
+(import "wasi:sockets/tcp-create-socket@0.2.12" "create-tcp-socket" (func $socket (param i32 i32)))
+(import "wasi:sockets/instance-network@0.2.12" "instance-network" (func $network (result i32)))
+(import "wasi:sockets/ip-name-lookup@0.2.12" "resolve-addresses" (func $resolve (param i32 i32 i32 i32)))
+(data (i32.const 512) "example.com")
+(func (export "aaasp:agent/handler@0.1.0#run") (param i32 i32) (result i32)
+  (call $socket (i32.const 0) (i32.const 128))
+  (if (i32.eqz (i32.load8_u (i32.const 128))) (then (unreachable)))
+  (call $resolve (call $network) (i32.const 512) (i32.const 11) (i32.const 128))
+  (if (i32.eqz (i32.load8_u (i32.const 128))) (then (unreachable)))
+  (global.get $null))

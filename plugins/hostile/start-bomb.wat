@@ -1,0 +1,4 @@
+;; Never gets past its start function.
+(func $start (loop $again (br $again)))
+(start $start)
+(func (export "aaasp:agent/handler@0.1.0#run") (param i32 i32) (result i32) (global.get $null))

@@ -1,0 +1,66 @@
+//! Memory, tables, instances and handles are limited by their sum.
+
+use aaasp::limits::RunLimits;
+use aaasp::runtime::Outcome;
+
+use crate::support::hostile::component;
+use crate::support::sandbox::run;
+
+const MIB: u64 = 1 << 20;
+
+fn memory(memory_bytes: u64) -> RunLimits {
+    // Growing is priced by the page that is asked for, so the absurd requests need absurd fuel.
+    RunLimits { memory_bytes, fuel: u64::MAX / 2, ..RunLimits::default() }
+}
+
+async fn runs_out_of_memory(name: &str, limit: u64) -> u64 {
+    let finished = run(&component(name), memory(limit)).await;
+    assert_eq!(finished.outcome, Outcome::OutOfMemory, "{name}: {:?}", finished.error);
+    assert!(finished.usage.peak_memory_bytes <= limit, "{name}: {:?}", finished.usage);
+    finished.usage.peak_memory_bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_at_once_is_refused() {
+    runs_out_of_memory("memory-at-once", 64 * MIB).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_in_steps_ends_at_the_limit() {
+    assert_eq!(runs_out_of_memory("memory-in-steps", 8 * MIB).await, 8 * MIB);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_never_count_down() {
+    runs_out_of_memory("memory-countdown", 8 * MIB).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_memories_share_one_limit() {
+    runs_out_of_memory("memory-in-many", 32 * MIB).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_memory_that_never_fits_ends_before_it_starts() {
+    runs_out_of_memory("honest", 65_536).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_share_one_limit() {
+    let finished = run(&component("table-bomb"), RunLimits::default()).await;
+    assert_eq!(finished.outcome, Outcome::LimitExceeded("table_elements".into()), "{:?}", finished.error);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn core_instances_are_limited() {
+    let finished = run(&component("instance-bomb"), RunLimits::default()).await;
+    assert_eq!(finished.outcome, Outcome::LimitExceeded("core_instances".into()), "{:?}", finished.error);
+    let limits = RunLimits { core_instances: 200, ..RunLimits::default() };
+    assert_eq!(run(&component("instance-bomb"), limits).await.outcome, Outcome::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handles_are_limited() {
+    let finished = run(&component("handle-bomb"), RunLimits::default()).await;
+    assert_eq!(finished.outcome, Outcome::LimitExceeded("resource_handles".into()), "{:?}", finished.error);
+}

@@ -1,0 +1,65 @@
+//! What is no component that runs here is turned away with a reason.
+
+use aaasp::runtime::{Kind, Rejection};
+use bytes::Bytes;
+
+use crate::support::hostile::component;
+use crate::support::sandbox::RUNTIME;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_is_inspected() {
+    let inspected = RUNTIME.inspect(component("honest")).await.unwrap();
+    assert_eq!((inspected.kind, inspected.manifest.name.as_str()), (Kind::Agent, "hostile"));
+    assert!(inspected.digest.to_string().starts_with("sha256:"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_import_is_named() {
+    match RUNTIME.inspect(component("unknown-import")).await {
+        Err(Rejection::UnknownImport { name }) => assert_eq!(name, "evil:backdoor/shell@1.0.0"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_world_is_turned_away() {
+    assert!(matches!(RUNTIME.inspect(component("unknown-world")).await, Err(Rejection::UnknownWorld { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bomb_in_describe_is_turned_away() {
+    let rejection = RUNTIME.inspect(component("describe-bomb")).await.unwrap_err();
+    assert!(matches!(rejection, Rejection::DescribeFailed { .. }), "{rejection:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bomb_in_the_start_function_is_turned_away() {
+    let rejection = RUNTIME.inspect(component("start-bomb")).await.unwrap_err();
+    assert!(matches!(rejection, Rejection::DescribeFailed { .. }), "{rejection:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_and_modules_and_noise_are_no_components() {
+    let text = Bytes::from_static(b"(component)");
+    assert!(matches!(RUNTIME.inspect(text).await, Err(Rejection::NotAComponent)));
+    assert!(matches!(RUNTIME.inspect(Bytes::new()).await, Err(Rejection::NotAComponent)));
+    let module = Bytes::from_static(b"\0asm\x01\0\0\0");
+    assert!(matches!(RUNTIME.inspect(module).await, Err(Rejection::CoreModule)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn truncated_and_damaged_components_are_turned_away() {
+    let whole = component("honest");
+    for len in (8..whole.len()).step_by(97) {
+        let rejection = RUNTIME.inspect(whole.slice(..len)).await.unwrap_err();
+        assert!(
+            matches!(rejection, Rejection::CompileFailed { .. } | Rejection::UnknownWorld { .. }),
+            "{len} bytes: {rejection:?}"
+        );
+    }
+    let mut noise = whole.to_vec();
+    for (at, byte) in noise.iter_mut().enumerate().skip(8) {
+        *byte = (at as u8).wrapping_mul(167).wrapping_add(13);
+    }
+    assert!(matches!(RUNTIME.inspect(noise.into()).await, Err(Rejection::CompileFailed { .. })));
+}

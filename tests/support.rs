@@ -1,0 +1,4 @@
+//! What the suite's tests share.
+
+pub mod hostile;
+pub mod sandbox;

@@ -1,0 +1,50 @@
+//! Makes components of the hostile guests in `plugins/hostile`.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::{Resolve, WorldId};
+
+static CONTRACT: LazyLock<(Resolve, WorldId)> = LazyLock::new(|| {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(root().join("wit")).unwrap();
+    let world = resolve.select_world(&[package], Some("agent")).unwrap();
+    (resolve, world)
+});
+
+/// The component of the guest in `plugins/hostile/<name>.wat`.
+pub fn component(name: &str) -> Bytes {
+    let body = read(name);
+    if body.trim_start().starts_with("(component") {
+        return wat::parse_str(body).unwrap().into();
+    }
+    agent(&body)
+}
+
+/// An agent of the body of a core module: the prelude supplies what it leaves out.
+pub fn agent(body: &str) -> Bytes {
+    let mut text = format!("(module {body}\n{}", read("prelude"));
+    if !body.contains("#describe\"") {
+        text.push_str(&read("describe"));
+    }
+    if body.contains("(export \"memory\"") {
+        text = text.replace("(memory (export \"memory\") 2)", "");
+    }
+    text.push(')');
+    let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
+    let (resolve, world) = &*CONTRACT;
+    embed_component_metadata(&mut module, resolve, *world, StringEncoding::UTF8).unwrap();
+    let mut encoder = ComponentEncoder::default().module(&module).unwrap().validate(true);
+    encoder.encode().unwrap().into()
+}
+
+fn read(name: &str) -> String {
+    let path = root().join("plugins/hostile").join(format!("{name}.wat"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
