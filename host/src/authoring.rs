@@ -18,9 +18,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use sha2::{Digest, Sha256};
-
 pub use scaffold::scaffold;
+
+use crate::names::{InvalidName, Name};
+use crate::runtime::Digest;
 
 /// The folder, inside a project, that [`build`] writes to.
 pub const BUILD_FOLDER: &str = "build";
@@ -74,13 +75,13 @@ pub struct Built {
     /// What it was written in.
     pub lang: Lang,
     /// The project's name.
-    pub name: String,
+    pub name: Name,
     /// Where the component is.
     pub path: PathBuf,
     /// How large it is.
     pub size_bytes: u64,
-    /// SHA-256 of its bytes in hexadecimal: the digest that an upload of it gets.
-    pub digest: String,
+    /// What an upload of it is named by.
+    pub digest: Digest,
 }
 
 /// Why a project could not be written or built.
@@ -93,10 +94,12 @@ pub enum Error {
         word: String,
     },
     /// The name breaks the API's rule for names.
-    #[error("`{name}` can't be the name of an agent: 1 to 63 of a-z, 0-9 and -, neither first nor last a -")]
+    #[error("`{name}` can't be the name of an agent: {source}")]
     Name {
         /// The name.
         name: String,
+        /// The rule.
+        source: InvalidName,
     },
     /// The folder for the project is there and holds something.
     #[error("{} exists and is not empty; choose another name or folder", dir.display())]
@@ -202,13 +205,13 @@ pub fn build(dir: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Built
         name: component.name,
         path,
         size_bytes: component.bytes.len() as u64,
-        digest: hex::encode(Sha256::digest(&component.bytes)),
+        digest: Digest::of(&component.bytes),
     })
 }
 
 /// What a toolchain made of a project.
 struct Component {
-    name: String,
+    name: Name,
     bytes: Vec<u8>,
 }
 
@@ -227,22 +230,10 @@ fn check_agent(bytes: &[u8]) -> Result<(), Error> {
     Err(not_agent(hint.into()))
 }
 
-/// Whether the API accepts this as the name of an agent.
-fn is_agent_name(name: &str) -> bool {
-    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    (1..=63).contains(&name.len())
-        && name.starts_with(edge)
-        && name.ends_with(edge)
-        && name.chars().all(|c| edge(c) || c == '-')
-}
-
 /// The project's name where it is written, checked against the API's rule.
-fn checked_name(name: Option<&str>, manifest: &Path) -> Result<String, Error> {
-    match name {
-        Some(name) if is_agent_name(name) => Ok(name.to_owned()),
-        Some(name) => Err(Error::Name { name: name.to_owned() }),
-        None => Err(Error::Project { path: manifest.to_owned(), reason: "it has no name".into() }),
-    }
+fn checked_name(name: Option<&str>, manifest: &Path) -> Result<Name, Error> {
+    let name = name.ok_or_else(|| Error::Project { path: manifest.to_owned(), reason: "it has no name".into() })?;
+    name.parse().map_err(|source| Error::Name { name: name.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -281,6 +272,6 @@ mod tests {
         fs::write(dir.path().join("package.json"), manifest).unwrap();
         fs::write(dir.path().join("agent.js"), "").unwrap();
         let refused = build(dir.path(), &mut |_| {}).unwrap_err();
-        assert!(matches!(&refused, Error::Name { name } if name == "@scope/thing"), "{refused}");
+        assert!(matches!(&refused, Error::Name { name, .. } if name == "@scope/thing"), "{refused}");
     }
 }

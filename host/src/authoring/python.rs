@@ -83,9 +83,12 @@ fn find(project: &Path) -> Result<PathBuf, Error> {
         return Err(Error::Missing { what: "Python 3".into(), install });
     }
     let venv = tool::quoted(&project.join(".venv"));
+    let requirements = project.join("requirements.txt");
+    let wanted =
+        if requirements.is_file() { format!("-r {}", tool::quoted(&requirements)) } else { PACKAGE.to_owned() };
     Err(Error::Missing {
         what: "componentize-py".into(),
-        install: format!("python3 -m venv {venv} && {venv}/bin/pip install {PACKAGE}"),
+        install: format!("python3 -m venv {venv} && {venv}/bin/pip install {wanted}"),
     })
 }
 

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use wit_component::ComponentEncoder;
 
 use super::{Component, Error, Progress, checked_name, tool};
+use crate::names::Name;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -48,7 +49,7 @@ struct Package {
     name: String,
 }
 
-fn package_name(path: &Path) -> Result<String, Error> {
+fn package_name(path: &Path) -> Result<Name, Error> {
     let text = fs::read_to_string(path).map_err(Error::io(path))?;
     let manifest: Manifest =
         toml::from_str(&text).map_err(|error| Error::Project { path: path.to_owned(), reason: error.to_string() })?;

@@ -4,7 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Error, Lang, is_agent_name, sdk, templates};
+use super::{Error, Lang, sdk, templates};
+use crate::names::Name;
 
 /// Writes a project that builds and runs unchanged, and returns the paths of its files relative to
 /// `dir`, sorted, those of the SDK's copy left out.
@@ -15,15 +16,13 @@ use super::{Error, Lang, is_agent_name, sdk, templates};
 /// [`Error::Name`] for a name that the API would refuse, [`Error::Exists`] when `dir` holds
 /// something already, [`Error::Io`] when a file can't be written.
 pub fn scaffold(lang: Lang, name: &str, dir: &Path) -> Result<Vec<PathBuf>, Error> {
-    if !is_agent_name(name) {
-        return Err(Error::Name { name: name.to_owned() });
-    }
+    let name: Name = name.parse().map_err(|source| Error::Name { name: name.to_owned(), source })?;
     if !is_free(dir)? {
         return Err(Error::Exists { dir: dir.to_owned() });
     }
     let mut written = Vec::new();
     for (path, text) in templates::project(lang) {
-        templates::write(&dir.join(path), &filled(text, name))?;
+        templates::write(&dir.join(path), &filled(text, name.as_str()))?;
         written.push(PathBuf::from(path));
     }
     if lang == Lang::Rust {

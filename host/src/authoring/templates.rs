@@ -73,6 +73,7 @@ const PYTHON: &[File] = files!("../../templates/python/":
     "agent.py",
     "input.json",
     "pyproject.toml",
+    "requirements.txt",
     "test_agent.py",
 );
 
