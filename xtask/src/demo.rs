@@ -15,7 +15,7 @@ const AGENT: &str = "lock-audit";
 /// Runs the demo; serves until Ctrl-C unless it is to run `once`.
 pub fn run(workspace: &Workspace, once: bool) -> Result<()> {
     title("Set-up");
-    setup::ensure(workspace, &[Tool::WasmTarget])?;
+    setup::provide(workspace, &[Tool::WasmTarget])?;
 
     title("Build the host and the agent");
     let aaasp = workspace.build_host()?;
