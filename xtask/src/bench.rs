@@ -3,6 +3,7 @@
 mod load;
 mod process;
 mod report;
+mod restart;
 mod target;
 
 use std::path::PathBuf;
@@ -68,6 +69,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     report.in_process(serde_json::from_str::<Value>(&shell::capture(&mut in_process)?)?);
 
     let folder = TemporaryFolder::create("bench")?;
+    report.restarts(restart::measure(&aaasp, folder.path(), &components[..3])?);
     let targets = Target::all(workspace, &aaasp, folder.path(), rust, http)?;
     for target in &targets {
         report.idle(target.name, target.idle_memory()?);

@@ -20,7 +20,18 @@ use crate::{setup, shell};
 const CREDITS: u64 = 1_000_000;
 
 /// As many runs at once as there are clients: the host's defaults would make 256 of one account wait in line.
-const CONFIG: &str = "[host]\nconcurrent_runs = 256\n\n[limits.account]\nconcurrent_runs = 256\n";
+/// Memory is reserved by limit, so that limit is lowered to let 256 fit.
+const CONFIG: &str = "\
+[host]
+concurrent_runs = 256
+
+[limits.account]
+concurrent_runs = 256
+
+[limits.run]
+concurrent_runs = 256
+memory_bytes = 16777216
+";
 
 /// A server that answers a request with one run of a trivial guest.
 pub struct Target {
