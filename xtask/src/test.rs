@@ -110,7 +110,7 @@ fn clippy(workspace: &Workspace) -> Result<()> {
 }
 
 fn doc(workspace: &Workspace) -> Result<()> {
-    let mut doc = workspace.cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    let mut doc = workspace.cargo(&["doc", "--workspace", "--no-deps"]);
     shell::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
