@@ -3,6 +3,7 @@
 mod load;
 mod process;
 mod report;
+mod restart;
 mod target;
 
 use std::path::PathBuf;
@@ -51,9 +52,10 @@ impl Options {
 
 /// Measures everything, prints the table and, when asked, writes the results as JSON.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    setup::ensure(workspace, setup::FOR_TESTS)?;
-    setup::ensure(workspace, &[Tool::Wrk, Tool::WasmtimeCli])?;
+    setup::provide(workspace, setup::FOR_TESTS)?;
+    setup::provide(workspace, &[Tool::Wrk, Tool::WasmtimeCli])?;
     let aaasp = workspace.build_host_release()?;
+    share_packages(workspace)?;
     let mut components = Vec::new();
     for guest in GUESTS {
         components.push(workspace.build_agent(&aaasp, guest)?);
@@ -67,6 +69,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     report.in_process(serde_json::from_str::<Value>(&shell::capture(&mut in_process)?)?);
 
     let folder = TemporaryFolder::create("bench")?;
+    report.restarts(restart::measure(&aaasp, folder.path(), &components[..3])?);
     let targets = Target::all(workspace, &aaasp, folder.path(), rust, http)?;
     for target in &targets {
         report.idle(target.name, target.idle_memory()?);
@@ -93,4 +96,15 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
+}
+
+/// The JavaScript guest finds its toolchain in a folder above it: the one that the tests' agent has.
+fn share_packages(workspace: &Workspace) -> Result<()> {
+    let link = workspace.root.join("xtask/guests/node_modules");
+    match std::os::unix::fs::symlink("../../plugins/webhook-triage/node_modules", &link) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(error).with_context(|| format!("cannot make {}", link.display()))
+        }
+        _ => Ok(()),
+    }
 }

@@ -15,7 +15,7 @@ const AGENT: &str = "lock-audit";
 /// Runs the demo; serves until Ctrl-C unless it is to run `once`.
 pub fn run(workspace: &Workspace, once: bool) -> Result<()> {
     title("Set-up");
-    setup::ensure(workspace, &[Tool::WasmTarget])?;
+    setup::provide(workspace, &[Tool::WasmTarget])?;
 
     title("Build the host and the agent");
     let aaasp = workspace.build_host()?;
@@ -69,11 +69,10 @@ fn show_output(output: &Value) {
 fn show_log(server: &Server, run: &str) -> Result<()> {
     title("Its log");
     let logs = server.client.json("GET", &format!("/v1/runs/{run}/logs"), None)?;
-    let entries = logs.as_array().or_else(|| logs["entries"].as_array()).or_else(|| logs["items"].as_array());
-    let entries = entries.with_context(|| format!("the log is no list: {logs}"))?;
-    ensure!(!entries.is_empty(), "the run logged nothing");
-    for entry in entries {
-        println!("{}  {:5}  {}", text(&entry["at"]), text(&entry["level"]), text(&entry["message"]));
+    let lines = logs["items"].as_array().context("the log is no list")?;
+    ensure!(!lines.is_empty(), "the run logged nothing");
+    for line in lines {
+        println!("{}  {:5}  {}", text(&line["at"]), text(&line["level"]), text(&line["message"]));
     }
     Ok(())
 }

@@ -64,7 +64,7 @@ fn dispatch() -> Result<(), Failed> {
     match task.as_deref() {
         Some("setup") => {
             finish(arguments)?;
-            run(|workspace| setup::ensure(workspace, setup::EVERYTHING))
+            run(|workspace| setup::provide(workspace, setup::EVERYTHING))
         }
         Some("demo") => {
             let once = arguments.contains("--once");

@@ -23,7 +23,7 @@ pub struct Options<'a> {
     pub database: Option<&'a str>,
     /// The balance that the first account starts with.
     pub credits: u64,
-    /// More of the operator's settings, appended to `aaasp.toml` before the start.
+    /// The operator's file; empty for the defaults.
     pub config: &'a str,
 }
 
@@ -44,22 +44,32 @@ impl Server {
         let mut init = command(options);
         init.args(["init", "--credits", &options.credits.to_string(), "--json"]).arg("--data").arg(options.data);
         let printed: Value = serde_json::from_str(&shell::capture(&mut init)?).context("aaasp init printed no JSON")?;
-        let account = printed["account"].as_str().context("aaasp init named no account")?.to_owned();
-        let api_key = printed["api_key"].as_str().context("aaasp init named no API key")?.to_owned();
-        if !options.config.is_empty() {
-            use std::io::Write as _;
-            let mut file = std::fs::File::options().append(true).open(options.data.join("aaasp.toml"))?;
-            file.write_all(options.config.as_bytes())?;
-        }
+        let account = printed["account"].as_str().context("aaasp init named no account")?;
+        let api_key = printed["api_key"].as_str().context("aaasp init named no API key")?;
+        Self::serve(options, account, api_key)
+    }
 
+    /// Stops the server and starts it again on the same data.
+    pub fn restart(mut self, options: &Options) -> Result<Self> {
+        shell::stop(&mut self.child, "TERM");
+        Self::serve(options, &self.account, &self.client.api_key)
+    }
+
+    fn serve(options: &Options, account: &str, api_key: &str) -> Result<Self> {
         let address = format!("127.0.0.1:{}", postgres::free_port()?);
         let log = options.data.with_extension("log");
         let output = std::fs::File::create(&log)?;
         let mut serve = command(options);
         serve.args(["serve", "--listen", &address]).arg("--data").arg(options.data);
+        if !options.config.is_empty() {
+            let file = options.data.with_extension("toml");
+            std::fs::write(&file, options.config)?;
+            serve.arg("--config").arg(file);
+        }
         serve.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = serve.spawn().context("cannot start `aaasp serve`")?;
-        let mut server = Self { child, client: Client { address, api_key }, account, log };
+        let client = Client { address, api_key: api_key.to_owned() };
+        let mut server = Self { child, client, account: account.to_owned(), log };
         server.wait_until_ready()?;
         Ok(server)
     }
@@ -132,7 +142,7 @@ fn command(options: &Options) -> Command {
         }
     }
     if let Some(url) = options.database {
-        command.env("AAASP_DATABASE", url);
+        command.env("AAASP_DATABASE_URL", url);
     }
     command
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::workspace::Workspace;
 use crate::{interrupt, postgres, shell};
@@ -41,7 +41,7 @@ const DEBIAN_RUST: [&str; 3] = ["rustc-web", "rust-web-src", "libstd-rust-web-de
 const WASMTIME_CLI: &str = "48.0.8";
 
 /// Sees to it that each tool is there.
-pub fn ensure(workspace: &Workspace, tools: &[Tool]) -> Result<()> {
+pub fn provide(workspace: &Workspace, tools: &[Tool]) -> Result<()> {
     for tool in tools {
         interrupt::check()?;
         match tool {
@@ -95,21 +95,28 @@ fn javascript(workspace: &Workspace) -> Result<()> {
         apt_install("Node.js", &["nodejs", "npm"], "install Node.js 20 or newer")?;
     }
     let project = workspace.root.join("plugins/webhook-triage");
-    let lock = read(&project.join("package-lock.json"))?;
+    // With a lock file exactly what it names, without one what the manifest asks for.
+    let (source, verb) = match project.join("package-lock.json") {
+        lock if lock.is_file() => (lock, "ci"),
+        _ => (project.join("package.json"), "install"),
+    };
+    let wanted = read(&source)?;
     let stamp = project.join("node_modules/.installed-from");
-    if is_stamped(&stamp, &lock) {
+    if is_stamped(&stamp, &wanted) {
         return found(what);
     }
-    shell::run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&project))?;
-    std::fs::write(stamp, lock)?;
+    shell::run(Command::new("npm").args([verb, "--no-audit", "--no-fund"]).current_dir(&project))?;
+    std::fs::write(stamp, wanted)?;
     installed(what)
 }
 
 fn python(workspace: &Workspace) -> Result<()> {
     let what = "the Python packages of plugins/csv-report";
     let environment = python_environment(workspace);
-    let requirements = workspace.root.join("plugins/csv-report/requirements.txt");
-    let wanted = read(&requirements)?;
+    let manifest = read(&workspace.root.join("plugins/csv-report/pyproject.toml"))?;
+    let packages = development_packages(&manifest);
+    ensure!(!packages.is_empty(), "plugins/csv-report/pyproject.toml has no [dependency-groups]");
+    let wanted = packages.join("\n");
     let stamp = environment.join("installed-from");
     if is_stamped(&stamp, &wanted) {
         return found(what);
@@ -119,9 +126,16 @@ fn python(workspace: &Workspace) -> Result<()> {
     }
     shell::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
     let mut pip = Command::new(environment.join("bin/pip"));
-    shell::run(pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&requirements))?;
+    shell::run(pip.args(["install", "--quiet", "--disable-pip-version-check", "--"]).args(&packages))?;
     std::fs::write(stamp, wanted)?;
     installed(what)
+}
+
+/// The strings of `[dependency-groups]`. The pip that comes with Python 3.11 can't install such a group itself.
+fn development_packages(manifest: &str) -> Vec<&str> {
+    let groups = manifest.split_once("[dependency-groups]").map_or("", |(_, rest)| rest);
+    let groups = groups.split_once("\n[").map_or(groups, |(table, _)| table);
+    groups.split('"').skip(1).step_by(2).collect()
 }
 
 /// Debian's Python has `venv` but, without one more package, not what fills the new folder.
@@ -207,4 +221,15 @@ fn found(what: &str) -> Result<()> {
 fn installed(what: &str) -> Result<()> {
     println!("installed  {what}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::development_packages;
+
+    #[test]
+    fn only_the_dependency_groups_are_development_packages() {
+        let manifest = "[project]\nname = \"a\"\n[dependency-groups]\ndev = [\"b==1\", \"c\"]\n[tool.d]\ne = \"f\"\n";
+        assert_eq!(development_packages(manifest), ["b==1", "c"]);
+    }
 }

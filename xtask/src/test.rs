@@ -23,7 +23,7 @@ struct Step {
 }
 
 const STEPS: [Step; 13] = [
-    Step { name: "setup", check: |workspace| setup::ensure(workspace, setup::FOR_TESTS) },
+    Step { name: "setup", check: |workspace| setup::provide(workspace, setup::FOR_TESTS) },
     Step { name: "fmt", check: |workspace| shell::run(&mut workspace.cargo(&["fmt", "--all", "--check"])) },
     Step { name: "clippy", check: clippy },
     Step { name: "doc", check: doc },
@@ -110,7 +110,7 @@ fn clippy(workspace: &Workspace) -> Result<()> {
 }
 
 fn doc(workspace: &Workspace) -> Result<()> {
-    let mut doc = workspace.cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    let mut doc = workspace.cargo(&["doc", "--workspace", "--no-deps"]);
     shell::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell;
+use crate::{setup, shell};
 
 /// The folders of this clone.
 pub struct Workspace {
@@ -56,6 +56,8 @@ impl Workspace {
     pub fn build_agent(&self, aaasp: &Path, folder: &str) -> Result<PathBuf> {
         let mut build = Command::new(aaasp);
         build.current_dir(&self.root).args(["build", folder, "--json"]);
+        // A Python agent without an environment of its own takes this one.
+        build.env("VIRTUAL_ENV", setup::python_environment(self));
         let printed = shell::capture(&mut build)?;
         let built: serde_json::Value =
             serde_json::from_str(&printed).with_context(|| format!("aaasp build {folder} printed: {printed}"))?;

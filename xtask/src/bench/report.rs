@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::restart::Restart;
+
 /// What one measurement of one target found.
 #[derive(Clone, Copy)]
 pub struct Measurement {
@@ -26,6 +28,7 @@ pub struct Report {
     seconds: u32,
     runs: usize,
     in_process: Value,
+    restarts: Vec<Restart>,
     idle: Vec<(&'static str, u64)>,
     // In the order in which they were first measured, which is the table's.
     measured: Vec<(&'static str, u32, Vec<Measurement>)>,
@@ -34,12 +37,17 @@ pub struct Report {
 impl Report {
     /// An empty report of measurements of that length and number.
     pub fn new(seconds: u32, runs: usize) -> Self {
-        Self { seconds, runs, in_process: Value::Null, idle: Vec::new(), measured: Vec::new() }
+        Self { seconds, runs, in_process: Value::Null, restarts: Vec::new(), idle: Vec::new(), measured: Vec::new() }
     }
 
     /// Keeps what the host measured of itself.
     pub fn in_process(&mut self, results: Value) {
         self.in_process = results;
+    }
+
+    /// Keeps what a restart costs the first run.
+    pub fn restarts(&mut self, restarts: Vec<Restart>) {
+        self.restarts = restarts;
     }
 
     /// Keeps a target's memory before its first run.
@@ -83,6 +91,10 @@ impl Report {
                 mebibytes(m.peak_bytes),
             );
         }
+        for Restart { guest, first_us, warm_us } in &self.restarts {
+            let (first, warm) = (*first_us as f64 / 1e3, *warm_us as f64 / 1e3);
+            let _ = writeln!(out, "\nFirst run of {guest} after a restart: {first:.1} ms; warm: {warm:.1} ms.");
+        }
         let _ = writeln!(out, "\nCPU time after a + is the database server's.");
         for (target, bytes) in &self.idle {
             let _ = writeln!(out, "Idle, before the first run: {target}, {:.1} MiB.", mebibytes(*bytes));
@@ -107,6 +119,9 @@ impl Report {
             "seconds": self.seconds,
             "runs": self.runs,
             "in_process": self.in_process,
+            "restarts": self.restarts.iter().map(|r| {
+                json!({ "guest": r.guest, "first_us": r.first_us, "warm_us": r.warm_us })
+            }).collect::<Vec<_>>(),
             "over_http": rows.collect::<Vec<_>>(),
             "idle_bytes": self.idle.iter().map(|(target, bytes)| json!({ "server": target, "bytes": bytes }))
                 .collect::<Vec<_>>(),

@@ -19,8 +19,19 @@ use crate::{setup, shell};
 /// Enough for every run of a long benchmark: a trivial run costs some tens of microcredits.
 const CREDITS: u64 = 1_000_000;
 
-/// Settings without which the benchmark would measure its own account's limits.
-const CONFIG: &str = "";
+/// As many runs at once as there are clients: the host's defaults would make 256 of one account wait in line.
+/// Memory is reserved by limit, so that limit is lowered to let 256 fit.
+const CONFIG: &str = "\
+[host]
+concurrent_runs = 256
+
+[limits.account]
+concurrent_runs = 256
+
+[limits.run]
+concurrent_runs = 256
+memory_bytes = 16777216
+";
 
 /// A server that answers a request with one run of a trivial guest.
 pub struct Target {

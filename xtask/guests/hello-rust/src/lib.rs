@@ -5,19 +5,25 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whom to greet.
-#[derive(Deserialize, JsonSchema)]
-struct Input {
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Input {
+    /// The name.
     name: String,
 }
 
 /// The greeting.
-#[derive(Serialize, JsonSchema)]
-struct Greeting {
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Greeting {
+    /// The sentence.
     greeting: String,
 }
 
+/// Greets.
+///
+/// # Errors
+/// None.
 #[aaasp_sdk::agent]
-fn hello(input: Input) -> Result<Greeting, Failure> {
+pub fn hello(input: Input) -> Result<Greeting, Failure> {
     log::info!("greeting {}", input.name);
     Ok(Greeting { greeting: format!("Hello, {}!", input.name) })
 }
