@@ -1,0 +1,174 @@
+//! A real server: the binary, a data folder of its own, and the database that the suite runs on.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sqlx::Connection as _;
+use tempfile::TempDir;
+
+use super::Client;
+
+/// A server process. Dropping it kills the process and removes its folder.
+pub struct Server {
+    folder: TempDir,
+    database: Option<String>,
+    process: Option<Child>,
+    /// The first account, which `init` made.
+    pub account: Client,
+}
+
+impl Server {
+    /// A server with the default configuration and plenty of credits.
+    pub async fn start() -> Self {
+        Self::with("", 1_000_000).await
+    }
+
+    /// A server with an operator's file.
+    pub async fn with_config(config: &str) -> Self {
+        Self::with(config, 1_000_000).await
+    }
+
+    /// A server with an operator's file, whose first account has so many credits.
+    pub async fn with(config: &str, credits: i64) -> Self {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("aaasp.toml"), config).unwrap();
+        let database = fresh_database().await;
+        let init = command(folder.path(), database.as_deref())
+            .args(["init", "--json", "--credits", &credits.to_string()])
+            .output()
+            .unwrap();
+        assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
+        let made: Value = serde_json::from_slice(&init.stdout).unwrap();
+        let account = Client::new("", made["api_key"].as_str());
+        let mut server = Self { folder, database, process: None, account };
+        server.serve();
+        server
+    }
+
+    /// Starts the process on the folder as it is.
+    pub fn serve(&mut self) {
+        let mut process = command(self.folder.path(), self.database.as_deref())
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let base = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it did not start: {line:?}"));
+        self.account = Client::new(base, Some(self.account.key()));
+        self.process = Some(process);
+    }
+
+    /// SIGKILL: what a power cut looks like to everybody else.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// SIGTERM, and the wait for a graceful end; returns how long it took.
+    pub fn stop(&mut self) -> Duration {
+        let started = Instant::now();
+        let mut process = self.process.take().unwrap();
+        Command::new("kill").arg(process.id().to_string()).status().unwrap();
+        let status = process.wait().unwrap();
+        assert!(status.success(), "{status}");
+        started.elapsed()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
+    pub fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The operator's view.
+    pub fn operator(&self) -> Client {
+        let key = std::fs::read_to_string(self.data().join("keys/operator.key")).unwrap();
+        self.account.with_key(Some(key.trim()))
+    }
+
+    /// Another account with so many microcredits.
+    pub async fn another_account(&self, email: &str, microcredits: i64) -> Client {
+        let body = serde_json::json!({"email": email, "grant_microcredits": microcredits});
+        let made = self.operator().post("/v1/admin/accounts", body).await.expect(201);
+        self.account.with_key(made["api_key"].as_str())
+    }
+
+    /// The binary with this server's folder and database.
+    pub fn command(&self) -> Command {
+        command(self.folder.path(), self.database.as_deref())
+    }
+
+    /// A second host on the same PostgreSQL database and keyring; none on SQLite, which is one host's.
+    pub fn second_host(&self) -> Option<Self> {
+        let database = self.database.clone()?;
+        let folder = TempDir::new().unwrap();
+        std::fs::create_dir(folder.path().join("keys")).unwrap();
+        std::fs::copy(self.data().join("keys/keyring.toml"), folder.path().join("keys/keyring.toml")).unwrap();
+        std::fs::copy(self.data().join("aaasp.toml"), folder.path().join("aaasp.toml")).unwrap();
+        let account = self.account.clone();
+        let mut second = Self { folder, database: Some(database), process: None, account };
+        second.serve();
+        Some(second)
+    }
+
+    /// Fails unless every invariant of the ledger holds. The server must be stopped.
+    pub fn verify_ledger(&self) {
+        let verified = self.command().args(["ledger", "verify"]).output().unwrap();
+        let said = String::from_utf8_lossy(&verified.stdout);
+        assert!(verified.status.success(), "{said}{}", String::from_utf8_lossy(&verified.stderr));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The binary under test, on a folder and a database.
+pub fn command(folder: &Path, database: Option<&str>) -> Command {
+    let mut command = Command::new(binary());
+    command.env("AAASP_DATA", folder).env_remove("AAASP_DATABASE_URL").env("AAASP_LOG", "warn");
+    if let Some(url) = database {
+        command.env("AAASP_DATABASE_URL", url);
+    }
+    command
+}
+
+/// `AAASP_BIN`, or what cargo built beside the suite.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("AAASP_BIN") {
+        return path.into();
+    }
+    let suite = std::env::current_exe().unwrap();
+    let path = suite.ancestors().nth(2).unwrap().join("aaasp");
+    assert!(path.exists(), "{} is missing: `cargo build -p aaasp` makes it", path.display());
+    path
+}
+
+/// True when the suite runs on PostgreSQL.
+pub fn on_postgres() -> bool {
+    std::env::var_os("AAASP_TEST_DATABASE_URL").is_some()
+}
+
+/// A database of the test's own on PostgreSQL; none on SQLite, which is a file in the folder.
+async fn fresh_database() -> Option<String> {
+    let server = std::env::var("AAASP_TEST_DATABASE_URL").ok()?;
+    let server = server.trim_end_matches('/');
+    let random = TempDir::new().unwrap();
+    let unique: String = random.path().file_name()?.to_str()?.chars().filter(char::is_ascii_alphanumeric).collect();
+    let name = format!("test_{}", unique.to_lowercase() + &std::process::id().to_string());
+    sqlx::any::install_default_drivers();
+    let mut connection = sqlx::AnyConnection::connect(&format!("{server}/postgres")).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
+    Some(format!("{server}/{name}"))
+}
