@@ -1,6 +1,8 @@
 //! The suite: one test binary, so that it links once. Its modules mirror the routes and the promises.
 #![cfg(test)]
 
+mod durability;
 mod invariants;
+mod ledger;
 mod sandbox;
 mod support;

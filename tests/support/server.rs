@@ -161,7 +161,7 @@ pub fn on_postgres() -> bool {
 }
 
 /// A database of the test's own on PostgreSQL; none on SQLite, which is a file in the folder.
-async fn fresh_database() -> Option<String> {
+pub async fn fresh_database() -> Option<String> {
     let server = std::env::var("AAASP_TEST_DATABASE_URL").ok()?;
     let server = server.trim_end_matches('/');
     let random = TempDir::new().unwrap();
