@@ -1,8 +1,11 @@
 //! What a guest can't do: one hostile guest per attack, its outcome, and what it is charged for.
 
+mod artifacts;
 mod floods;
 mod fuel;
+mod kinds;
 mod memory;
+mod neighbours;
 mod network;
 mod scratch;
 mod uploads;

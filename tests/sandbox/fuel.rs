@@ -56,6 +56,8 @@ async fn slack_never_passes_the_limit() {
 async fn deep_recursion_is_a_trap() {
     let finished = run(&component("deep-recursion"), RunLimits::default()).await;
     assert_eq!(finished.outcome, Outcome::Trapped, "{:?}", finished.error);
+    let innermost = &finished.error.unwrap().backtrace[0];
+    assert_eq!(innermost.function, "deeper", "the frames of a trap have the guest's names");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,13 @@
 //! What is no component that runs here is turned away with a reason.
 
-use aaasp::runtime::{Kind, Rejection};
+use aaasp::runtime::{Kind, Rejection, Runtime};
 use bytes::Bytes;
 
-use crate::support::hostile::component;
-use crate::support::sandbox::RUNTIME;
+use crate::support::hostile::{agent, component};
+use crate::support::sandbox::{RUNTIME, settings};
+
+const ANSWER: &str =
+    r#"(func (export "aaasp:agent/handler@0.1.0#run") (param i32 i32) (result i32) (global.get $null))"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_is_inspected() {
@@ -62,4 +65,25 @@ async fn truncated_and_damaged_components_are_turned_away() {
         *byte = (at as u8).wrapping_mul(167).wrapping_add(13);
     }
     assert!(matches!(RUNTIME.inspect(noise.into()).await, Err(Rejection::CompileFailed { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_larger_than_any_run_may_have_is_turned_away() {
+    let rejection = RUNTIME.inspect(agent(&format!("(table 200000 funcref) {ANSWER}"))).await.unwrap_err();
+    assert!(matches!(rejection, Rejection::CompileFailed { .. }), "{rejection:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compiling_is_bounded_in_memory_and_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path().to_owned());
+    settings.compile.memory_bytes = 20 << 20;
+    let short_of_memory = Runtime::new(settings.clone()).unwrap();
+    let rejection = short_of_memory.inspect(component("honest")).await.unwrap_err();
+    assert!(matches!(rejection, Rejection::CompileLimit { limit: "memory" }), "{rejection:?}");
+    settings.compile.memory_bytes = 4 << 30;
+    settings.compile.wall_clock_ms = 0;
+    let short_of_time = Runtime::new(settings).unwrap();
+    let rejection = short_of_time.inspect(component("honest")).await.unwrap_err();
+    assert!(matches!(rejection, Rejection::CompileLimit { limit: "time" }), "{rejection:?}");
 }

@@ -5,13 +5,12 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::{Resolve, WorldId};
+use wit_parser::{PackageId, Resolve};
 
-static CONTRACT: LazyLock<(Resolve, WorldId)> = LazyLock::new(|| {
+static CONTRACT: LazyLock<(Resolve, PackageId)> = LazyLock::new(|| {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(root().join("wit")).unwrap();
-    let world = resolve.select_world(&[package], Some("agent")).unwrap();
-    (resolve, world)
+    (resolve, package)
 });
 
 /// The component of the guest in `plugins/hostile/<name>.wat`.
@@ -20,7 +19,7 @@ pub fn component(name: &str) -> Bytes {
     if body.trim_start().starts_with("(component") {
         return wat::parse_str(body).unwrap().into();
     }
-    agent(&body)
+    if body.contains("\n(module") { encode(&body, "wasi:cli/command") } else { agent(&body) }
 }
 
 /// An agent of the body of a core module: the prelude supplies what it leaves out.
@@ -33,11 +32,15 @@ pub fn agent(body: &str) -> Bytes {
         text = text.replace("(memory (export \"memory\") 2)", "");
     }
     text.push(')');
-    let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
-    let (resolve, world) = &*CONTRACT;
-    embed_component_metadata(&mut module, resolve, *world, StringEncoding::UTF8).unwrap();
-    let mut encoder = ComponentEncoder::default().module(&module).unwrap().validate(true);
-    encoder.encode().unwrap().into()
+    encode(&text, "aaasp:agent/agent")
+}
+
+fn encode(text: &str, world: &str) -> Bytes {
+    let mut module = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
+    let (resolve, package) = &*CONTRACT;
+    let world = resolve.select_world(&[*package], Some(world)).unwrap();
+    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8).unwrap();
+    ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap().into()
 }
 
 fn read(name: &str) -> String {

@@ -13,6 +13,9 @@ use super::compile_child::Report;
 use super::settings::CompileLimits;
 use super::{Digest, Rejection};
 
+/// The exit code of a Rust program that panicked.
+const PANIC_CODE: i32 = 101;
+
 /// Starts compilers, a few at a time.
 pub(crate) struct Compiler {
     limits: CompileLimits,
@@ -70,6 +73,10 @@ fn explain(ended: &Output) -> Rejection {
         Some(Signal::XCPU | Signal::KILL) => Rejection::CompileLimit { limit: "processor time" },
         // Rust aborts when an allocation fails, and a stack that can't grow is a bad access.
         Some(Signal::ABORT | Signal::SEGV | Signal::BUS) => Rejection::CompileLimit { limit: "memory" },
+        None if ended.status.code() == Some(PANIC_CODE) => {
+            tracing::error!(stderr = %String::from_utf8_lossy(&ended.stderr), "the compiler panicked");
+            Rejection::CompileFailed { message: "the compiler gave up on it".into() }
+        }
         _ => {
             let said = String::from_utf8_lossy(&ended.stderr);
             tracing::error!(status = %ended.status, stderr = %said, "the compiler ended without a report");

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// Added to the compiler's niceness, so that runs go first.
 const NICENESS: i32 = 10;
 
+/// The header of a component, which is a whole one by itself.
+const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
 /// What `aaasp compile INPUT OUTPUT --memory-bytes N --cpu-seconds N` is asked to do.
 #[derive(Clone, Debug)]
 pub struct CompileJob {
@@ -43,13 +46,17 @@ pub fn compile_child(job: &CompileJob) -> ExitCode {
 }
 
 fn compile(job: &CompileJob) -> wasmtime::Result<()> {
+    // The compiler starts its threads with its first component. Starting them under the limit could
+    // fail by a panic, where an allocation that fails ends the process by a signal that says so.
+    let engine = super::engine::compiler()?;
+    engine.precompile_component(EMPTY_COMPONENT)?;
     limit(Resource::As, job.memory_bytes)?;
     limit(Resource::Cpu, job.cpu_seconds)?;
     limit(Resource::Core, 0)?;
     // Compiling at the host's own priority is no failure.
     let _ = setpriority_process(None, NICENESS);
     let bytes = std::fs::read(&job.input)?;
-    let compiled = super::engine::compiler()?.precompile_component(&bytes)?;
+    let compiled = engine.precompile_component(&bytes)?;
     std::fs::write(&job.output, compiled)?;
     Ok(())
 }
