@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use toml_edit::{DocumentMut, Item, Table, TableLike, value};
+use toml_edit::{DocumentMut, Item, TableLike, value};
 
 use super::{Error, templates};
 
@@ -71,6 +71,7 @@ fn inherit(own: &mut dyn TableLike, shared: &dyn TableLike) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use toml_edit::Table;
 
     #[test]
     fn the_manifests_stand_alone() {

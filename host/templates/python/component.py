@@ -1,5 +1,7 @@
 """Joins agent.py to the contract `aaasp:agent`. Written by `aaasp build`, at every build anew."""
 
+import contextlib
+import importlib
 import json
 import logging
 import sys
@@ -35,6 +37,18 @@ class RunLog(logging.Handler):
 
 
 logging.basicConfig(level=logging.DEBUG, format="%(message)s", handlers=[RunLog()])
+
+# Modules that the standard library imports inside of its functions. A component holds what was imported
+# when it was built; in a run there is no disk to find more on.
+LATE_IMPORTS = (
+    "_strptime annotationlib ast bisect copy decimal fractions heapq linecache random statistics string textwrap "
+    "typing unicodedata warnings weakref encodings.ascii encodings.cp1252 encodings.idna encodings.latin_1 "
+    "encodings.utf_16 encodings.utf_8_sig"
+)
+for module in LATE_IMPORTS.split():
+    # What this release of Python does not have, none of its modules imports.
+    with contextlib.suppress(ImportError):
+        importlib.import_module(module)
 
 # The log has to be there before the agent's own modules are.
 import agent  # noqa: E402
