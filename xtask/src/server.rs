@@ -114,7 +114,7 @@ impl Server {
             if interrupt::asked() || self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
                 return Some(false);
             }
-            (self.client.status("/readyz").ok()? == 200).then_some(true)
+            (200..300).contains(&self.client.status("/readyz").ok()?).then_some(true)
         });
         interrupt::check()?;
         if ready == Some(true) { Ok(()) } else { bail!("`aaasp serve` did not become ready:\n{}", self.last_words()) }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
 use crate::{interrupt, postgres, shell};
@@ -95,17 +95,15 @@ fn javascript(workspace: &Workspace) -> Result<()> {
         apt_install("Node.js", &["nodejs", "npm"], "install Node.js 20 or newer")?;
     }
     let project = workspace.root.join("plugins/webhook-triage");
-    // With a lock file exactly what it names, without one what the manifest asks for.
-    let (source, verb) = match project.join("package-lock.json") {
-        lock if lock.is_file() => (lock, "ci"),
-        _ => (project.join("package.json"), "install"),
-    };
-    let wanted = read(&source)?;
+    let wanted = read(&project.join("package-lock.json"))?;
     let stamp = project.join("node_modules/.installed-from");
     if is_stamped(&stamp, &wanted) {
         return found(what);
     }
-    shell::run(Command::new("npm").args([verb, "--no-audit", "--no-fund"]).current_dir(&project))?;
+    // Not `npm ci`: it refuses a lock file without the optional packages for machines that nobody publishes for.
+    // Without `--no-save` npm would write the lock file anew.
+    let mut npm = Command::new("npm");
+    shell::run(npm.args(["install", "--no-save", "--no-audit", "--no-fund"]).current_dir(&project))?;
     std::fs::write(stamp, wanted)?;
     installed(what)
 }
@@ -113,10 +111,8 @@ fn javascript(workspace: &Workspace) -> Result<()> {
 fn python(workspace: &Workspace) -> Result<()> {
     let what = "the Python packages of plugins/csv-report";
     let environment = python_environment(workspace);
-    let manifest = read(&workspace.root.join("plugins/csv-report/pyproject.toml"))?;
-    let packages = development_packages(&manifest);
-    ensure!(!packages.is_empty(), "plugins/csv-report/pyproject.toml has no [dependency-groups]");
-    let wanted = packages.join("\n");
+    let requirements = workspace.root.join("plugins/csv-report/requirements.txt");
+    let wanted = read(&requirements)?;
     let stamp = environment.join("installed-from");
     if is_stamped(&stamp, &wanted) {
         return found(what);
@@ -126,16 +122,9 @@ fn python(workspace: &Workspace) -> Result<()> {
     }
     shell::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
     let mut pip = Command::new(environment.join("bin/pip"));
-    shell::run(pip.args(["install", "--quiet", "--disable-pip-version-check", "--"]).args(&packages))?;
+    shell::run(pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&requirements))?;
     std::fs::write(stamp, wanted)?;
     installed(what)
-}
-
-/// The strings of `[dependency-groups]`. The pip that comes with Python 3.11 can't install such a group itself.
-fn development_packages(manifest: &str) -> Vec<&str> {
-    let groups = manifest.split_once("[dependency-groups]").map_or("", |(_, rest)| rest);
-    let groups = groups.split_once("\n[").map_or(groups, |(table, _)| table);
-    groups.split('"').skip(1).step_by(2).collect()
 }
 
 /// Debian's Python has `venv` but, without one more package, not what fills the new folder.
@@ -221,15 +210,4 @@ fn found(what: &str) -> Result<()> {
 fn installed(what: &str) -> Result<()> {
     println!("installed  {what}");
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::development_packages;
-
-    #[test]
-    fn only_the_dependency_groups_are_development_packages() {
-        let manifest = "[project]\nname = \"a\"\n[dependency-groups]\ndev = [\"b==1\", \"c\"]\n[tool.d]\ne = \"f\"\n";
-        assert_eq!(development_packages(manifest), ["b==1", "c"]);
-    }
 }
