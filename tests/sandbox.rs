@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod floods;
+mod foreign;
 mod fuel;
 mod kinds;
 mod memory;

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod components;
+pub mod foreign;
 pub mod hostile;
 pub mod sandbox;
 pub mod server;
