@@ -56,13 +56,11 @@ pub fn run(workspace: &Workspace, once: bool) -> Result<()> {
     server.wait()
 }
 
-/// The agent's own summary as it is, and the rest of its output as JSON.
+/// The agent's own summary as it is: all of the output as JSON is some hundred lines, and one command away.
 fn show_output(output: &Value) {
-    let mut rest = output.clone();
-    let summary = rest.as_object_mut().and_then(|fields| fields.remove("summary"));
-    println!("{rest:#}");
-    if let Some(summary) = summary {
-        println!("\n{}", text(&summary));
+    match output["summary"].as_str() {
+        Some(summary) => println!("{summary}"),
+        None => println!("{output:#}"),
     }
 }
 
