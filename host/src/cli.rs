@@ -1,11 +1,39 @@
 //! The command line. Exit codes: 0 done, 1 refused or failed with a message on stderr, 2 wrong usage.
 
+mod account;
+mod admin;
+mod agents;
+mod build;
+mod client;
 mod compile;
 mod config;
+mod credits;
 mod data;
+mod deploy;
+mod deployments;
+mod dev;
+mod home;
 mod init;
+mod input;
+mod json;
+mod keys;
+mod ledger;
+mod local;
+mod log_lines;
+mod login;
+mod logs;
+mod out;
+mod progress;
+mod readable;
+mod run;
+mod run_view;
+mod runs;
+mod scaffold;
 mod serve;
+mod start;
 mod table;
+mod upload;
+mod watch;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -15,7 +43,17 @@ use tracing_subscriber::EnvFilter;
 
 /// Agents as a service, on your own machine.
 #[derive(Debug, Parser)]
-#[command(name = "aaasp", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "aaasp",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "\
+From nothing to a run, in three steps:
+  aaasp new --lang rust word-count && cd word-count
+  aaasp build
+  aaasp run build/word-count.wasm --input input.json"
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -23,16 +61,53 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Start an agent's project in Rust, JavaScript or Python.
+    New(scaffold::Args),
+    /// Build a project into a component.
+    Build(build::Args),
+    /// Run a component on this machine: same sandbox, same meter, no server.
+    Run(run::Args),
+    /// Build and run again whenever a file of the project changes.
+    Dev(dev::Args),
+    /// Upload a component and deploy it.
+    Deploy(deploy::Args),
+    /// Start a run of a deployment on the server.
+    Start(start::Args),
+    /// List, show and cancel runs.
+    Runs(runs::Args),
+    /// Show the log of a run.
+    Logs(logs::Args),
+    /// Upload, list, show and delete agents.
+    Agents(agents::Args),
+    /// List, show and delete deployments.
+    Deployments(deployments::Args),
+    /// Show the balance, and what moved it.
+    Credits(credits::Args),
+    /// Show the account, its plan and its limits.
+    Account(account::Args),
+    /// List, make and revoke API keys.
+    Keys(keys::Args),
+    /// Keep a server and a key as a profile.
+    Login(login::Args),
     /// Make a data folder with keys, a database, a first account and its key.
     Init(init::Args),
     /// Run a host.
     Serve(serve::Args),
+    /// Make accounts, give credits, suspend: for operators.
+    Admin(admin::Args),
     /// Look at the operator's configuration.
     Config(config::Args),
+    /// Verify the ledger of a data folder.
+    Ledger(ledger::Args),
     /// Compile a component; the host calls this on itself.
     #[command(hide = true)]
     Compile(compile::Args),
 }
+
+/// A command has failed and has said so already.
+#[derive(Debug, thiserror::Error)]
+#[error("the command failed")]
+struct AlreadySaid;
 
 /// Parses the arguments and does what they say.
 #[must_use]
@@ -42,27 +117,45 @@ pub fn main() -> ExitCode {
     if let Command::Compile(args) = command {
         return compile::run(args);
     }
-    log_to_stderr();
+    // A host's log is its voice; to any other command only what goes wrong matters.
+    log_to_stderr(if matches!(command, Command::Serve(_)) { "info" } else { "warn" });
     // Both rustls users of this process take the same provider; a second call changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let outcome = match command {
-        Command::Init(args) => init::run(args),
-        Command::Serve(args) => serve::run(args),
-        Command::Config(args) => config::run(args),
-        Command::Compile(_) => Ok(()),
-    };
-    match outcome {
+    match done(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            if !error.is::<AlreadySaid>() {
+                out::note(format!("aaasp: {error:#}"));
+            }
             ExitCode::FAILURE
         }
     }
 }
 
-#[expect(clippy::print_stderr, reason = "this is where a person reads why it failed")]
-fn complain(error: &anyhow::Error) {
-    eprintln!("aaasp: {error:#}");
+fn done(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::New(args) => scaffold::run(&args),
+        Command::Build(args) => build::run(&args),
+        Command::Run(args) => block_on(run::run(args)),
+        Command::Dev(args) => block_on(dev::run(args)),
+        Command::Deploy(args) => block_on(deploy::run(args)),
+        Command::Start(args) => block_on(start::run(args)),
+        Command::Runs(args) => block_on(runs::run(args)),
+        Command::Logs(args) => block_on(logs::run(args)),
+        Command::Agents(args) => block_on(agents::run(args)),
+        Command::Deployments(args) => block_on(deployments::run(args)),
+        Command::Credits(args) => block_on(credits::run(args)),
+        Command::Account(args) => block_on(account::run(args)),
+        Command::Keys(args) => block_on(keys::run(args)),
+        Command::Login(args) => login::run(&args),
+        Command::Init(args) => init::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Admin(args) => block_on(admin::run(args)),
+        Command::Config(args) => config::run(args),
+        Command::Ledger(args) => ledger::run(args),
+        // It was answered before the log was set up.
+        Command::Compile(_) => Ok(()),
+    }
 }
 
 /// Runs a future on a runtime of its own.
@@ -70,8 +163,8 @@ fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resul
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
 }
 
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("AAASP_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+fn log_to_stderr(default: &str) {
+    let filter = EnvFilter::try_from_env("AAASP_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -8,6 +8,7 @@ mod amount;
 mod charge;
 mod price;
 mod transfer;
+pub mod verify;
 
 pub use amount::Microcredits;
 pub use charge::{Charge, ChargeLine};

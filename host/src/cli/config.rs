@@ -3,10 +3,14 @@
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::data::DataArgs;
+use super::json::{self, JsonArgs};
 use super::table;
 use crate::config::{Origin, Overrides};
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Example:
+  aaasp config show --data aaasp-data")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -15,6 +19,10 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show the effective values and where each comes from.
+    #[command(after_help = "\
+Examples:
+  aaasp config show
+  aaasp config show --config new.toml --json")]
     Show(ShowArgs),
 }
 
@@ -22,16 +30,15 @@ enum Command {
 struct ShowArgs {
     #[command(flatten)]
     data: DataArgs,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let Command::Show(args) = args.command;
     let config = args.data.config(Overrides::default())?;
-    if args.json {
-        return table::print_json(&config.shown());
+    if args.json.json {
+        return json::print(&config.shown());
     }
     let rows = config.shown().iter().map(|shown| {
         let origin = match shown.origin {

@@ -4,6 +4,8 @@ use clap::Args as ClapArgs;
 use serde_json::json;
 
 use super::data::DataArgs;
+use super::json::{self, JsonArgs};
+use super::out;
 use crate::clock::Clock;
 use crate::config::Overrides;
 use crate::folder::{Folder, FolderError};
@@ -17,6 +19,10 @@ pub(super) const FIRST_CREDITS: i64 = 100;
 pub(super) const FIRST_EMAIL: &str = "owner@localhost";
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  aaasp init
+  aaasp init --data /srv/aaasp --email ada@example.com --credits 500")]
 pub(super) struct Args {
     #[command(flatten)]
     data: DataArgs,
@@ -27,9 +33,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", env = "AAASP_CREDITS", default_value_t = FIRST_CREDITS,
           value_parser = clap::value_parser!(i64).range(0..=1_000_000_000))]
     credits: i64,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
@@ -45,28 +50,25 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         store.db.close().await;
         Ok(first)
     })?;
-    show(&first, &args);
+    show(&first, &args)
+}
+
+fn show(first: &FirstAccount, args: &Args) -> anyhow::Result<()> {
+    if args.json.json {
+        return json::print(&json!({"account": first.account, "api_key": first.api_key}));
+    }
+    let data = args.data.data.display();
+    out::line(format!("Made {data} with keys, a database and an account.\n"));
+    print_first(first);
+    out::line(format!("  credits       {}", Microcredits::from_credits(args.credits).unwrap_or_default()));
+    out::line("\nThe API key is shown only now. Start the host, and use the key from another terminal:\n");
+    out::line(format!("  aaasp serve --data {data}"));
+    out::line(format!("  export AAASP_API_KEY={}", first.api_key));
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "what the command answers")]
-fn show(first: &FirstAccount, args: &Args) {
-    if args.json {
-        println!("{}", json!({"account": first.account, "api_key": first.api_key}));
-        return;
-    }
-    let data = args.data.data.display();
-    println!("Made {data} with keys, a database and an account.\n");
-    print_first(first);
-    println!("  credits       {}", Microcredits::from_credits(args.credits).unwrap_or_default());
-    println!("\nThe API key is shown only now. Start the host, and use the key from another terminal:\n");
-    println!("  aaasp serve --data {data}");
-    println!("  export AAASP_API_KEY={}", first.api_key);
-}
-
-#[expect(clippy::print_stdout, reason = "what the command answers")]
 pub(super) fn print_first(first: &FirstAccount) {
-    println!("  account       {}", first.account);
-    println!("  API key       {}", first.api_key);
-    println!("  operator key  in {}", first.operator_key.display());
+    out::line(format!("  account       {}", first.account));
+    out::line(format!("  API key       {}", first.api_key));
+    out::line(format!("  operator key  in {}", first.operator_key.display()));
 }

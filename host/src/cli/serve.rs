@@ -13,6 +13,12 @@ use crate::host::{Host, Store};
 use crate::ledger::Microcredits;
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+An empty folder is initialised first. SIGTERM stops gracefully.
+
+Examples:
+  aaasp serve
+  aaasp serve --data /srv/aaasp --listen 0.0.0.0:8080 --metrics-listen 127.0.0.1:9090")]
 pub(super) struct Args {
     #[command(flatten)]
     data: DataArgs,

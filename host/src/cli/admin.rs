@@ -1,0 +1,227 @@
+//! `aaasp admin`: what an operator does: make accounts, give credits, suspend.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args as ClapArgs, Subcommand};
+use reqwest::Method;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::account::AccountView;
+use super::client::{Client, DEFAULT_URL, ListArgs, Rows};
+use super::json::{self, JsonArgs};
+use super::{input, out, readable, table};
+use crate::folder::operator_key_path;
+use crate::ledger::Microcredits;
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+The operator's key is that of the data folder, or the value of AAASP_OPERATOR_KEY.
+
+Examples:
+  aaasp admin accounts create --email ada@example.com --credits 50
+  aaasp admin grant acc_01h455vb4pex5vsknk084sn02q --credits 20
+  aaasp admin accounts suspend acc_01h455vb4pex5vsknk084sn02q")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+    /// The server's address.
+    #[arg(long, global = true, value_name = "URL", env = "AAASP_URL", default_value = DEFAULT_URL,
+          help_heading = "Server")]
+    url: String,
+    /// The data folder, whose operator's key is used; AAASP_OPERATOR_KEY needs none.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "AAASP_DATA",
+        default_value = "aaasp-data",
+        help_heading = "Server"
+    )]
+    data: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List, make, show, suspend and activate accounts.
+    #[command(after_help = "\
+Examples:
+  aaasp admin accounts
+  aaasp admin accounts create --email ada@example.com --credits 50")]
+    Accounts(AccountsArgs),
+    /// Give credits to an account.
+    #[command(after_help = "\
+Example:
+  aaasp admin grant acc_01h455vb4pex5vsknk084sn02q --credits 20")]
+    Grant {
+        /// The account's id.
+        account: String,
+        /// How many credits, with up to six decimals.
+        #[arg(long, value_name = "N", env = "AAASP_CREDITS", value_parser = input::credits)]
+        credits: Microcredits,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
+struct AccountsArgs {
+    #[command(subcommand)]
+    command: Option<AccountsCommand>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum AccountsCommand {
+    /// List accounts, latest first.
+    List(ListArgs),
+    /// Make an account with its first key, which is shown once.
+    Create {
+        /// The account's email address.
+        #[arg(long, value_name = "E", env = "AAASP_EMAIL")]
+        email: String,
+        /// Credits that it gets, with up to six decimals.
+        #[arg(long, value_name = "N", env = "AAASP_CREDITS", default_value = "0", value_parser = input::credits)]
+        credits: Microcredits,
+        /// Its plan [default: default].
+        #[arg(long, value_name = "PLAN", env = "AAASP_PLAN")]
+        plan: Option<String>,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Show an account, its balance and its limits.
+    Show {
+        /// The account's id.
+        id: String,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Suspend an account: it can read, but start and change nothing.
+    Suspend {
+        /// The account's id.
+        id: String,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Make a suspended account active again.
+    Activate {
+        /// The account's id.
+        id: String,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+}
+
+#[derive(Deserialize)]
+struct Opened {
+    account: String,
+    api_key: String,
+}
+
+#[derive(Deserialize)]
+struct AdminAccount {
+    #[serde(flatten)]
+    account: AccountView,
+    available_microcredits: Microcredits,
+    held_microcredits: Microcredits,
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+    let client = Client::connect(&args.url, operator_key(&args)?)?;
+    match args.command {
+        Command::Accounts(args) => accounts(&client, args.command.unwrap_or(AccountsCommand::List(args.list))).await,
+        Command::Grant { account, credits, json } => {
+            let path = ["admin", "accounts", &account, "grants"];
+            let answer = client.send(Method::POST, &path, &json!({"amount_microcredits": credits})).await?;
+            if json.json {
+                json::print_text(&answer.text);
+            } else {
+                out::line(format!("Gave {credits} credits to {account}."));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn operator_key(args: &Args) -> anyhow::Result<SecretString> {
+    if let Some(key) = std::env::var("AAASP_OPERATOR_KEY").ok().filter(|key| !key.is_empty()) {
+        return Ok(key.trim().into());
+    }
+    let path = operator_key_path(&args.data);
+    let key = std::fs::read_to_string(&path).with_context(|| {
+        format!(
+            "can't read the operator's key in {}; name the data folder with --data, or set AAASP_OPERATOR_KEY",
+            path.display()
+        )
+    })?;
+    Ok(key.trim().into())
+}
+
+async fn accounts(client: &Client, command: AccountsCommand) -> anyhow::Result<()> {
+    match command {
+        AccountsCommand::List(args) => {
+            let rows = Rows {
+                header: &["id", "email", "plan", "status", "available", "held", "since"],
+                right: &[4, 5],
+                row: |found: AdminAccount| {
+                    let (available, held) = (found.available_microcredits, found.held_microcredits);
+                    let (account, since) = (found.account, readable::time);
+                    let since = since(account.created_at);
+                    let (available, held) = (available.to_string(), held.to_string());
+                    vec![account.id, account.email, account.plan, account.status, available, held, since]
+                },
+                nothing: "there are no accounts",
+            };
+            client.list(&["admin", "accounts"], &[], args, &rows).await
+        }
+        AccountsCommand::Create { email, credits, plan, json } => {
+            let mut body = json!({"email": email, "grant_microcredits": credits});
+            if let Some(plan) = plan {
+                body["plan"] = json!(plan);
+            }
+            let answer = client.send(Method::POST, &["admin", "accounts"], &body).await?;
+            if json.json {
+                json::print_text(&answer.text);
+                return Ok(());
+            }
+            let opened: Opened = answer.read()?;
+            out::note(format!("Made {} with {credits} credits. Its key is shown only now:", opened.account));
+            out::line(opened.api_key);
+            Ok(())
+        }
+        AccountsCommand::Show { id, json } => {
+            let answer = client.get(&["admin", "accounts", &id], &[]).await?;
+            show(&answer.text, json)
+        }
+        AccountsCommand::Suspend { id, json } => change(client, &id, "suspended", json).await,
+        AccountsCommand::Activate { id, json } => change(client, &id, "active", json).await,
+    }
+}
+
+async fn change(client: &Client, id: &str, status: &str, json: JsonArgs) -> anyhow::Result<()> {
+    let answer = client.send(Method::PATCH, &["admin", "accounts", id], &json!({"status": status})).await?;
+    if json.json {
+        json::print_text(&answer.text);
+    } else {
+        out::line(format!("{id} is {status}."));
+    }
+    Ok(())
+}
+
+fn show(text: &str, json: JsonArgs) -> anyhow::Result<()> {
+    if json.json {
+        json::print_text(text);
+        return Ok(());
+    }
+    let found: AdminAccount = serde_json::from_str(text)?;
+    let mut facts = found.account.facts();
+    facts.push(("available", format!("{} credits", found.available_microcredits)));
+    facts.push(("held", format!("{} credits", found.held_microcredits)));
+    table::facts(&facts);
+    found.account.print_limits();
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! The HTTP client of our own API that every command shares.
+
+mod list;
+mod problem;
+mod profiles;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+pub(super) use list::{ListArgs, Rows};
+pub(super) use problem::Problem;
+pub(super) use profiles::{DEFAULT_PROFILE, Profile, Profiles};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::{Method, RequestBuilder, Response, Url};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Where `aaasp serve` listens when nothing else is said.
+pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest silence of a server: it answers an upload only when it has compiled it.
+const SILENCE: Duration = Duration::from_secs(300);
+
+/// Which server, and whose key.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ServerArgs {
+    /// The server's address [default: the profile's, or http://127.0.0.1:8080].
+    #[arg(long, global = true, value_name = "URL", env = "AAASP_URL", help_heading = "Server")]
+    pub url: Option<String>,
+    /// The profile that `aaasp login` wrote; AAASP_API_KEY needs none.
+    #[arg(long, global = true, value_name = "NAME", env = "AAASP_PROFILE", help_heading = "Server")]
+    pub profile: Option<String>,
+}
+
+impl ServerArgs {
+    /// A client for the account whose key is in `AAASP_API_KEY` or in the profile.
+    pub(super) fn client(&self) -> anyhow::Result<Client> {
+        let key = std::env::var("AAASP_API_KEY").ok().filter(|key| !key.is_empty());
+        match (key, &self.profile) {
+            (Some(_), Some(profile)) => {
+                bail!("both AAASP_API_KEY and the profile `{profile}` are given; unset one of them")
+            }
+            (Some(key), None) => Client::connect(self.url.as_deref().unwrap_or(DEFAULT_URL), key.trim().into()),
+            (None, profile) => {
+                let name = profile.as_deref().unwrap_or(DEFAULT_PROFILE);
+                let found = Profiles::read()?.get(name)?;
+                let profile = found.ok_or_else(|| match &self.profile {
+                    Some(name) => anyhow!("there is no profile `{name}`; make it with `aaasp login --profile {name}`"),
+                    None => anyhow!("there is no API key; set AAASP_API_KEY, or store a key with `aaasp login`"),
+                })?;
+                if let Some(url) = &self.url
+                    && address(url)? != address(&profile.url)?
+                {
+                    // A key is told to nobody but the server that it was stored for.
+                    bail!(
+                        "the key of the profile `{name}` is for {}, not for {url}; use another profile, or set \
+                         AAASP_API_KEY",
+                        profile.url
+                    );
+                }
+                Client::connect(&profile.url, profile.api_key)
+            }
+        }
+    }
+}
+
+/// Talks to one server with one key.
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    key: SecretString,
+}
+
+/// A good answer: JSON text, or nothing.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub text: String,
+}
+
+impl Answer {
+    /// The answer as a value.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
+        serde_json::from_str(&self.text).context("the server's answer is not what this release understands")
+    }
+}
+
+impl Client {
+    pub(super) fn connect(url: &str, key: SecretString) -> anyhow::Result<Self> {
+        let base = address(url)?;
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(SILENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("aaasp/", env!("CARGO_PKG_VERSION")));
+        let host = base.host_str().unwrap_or_default();
+        if host == "localhost" || host.starts_with("127.") || host == "[::1]" {
+            // Whatever proxy the environment names, it does not know this machine's own addresses.
+            builder = builder.no_proxy();
+        }
+        Ok(Self { http: builder.build().context("can't set up HTTPS")?, base, key })
+    }
+
+    /// The server's address.
+    pub(super) fn url(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    pub(super) async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<Answer> {
+        self.answer(self.request(Method::GET, path)?.query(query)).await
+    }
+
+    pub(super) async fn delete(&self, path: &[&str]) -> anyhow::Result<Answer> {
+        self.answer(self.request(Method::DELETE, path)?).await
+    }
+
+    pub(super) async fn send<T: Serialize>(&self, method: Method, path: &[&str], body: &T) -> anyhow::Result<Answer> {
+        self.answer(self.request(method, path)?.json(body)).await
+    }
+
+    /// Sends a request that was made by [`Client::request`].
+    pub(super) async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Answer> {
+        let response = self.response(request).await?;
+        let text = response.text().await.map_err(|error| self.unreachable(&error))?;
+        Ok(Answer { text })
+    }
+
+    /// Sends a body as it comes, whose length is known.
+    pub(super) async fn upload(
+        &self,
+        path: &[&str],
+        bytes: usize,
+        body: impl futures::Stream<Item = std::io::Result<bytes::Bytes>> + Send + 'static,
+    ) -> anyhow::Result<Answer> {
+        let request = self.request(Method::PUT, path)?;
+        let headers = request.header(CONTENT_TYPE, "application/wasm").header(CONTENT_LENGTH, bytes);
+        self.answer(headers.body(reqwest::Body::wrap_stream(body))).await
+    }
+
+    /// Begins to read server-sent events, after the one with this id.
+    pub(super) async fn events(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        last: Option<&str>,
+    ) -> anyhow::Result<Response> {
+        let mut request = self.request(Method::GET, path)?.query(query).header(ACCEPT, "text/event-stream");
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        self.response(request).await
+    }
+
+    /// A request that carries the key.
+    pub(super) fn request(&self, method: Method, path: &[&str]) -> anyhow::Result<RequestBuilder> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| anyhow!("{} can't be the address of a server", self.base))?
+            .pop_if_empty()
+            .push("v1")
+            .extend(path);
+        Ok(self.http.request(method, url).bearer_auth(self.key.expose_secret()))
+    }
+
+    async fn response(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let text = response.text().await.unwrap_or_default();
+        Err(Problem::read(&text).map_or_else(
+            || anyhow!("{} answered {status}, which is no answer of an AAASP server", self.url()),
+            anyhow::Error::new,
+        ))
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
+        Unreachable {
+            url: self.url().to_owned(),
+            reason: if error.is_timeout() { "it does not answer".to_owned() } else { root(error) },
+            refused: error.is_connect(),
+        }
+        .into()
+    }
+}
+
+/// The server can't be reached, or broke off.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "can't reach {url}: {reason}{}",
+    if *refused { "; start a server with `aaasp serve`, or name another one with --url" } else { "" }
+)]
+pub(super) struct Unreachable {
+    url: String,
+    reason: String,
+    refused: bool,
+}
+
+fn address(url: &str) -> anyhow::Result<Url> {
+    let url: Url = url.parse().with_context(|| format!("`{url}` is not the address of a server"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        bail!("`{url}` is not the address of a server: it begins with http:// or https://");
+    }
+    Ok(url)
+}
+
+fn root(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,81 @@
+//! `aaasp credits`: the balance, and what moved it.
+
+use clap::{Args as ClapArgs, Subcommand};
+use serde::Deserialize;
+
+use super::client::{Client, ListArgs, Rows, ServerArgs};
+use super::json::{self, JsonArgs};
+use super::{readable, table};
+use crate::clock::Micros;
+use crate::ledger::Microcredits;
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  aaasp credits
+  aaasp credits history --limit 20"
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    json: JsonArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List what moved the balance, latest first.
+    History(ListArgs),
+}
+
+/// A balance, as the API shows it.
+#[derive(Deserialize)]
+pub(super) struct Balance {
+    pub available_microcredits: Microcredits,
+    pub held_microcredits: Microcredits,
+}
+
+#[derive(Deserialize)]
+struct Transaction {
+    reason: String,
+    subject: String,
+    amount_microcredits: Microcredits,
+    from: String,
+    to: String,
+    at: Micros,
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+    let client = args.server.client()?;
+    if let Some(Command::History(list)) = args.command {
+        return history(&client, list).await;
+    }
+    let answer = client.get(&["credits"], &[]).await?;
+    if args.json.json {
+        json::print_text(&answer.text);
+        return Ok(());
+    }
+    let balance: Balance = answer.read()?;
+    table::facts(&[
+        ("available", format!("{} credits", balance.available_microcredits)),
+        ("held", format!("{} credits, for runs that have not finished", balance.held_microcredits)),
+    ]);
+    Ok(())
+}
+
+async fn history(client: &Client, list: ListArgs) -> anyhow::Result<()> {
+    let rows = Rows {
+        header: &["at", "what", "credits", "from", "to", "for"],
+        right: &[2],
+        row: |moved: Transaction| {
+            let amount = moved.amount_microcredits.to_string();
+            vec![readable::time(moved.at), moved.reason, amount, moved.from, moved.to, moved.subject]
+        },
+        nothing: "nothing has moved the balance yet",
+    };
+    client.list(&["credits", "transactions"], &[], list, &rows).await
+}

@@ -1,0 +1,156 @@
+//! `aaasp deploy`: upload a component and bind it to configuration, limits and grants.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::builder::FalseyValueParser;
+use clap::{Args as ClapArgs, ValueEnum};
+use reqwest::Method;
+use serde_json::json;
+
+use super::client::{Client, Problem, ServerArgs};
+use super::deployments::DeploymentView;
+use super::json::{self, JsonArgs};
+use super::{build, input, out, readable, upload};
+use crate::names::Name;
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+A deployment that exists keeps the configuration, limits and grants that are not named here; --reset drops them.
+
+Examples:
+  aaasp deploy                                   # builds the agent in this folder
+  aaasp deploy build/word-count.wasm --config language=en --limit fuel=50000000
+  aaasp deploy --name word-count-large --grant scratch")]
+pub(super) struct Args {
+    /// A component, or the folder of a project, which is built first.
+    #[arg(value_name = "COMPONENT|DIR", default_value = ".")]
+    component: PathBuf,
+    /// The deployment [default: the agent's name].
+    #[arg(long, value_name = "NAME", env = "AAASP_NAME")]
+    name: Option<String>,
+    /// The agent [default: the project's or the file's name].
+    #[arg(long, value_name = "NAME", env = "AAASP_AGENT")]
+    agent: Option<String>,
+    /// A value that the agent reads through wasi:config; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", env = "AAASP_AGENT_CONFIG", hide_env_values = true,
+          value_parser = input::pair)]
+    config: Vec<(String, String)>,
+    /// A limit of each run, below the plan's; may be given several times.
+    #[arg(long, value_name = "NAME=N", env = "AAASP_LIMITS", value_delimiter = ',', value_parser = input::limit)]
+    limit: Vec<(String, u64)>,
+    /// A capability to grant; may be given several times.
+    #[arg(long, value_name = "CAPABILITY", env = "AAASP_GRANT", value_delimiter = ',')]
+    grant: Vec<Grant>,
+    /// Drop what the deployment has and this command does not name.
+    #[arg(long, env = "AAASP_RESET", value_parser = FalseyValueParser::new())]
+    reset: bool,
+    #[command(flatten)]
+    json: JsonArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Grant {
+    /// A folder that exists for the length of a run.
+    Scratch,
+}
+
+impl Grant {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scratch => "scratch",
+        }
+    }
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+    let client = args.server.client()?;
+    let (file, project) = component(&args.component)?;
+    let agent = match &args.agent {
+        Some(agent) => agent.clone(),
+        None => project.map_or_else(|| named_after(&file), Ok)?,
+    };
+    let name = args.name.clone().unwrap_or_else(|| agent.clone());
+    let (_, version) = upload::upload(&client, &agent, &file).await?;
+    let before = if args.reset { None } else { existing(&client, &name).await? };
+    let body = body(&args, &agent, version.version, before.as_ref());
+    let answer = client.send(Method::PUT, &["deployments", &name], &body).await?;
+    let deployed: DeploymentView = answer.read()?;
+    for warning in &deployed.warnings {
+        out::note(format!("warning: {}", readable::printable(warning)));
+    }
+    if args.json.json {
+        json::print_text(&answer.text);
+        return Ok(());
+    }
+    out::line(format!("uploaded  {} version {}, {}", version.name, version.version, version.digest));
+    out::line(format!("deployed  {} revision {}", deployed.name, deployed.revision));
+    if let Some(kept) = before.and_then(|before| kept(&args, &before)) {
+        out::line(format!("kept      {kept}"));
+    }
+    out::line(format!("hold      {} credits for each run, until it has finished", deployed.hold_microcredits));
+    out::note(format!("\nStart a run with\n\n  aaasp start {} --input …", deployed.name));
+    Ok(())
+}
+
+/// The component's file, and the project's name when it was built just now.
+fn component(path: &Path) -> anyhow::Result<(PathBuf, Option<String>)> {
+    if path.is_dir() {
+        let built = build::build(path)?;
+        return Ok((built.path, Some(built.name.into())));
+    }
+    if !path.exists() {
+        bail!("there is no file or folder `{}`", path.display());
+    }
+    Ok((path.to_owned(), None))
+}
+
+/// Compilers write `word_count.wasm` where an agent is called `word-count`.
+fn named_after(file: &Path) -> anyhow::Result<String> {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy().replace(['_', '.', ' '], "-").to_lowercase();
+    let name: Name =
+        stem.parse().with_context(|| format!("can't name an agent after {}; give --agent NAME", file.display()))?;
+    Ok(name.into())
+}
+
+async fn existing(client: &Client, name: &str) -> anyhow::Result<Option<DeploymentView>> {
+    match client.get(&["deployments", name], &[]).await {
+        Ok(answer) => answer.read().map(Some),
+        Err(error) if error.downcast_ref::<Problem>().is_some_and(|problem| problem.status == 404) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn body(args: &Args, agent: &str, version: i64, before: Option<&DeploymentView>) -> serde_json::Value {
+    let mut config: BTreeMap<_, _> = before.map(|before| before.config.clone()).unwrap_or_default();
+    config.extend(args.config.iter().cloned());
+    let mut limits: BTreeMap<_, _> = before.map(|before| before.limits.clone()).unwrap_or_default();
+    limits.extend(args.limit.iter().cloned());
+    let mut capabilities: BTreeSet<String> =
+        before.map(|before| before.capabilities.iter().cloned().collect()).unwrap_or_default();
+    capabilities.extend(args.grant.iter().map(|grant| grant.as_str().to_owned()));
+    json!({
+        "agent": agent,
+        "version": version,
+        "config": config,
+        "limits": limits,
+        "capabilities": capabilities,
+        "log_output": before.is_some_and(|before| before.log_output),
+    })
+}
+
+/// What the deployment had and still has.
+fn kept(args: &Args, before: &DeploymentView) -> Option<String> {
+    let config = before.config.keys().filter(|key| !args.config.iter().any(|(given, _)| given == *key));
+    let limits = before.limits.keys().filter(|name| !args.limit.iter().any(|(given, _)| given == *name));
+    let grants = before.capabilities.iter().filter(|name| !args.grant.iter().any(|given| given.as_str() == *name));
+    let parts: Vec<String> = config
+        .map(|key| format!("config {key}"))
+        .chain(limits.map(|name| format!("limit {name}")))
+        .chain(grants.map(|name| format!("grant {name}")))
+        .collect();
+    (!parts.is_empty()).then(|| format!("{} (--reset drops them)", parts.join(", ")))
+}

@@ -1,0 +1,91 @@
+//! `aaasp ledger verify`: whether every credit is where it must be.
+
+use clap::{Args as ClapArgs, Subcommand};
+
+use super::data::DataArgs;
+use super::json::{self, JsonArgs};
+use super::{AlreadySaid, out, readable, table};
+use crate::clock::Clock;
+use crate::config::Overrides;
+use crate::folder::{Folder, FolderError};
+use crate::host::Store;
+use crate::ledger::verify::{Check, Report, verify};
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Example:
+  aaasp ledger verify --data aaasp-data")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Verify balances, holds, charges and hash chains. The host of the folder must be stopped.
+    #[command(after_help = "\
+The status is 0 when the ledger is sound and 1 when it is not.
+
+Examples:
+  aaasp ledger verify
+  aaasp ledger verify --data /srv/aaasp --json")]
+    Verify(VerifyArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+struct VerifyArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    json: JsonArgs,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    let Command::Verify(args) = args.command;
+    let data = &args.data.data;
+    // Taking a folder makes it, which would turn a mistyped name into an empty folder.
+    if !data.exists() {
+        return Err(FolderError::Empty(data.clone()).into());
+    }
+    let config = args.data.config(Overrides::default())?;
+    let folder = Folder::take(data)?;
+    if !folder.is_initialised() {
+        return Err(FolderError::Empty(data.clone()).into());
+    }
+    let report = super::block_on(async {
+        let store = Store::open(folder, config, Clock::System).await?;
+        let report = verify(&store.db).await;
+        store.db.close().await;
+        Ok(report?)
+    })?;
+    if args.json.json {
+        json::print(&report)?;
+    } else {
+        show(&report);
+    }
+    if report.is_sound() { Ok(()) } else { Err(AlreadySaid.into()) }
+}
+
+fn show(report: &Report) {
+    for check in Check::ALL {
+        let broken = report.findings.iter().any(|finding| finding.check == check);
+        out::line(format!("{:5}  {}", if broken { "WRONG" } else { "ok" }, check.rule()));
+    }
+    out::line("");
+    table::facts(&[
+        ("tenants", readable::number(report.tenants)),
+        ("transfers", format!("{} in {} chains", readable::number(report.transfers), report.chains)),
+        ("granted", format!("{} credits", report.granted_microcredits)),
+        ("available", format!("{} credits", report.available_microcredits)),
+        ("held", format!("{} credits", report.held_microcredits)),
+        ("revenue", format!("{} credits", report.revenue_microcredits)),
+    ]);
+    if !report.findings.is_empty() {
+        out::line("");
+        let rows = report
+            .findings
+            .iter()
+            .map(|finding| vec![finding.check.rule().to_owned(), finding.subject.clone(), finding.detail.clone()]);
+        table::print(&["broken rule", "subject", "what is wrong"], rows);
+    }
+}

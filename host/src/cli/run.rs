@@ -1,0 +1,137 @@
+//! `aaasp run`: run a component on this machine, in the same sandbox and on the same meter as a host does.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::builder::FalseyValueParser;
+use clap::{ArgGroup, Args as ClapArgs};
+use serde_json::value::RawValue;
+
+use super::client::ServerArgs;
+use super::json::{self, JsonArgs};
+use super::local::{Local, LocalRun};
+use super::log_lines::LogStyle;
+use super::{AlreadySaid, input, out, readable, run_view};
+use crate::limits::RunLimits;
+use crate::names::Name;
+use crate::runtime::{Grants, Outcome};
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    group = ArgGroup::new("what").required(true),
+    after_help = "\
+The output goes to standard output; log, fuel and charge go to standard error. The status is 0 when the run succeeded.
+`aaasp start` starts a run of a deployment on a server instead.
+
+Examples:
+  aaasp run build/word-count.wasm --input '{\"text\": \"a b a\"}'
+  aaasp run build/word-count.wasm --input input.json --limit fuel=5000000 --config language=en
+  aaasp run build/word-count.wasm --from run_01h455vb4pex5vsknk084sn02q"
+)]
+pub(super) struct Args {
+    /// The component, as `aaasp build` makes it.
+    component: PathBuf,
+    /// The input: a file, - for standard input, or JSON.
+    #[arg(long, group = "what", value_name = "FILE|-|JSON", env = "AAASP_INPUT")]
+    input: Option<String>,
+    /// Take the input of this run on the server.
+    #[arg(long, group = "what", value_name = "RUN", env = "AAASP_FROM")]
+    from: Option<String>,
+    #[command(flatten)]
+    sandbox: SandboxArgs,
+    #[command(flatten)]
+    json: JsonArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// What a deployment would set.
+#[derive(Debug, ClapArgs)]
+pub(super) struct SandboxArgs {
+    /// A value that the agent reads through wasi:config; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", env = "AAASP_AGENT_CONFIG", hide_env_values = true,
+          value_parser = input::pair)]
+    config: Vec<(String, String)>,
+    /// Grant a scratch folder.
+    #[arg(long, env = "AAASP_SCRATCH", value_parser = FalseyValueParser::new())]
+    scratch: bool,
+    /// A limit in the place of the default; may be given several times.
+    #[arg(long, value_name = "NAME=N", env = "AAASP_LIMITS", value_delimiter = ',', value_parser = input::limit)]
+    limit: Vec<(String, u64)>,
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+    check_exists(&args.component)?;
+    let input = match (&args.input, &args.from) {
+        (_, Some(run)) => args.server.client()?.get(&["runs", run, "input"], &[]).await?.read()?,
+        (Some(input), None) => input::json(input)?,
+        (None, None) => bail!("give the run an --input, or the input of another run with --from"),
+    };
+    let succeeded = run_once(&args.component, &input, &args.sandbox, args.json).await?;
+    if succeeded { Ok(()) } else { Err(AlreadySaid.into()) }
+}
+
+/// Runs a component and shows all of it; true when it succeeded.
+pub(super) async fn run_once(
+    component: &Path,
+    input: &RawValue,
+    sandbox: &SandboxArgs,
+    json: JsonArgs,
+) -> anyhow::Result<bool> {
+    let limits = RunLimits::default().replaced_by(&input::limits(&sandbox.limit)?);
+    let local = Local::open(component, limits).await?;
+    local.check(input)?;
+    let config: BTreeMap<_, _> = sandbox.config.iter().cloned().collect();
+    let style = LogStyle::of(&std::io::stderr());
+    let show_line = |line: &crate::runs::LogLine| {
+        if !json.json {
+            out::note(style.text(line));
+        }
+    };
+    let run = local.run(input, &config, Grants { scratch: sandbox.scratch }, show_line).await;
+    if json.json {
+        json::print(&run)?;
+    } else {
+        show(&run);
+    }
+    Ok(run.outcome == Outcome::Succeeded)
+}
+
+fn show(run: &LocalRun) {
+    if let Some(output) = &run.output {
+        json::print_text(output.get());
+    }
+    if let Some(error) = &run.error {
+        for line in run_view::error_lines(run.outcome.as_str(), error) {
+            out::note(line);
+        }
+    }
+    out::note("");
+    for line in run_view::charge_lines(&run.charges) {
+        out::note(line);
+    }
+    out::note(format!(
+        "\n{} in {}, {} of memory at most; the charge is at the default prices",
+        run.outcome.as_str().replace('_', " "),
+        readable::duration_us(run.usage.wall_clock_us),
+        readable::bytes(run.usage.peak_memory_bytes),
+    ));
+}
+
+/// Says what was meant when a deployment's name stands where a file should.
+fn check_exists(component: &Path) -> anyhow::Result<()> {
+    if component.is_file() {
+        return Ok(());
+    }
+    let shown = component.display();
+    if component.is_dir() {
+        bail!("{shown} is a folder; build it with `aaasp build {shown}`, and run the component that this prints");
+    }
+    match component.to_str().map(str::parse::<Name>) {
+        Some(Ok(name)) => {
+            bail!("there is no file `{name}`; to start a run of the deployment `{name}`, use `aaasp start {name}`")
+        }
+        _ => bail!("there is no file `{shown}`; `aaasp build` makes one"),
+    }
+}
