@@ -86,7 +86,7 @@ impl Accounts {
     pub async fn create(&self, email: &str, plan: &str) -> Result<AccountId, DbError> {
         let id = AccountId::generate();
         let sealed = |error| DbError::Sealed { table: "accounts", source: error };
-        let (data_key, wrapped_key) = self.keyring.new_data_key(id, 1).map_err(sealed)?;
+        let (data_key, wrapped_key) = self.keyring.fresh_data_key(id, 1).map_err(sealed)?;
         let row = id.to_string();
         let place = Place { account: id, table: "accounts", row: &row };
         let sealed_email = data_key.row(place).and_then(|seal| seal.seal("email", email.as_bytes())).map_err(sealed)?;

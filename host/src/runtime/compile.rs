@@ -75,7 +75,9 @@ fn explain(ended: &Output) -> Rejection {
         Some(Signal::ABORT | Signal::SEGV | Signal::BUS) => Rejection::CompileLimit { limit: "memory" },
         None if ended.status.code() == Some(PANIC_CODE) => {
             tracing::error!(stderr = %String::from_utf8_lossy(&ended.stderr), "the compiler panicked");
-            Rejection::CompileFailed { message: "the compiler gave up on it".into() }
+            Rejection::CompileFailed {
+                message: "the compiler gave up on it, or the memory that it may use did not suffice".into(),
+            }
         }
         _ => {
             let said = String::from_utf8_lossy(&ended.stderr);

@@ -131,7 +131,7 @@ impl Keyring {
     ///
     /// # Errors
     /// [`SealError::Seal`] when there is no randomness to be had.
-    pub fn new_data_key(&self, account: AccountId, version: u32) -> Result<(DataKey, Vec<u8>), SealError> {
+    pub fn fresh_data_key(&self, account: AccountId, version: u32) -> Result<(DataKey, Vec<u8>), SealError> {
         let key = random_key().map_err(|_| SealError::Seal)?;
         let master = self.masters.iter().max_by_key(|master| master.version).ok_or(SealError::Seal)?;
         let associated = data_key_associated(account, version, master.version);
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(read.fingerprint(), made.fingerprint());
 
         let account = AccountId::generate();
-        let (key, wrapped) = made.new_data_key(account, 1).unwrap();
+        let (key, wrapped) = made.fresh_data_key(account, 1).unwrap();
         assert!(read.unwrap_data_key(account, key.version(), &wrapped).is_ok());
         assert!(read.unwrap_data_key(AccountId::generate(), 1, &wrapped).is_err(), "moved to another account");
         assert!(read.unwrap_data_key(account, 2, &wrapped).is_err(), "passed off as another version");
