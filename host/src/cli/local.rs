@@ -137,7 +137,6 @@ impl Local {
                 () = tokio::time::sleep(LOOK) => drain(),
             }
         };
-        drop(invoke);
         drain();
         self.finished(finished, logs)
     }

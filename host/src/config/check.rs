@@ -32,7 +32,7 @@ pub(super) fn parse(file: Option<&Path>, text: &str) -> Result<Values, ConfigErr
         let key = error.span().and_then(|span| key_at(text, span)).map_or_else(String::new, |key| format!("`{key}`: "));
         ConfigError { file: file.to_owned(), line, reason: format!("{key}{reason}") }
     })?;
-    for (key, reason) in impossible(&values) {
+    if let Some((key, reason)) = impossible(&values).into_iter().next() {
         let line = span_of(text, &key).map(|span| line_at(text, span.start));
         return Err(ConfigError { file: file.to_owned(), line, reason: format!("`{key}`: {reason}") });
     }

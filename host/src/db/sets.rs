@@ -22,11 +22,14 @@ const LARGEST: usize = 256;
 
 pub(super) type SetQuery<'q> = Query<'q, sqlx::Any, AnyArguments>;
 
+/// The texts made so far, by number of rows and whether their parameters are numbered.
+type Texts = HashMap<(usize, bool), Arc<str>>;
+
 /// A statement whose text holds the rows at `{rows}`.
 pub(super) struct SetStatement {
     text: &'static str,
     columns: usize,
-    texts: Mutex<Option<HashMap<(usize, bool), Arc<str>>>>,
+    texts: Mutex<Option<Texts>>,
 }
 
 impl SetStatement {

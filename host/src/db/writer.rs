@@ -69,7 +69,7 @@ impl Writer {
             + Sync
             + 'static,
     {
-        let (cold, answer) = Cold::new(function);
+        let (cold, answer) = Cold::boxed(function);
         self.requests.send(Request::Cold(cold)).await.map_err(|_| DbError::Closed)?;
         answer.await.map_err(|_| DbError::Closed)?
     }

@@ -101,18 +101,12 @@ impl Transfer {
 
 /// The head of one host's hash chain: each transfer that its writer commits is hashed with the head before
 /// it, so that a row that was changed or removed later breaks the chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChainHead {
     /// Number of transfers in the chain.
     pub sequence: i64,
     /// SHA-256 over the previous head and the last transfer.
     pub hash: [u8; 32],
-}
-
-impl Default for ChainHead {
-    fn default() -> Self {
-        Self { sequence: 0, hash: [0; 32] }
-    }
 }
 
 impl ChainHead {

@@ -137,7 +137,7 @@ where
     T: Send + 'static,
     F: for<'t> Fn(&'t mut WriteTx<'_>) -> BoxFuture<'t, Result<T, DbError>> + Send + Sync + 'static,
 {
-    pub(super) fn new(function: F) -> (Box<dyn ColdRequest>, oneshot::Receiver<Result<T, DbError>>) {
+    pub(super) fn boxed(function: F) -> (Box<dyn ColdRequest>, oneshot::Receiver<Result<T, DbError>>) {
         let (reply, answer) = oneshot::channel();
         (Box::new(Self { function, kept: Mutex::new(None), reply }), answer)
     }
