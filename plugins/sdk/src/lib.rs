@@ -51,7 +51,7 @@ pub use aaasp_sdk_macros::agent;
 pub use failure::Failure;
 pub use log;
 
-#[expect(missing_docs, clippy::all, reason = "written by wit-bindgen from the contract")]
+#[expect(missing_docs, reason = "written by wit-bindgen from the contract")]
 mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",
