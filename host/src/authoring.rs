@@ -223,7 +223,10 @@ fn check_agent(bytes: &[u8]) -> Result<(), Error> {
         return Err(not_agent("it is a WIT package".into()));
     };
     let exports = &resolve.worlds[world].exports;
-    if exports.keys().any(|key| resolve.name_world_key(key).starts_with("aaasp:agent/handler@")) {
+    // What an upload of it would be taken for: an agent, a command or an HTTP handler.
+    let kinds = ["aaasp:agent/handler@", "wasi:cli/run@", "wasi:http/incoming-handler@"];
+    let names: Vec<_> = exports.keys().map(|key| resolve.name_world_key(key)).collect();
+    if names.iter().any(|name| kinds.iter().any(|kind| name.starts_with(kind))) {
         return Ok(());
     }
     let hint = "it does not export aaasp:agent/handler; in Rust, a function with #[aaasp_sdk::agent] does";

@@ -27,7 +27,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     let script = folder.path().join("readme.sh");
     std::fs::write(&script, format!("{PRELUDE}{}", blocks.join("\n")))?;
 
-    let mut bash = Command::new("bash");
+    let mut bash = shell::command("bash");
     bash.args(["-euo", "pipefail"]).arg(&script).current_dir(&clone).stdin(std::process::Stdio::null());
     bash.env_remove("CARGO_TARGET_DIR").env("XDG_CONFIG_HOME", folder.path().join("config"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AAASP_")) {

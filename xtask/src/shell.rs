@@ -1,5 +1,6 @@
 //! Runs other programs and says which one failed, and how.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -7,6 +8,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::interrupt;
+
+/// A program without what `cargo run` tells us about our own package. Build scripts that watch such variables (ring's
+/// does) would otherwise run again, and all that depends on them, whenever cargo is called from here and not by hand.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
 
 /// Runs a program with our own input and output; anything but exit status 0 is an error that shows the command.
 pub fn run(command: &mut Command) -> Result<()> {

@@ -28,7 +28,7 @@ impl Workspace {
 
     /// A command that runs at the workspace's root.
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = shell::command(program);
         command.current_dir(&self.root);
         command
     }
@@ -54,7 +54,7 @@ impl Workspace {
 
     /// Builds the agent in `folder` with `aaasp build` and copies its component to `target/components`.
     pub fn build_agent(&self, aaasp: &Path, folder: &str) -> Result<PathBuf> {
-        let mut build = Command::new(aaasp);
+        let mut build = shell::command(aaasp);
         build.current_dir(&self.root).args(["build", folder, "--json"]);
         // A Python agent without an environment of its own takes this one.
         build.env("VIRTUAL_ENV", setup::python_environment(self));
