@@ -74,7 +74,7 @@ fn show(report: &Report) {
     out::line("");
     table::facts(&[
         ("tenants", readable::number(report.tenants)),
-        ("transfers", format!("{} in {} chains", readable::number(report.transfers), report.chains)),
+        ("transfers", format!("{}, hash chains: {}", readable::number(report.transfers), report.chains)),
         ("granted", format!("{} credits", report.granted_microcredits)),
         ("available", format!("{} credits", report.available_microcredits)),
         ("held", format!("{} credits", report.held_microcredits)),

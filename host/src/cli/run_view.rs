@@ -48,7 +48,7 @@ impl RunView {
 /// Why a run did not succeed, with the guest's backtrace.
 pub(super) fn error_lines(outcome: &str, error: &Failure) -> Vec<String> {
     let mut title = outcome.replace('_', " ");
-    if let Some(limit) = &error.limit {
+    if let Some(limit) = error.limit.as_deref().filter(|limit| *limit != "fuel") {
         title.push_str(&format!(" ({limit})"));
     }
     if error.error.code != outcome {
@@ -57,13 +57,60 @@ pub(super) fn error_lines(outcome: &str, error: &Failure) -> Vec<String> {
     let mut lines = vec![format!("{title}: {}", readable::printable(&error.error.message))];
     for frame in &error.error.backtrace {
         let place = match (&frame.file, frame.line) {
-            (Some(file), Some(line)) => format!("\n        at {file}:{line}"),
-            (Some(file), None) => format!("\n        at {file}"),
+            (Some(file), Some(line)) => format!("\n        at {}:{line}", source(file)),
+            (Some(file), None) => format!("\n        at {}", source(file)),
             _ => String::new(),
         };
-        lines.push(readable::printable(&format!("    in {}{place}", frame.function)).into_owned());
+        lines.push(readable::printable(&format!("    in {}{place}", function(&frame.function))).into_owned());
     }
     lines
+}
+
+/// A function's name without the types that a generic one was made for, when they are longer than a line.
+fn function(name: &str) -> String {
+    if name.chars().count() <= 80 {
+        return name.to_owned();
+    }
+    match name.split_once('<') {
+        Some((start, _)) if !start.is_empty() => format!("{start}<…>"),
+        _ => name.chars().take(79).chain(['…']).collect(),
+    }
+}
+
+/// A source file without the places that every crate and the standard library are unpacked to.
+fn source(file: &str) -> &str {
+    if let Some((_, rest)) = file.split_once("/registry/src/") {
+        return rest.split_once('/').map_or(rest, |(_, path)| path);
+    }
+    match file.strip_prefix("/rustc/").and_then(|rest| rest.split_once('/')) {
+        Some((_, path)) => path,
+        None => file,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::{Frame, RunError};
+
+    #[test]
+    fn a_backtrace_names_what_its_reader_can_find() {
+        let frame = |function: &str, file: &str| Frame {
+            function: function.to_owned(),
+            file: Some(file.to_owned()),
+            line: Some(7),
+        };
+        let long = format!("deserialize<{}>", "x".repeat(80));
+        let backtrace = vec![
+            frame(&long, "/home/me/.cargo/registry/src/index-1/serde-1.0/src/de.rs"),
+            frame("run", "/rustc/123/library/core/src/ops.rs"),
+            frame("agent::run", "src/lib.rs"),
+        ];
+        let error = RunError { code: "trapped".to_owned(), message: "unreachable".to_owned(), backtrace };
+        let expected = "trapped: unreachable\n    in deserialize<…>\n        at serde-1.0/src/de.rs:7\n    in run\n        \
+                        at library/core/src/ops.rs:7\n    in agent::run\n        at src/lib.rs:7";
+        assert_eq!(error_lines("trapped", &Failure { limit: None, error }).join("\n"), expected);
+    }
 }
 
 /// The charge as a table, its sum below.

@@ -102,7 +102,7 @@ async fn list(client: &Client, args: &RunsArgs) -> anyhow::Result<()> {
     let filter: Vec<_> =
         given.iter().filter_map(|(name, value)| value.as_deref().map(|value| (*name, value))).collect();
     let rows = Rows {
-        header: &["id", "deployment", "state", "started", "took", "fuel", "credits"],
+        header: &["id", "deployment", "state", "created", "took", "fuel", "credits"],
         right: &[4, 5, 6],
         row: |run: RunView| {
             let state = run.state().replace('_', " ");

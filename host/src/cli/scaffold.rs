@@ -38,9 +38,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let (lang, first) = match args.lang {
         LangArg::Rust => (Lang::Rust, None),
         LangArg::Js => (Lang::JavaScript, Some("npm install")),
-        LangArg::Python => {
-            (Lang::Python, Some("python3 -m venv .venv && .venv/bin/pip install componentize-py==0.25.1"))
-        }
+        LangArg::Python => (Lang::Python, Some("python3 -m venv .venv && .venv/bin/pip install -r requirements.txt")),
     };
     let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.name));
     let files = authoring::scaffold(lang, &args.name, &dir)?;

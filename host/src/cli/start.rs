@@ -6,7 +6,8 @@ use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use clap::builder::FalseyValueParser;
 use reqwest::Method;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::client::{Answer, Client, ServerArgs};
@@ -52,6 +53,12 @@ pub(super) struct Args {
     server: ServerArgs,
 }
 
+/// The input as it was given, to the last digit and space: the guest meters what it reads.
+#[derive(Serialize)]
+struct Body {
+    input: Box<RawValue>,
+}
+
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let client = args.server.client()?;
     let input = input::json(&args.input)?;
@@ -60,7 +67,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let mut request = client
         .request(Method::POST, &["deployments", &args.deployment, "runs"])?
         .query(&[("wait", wait)])
-        .json(&json!({"input": input}));
+        .json(&Body { input });
     if let Some(key) = &args.idempotency_key {
         request = request.header("idempotency-key", key);
     }
