@@ -1,6 +1,6 @@
 //! The database: one text for each query, on SQLite and on PostgreSQL. Only this folder names sqlx.
 //!
-//! Reads go through a pool. Every write goes through the one [`writer`], which commits what is waiting as a
+//! Reads go through a pool. Every write goes through the one writer, which commits what is waiting as a
 //! group; a function here that writes takes the writer's [`WriteTx`].
 
 pub mod accounts;

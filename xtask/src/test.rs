@@ -124,7 +124,7 @@ fn build(workspace: &Workspace) -> Result<()> {
 }
 
 fn unit(workspace: &Workspace) -> Result<()> {
-    shell::run(&mut tests(workspace, &["--workspace", "--exclude", SUITE]))
+    shell::run(&mut tests(workspace, false))
 }
 
 fn postgres(workspace: &Workspace) -> Result<()> {
@@ -143,7 +143,7 @@ fn suite(workspace: &Workspace, database: Option<&str>) -> Result<()> {
         .collect();
     ensure!(missing.is_empty(), "{missing:?} are not built; run `cargo xtask test --only build`");
 
-    let mut suite = tests(workspace, &["--package", SUITE]);
+    let mut suite = tests(workspace, true);
     suite.env("AAASP_BIN", aaasp).env("AAASP_TEST_COMPONENTS", components);
     match database {
         Some(url) => suite.env("AAASP_TEST_DATABASE_URL", url),
@@ -152,12 +152,15 @@ fn suite(workspace: &Workspace, database: Option<&str>) -> Result<()> {
     shell::run(&mut suite)
 }
 
-/// `cargo nextest` where it is installed: the same tests, a process each.
-fn tests(workspace: &Workspace, what: &[&str]) -> Command {
-    let runner: &[&str] =
-        if shell::find("cargo-nextest").is_some() { &["nextest", "run"] } else { &["test", "--tests"] };
-    let mut command = workspace.cargo(runner);
-    command.args(what).arg("--no-fail-fast");
+/// The suite, or everything but it. `cargo nextest` where it is installed: the same tests, a process each.
+fn tests(workspace: &Workspace, suite: bool) -> Command {
+    if shell::find("cargo-nextest").is_some() {
+        let filter = format!("{} package({SUITE})", if suite { "" } else { "not" });
+        return workspace.cargo(&["nextest", "run", "--workspace", "--no-fail-fast", "-E", filter.trim()]);
+    }
+    let which: &[&str] = if suite { &["--package", SUITE] } else { &["--workspace", "--exclude", SUITE] };
+    let mut command = workspace.cargo(&["test", "--tests", "--no-fail-fast"]);
+    command.args(which);
     command
 }
 

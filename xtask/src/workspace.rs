@@ -41,8 +41,11 @@ impl Workspace {
     }
 
     /// Builds the host in the profile that the tests and the demo share, and says where the binary is.
+    ///
+    /// All of the workspace is selected, here and for the tests: cargo chooses the features of dependencies by what
+    /// is selected, so that another selection would build them all again.
     pub fn build_host(&self) -> Result<PathBuf> {
-        shell::run(&mut self.cargo(&["build", "--package", "aaasp"]))?;
+        shell::run(&mut self.cargo(&["build", "--workspace", "--all-targets"]))?;
         self.built(&self.target.join("debug").join("aaasp"))
     }
 

@@ -88,6 +88,20 @@ fn source(file: &str) -> &str {
     }
 }
 
+/// The charge as a table, its sum below.
+pub(super) fn charge_lines(charge: &Charge) -> Vec<String> {
+    let mut rows: Vec<_> = charge
+        .lines
+        .iter()
+        .map(|line| {
+            let quantity = format!("{} {}", readable::number(line.quantity), line.unit);
+            vec![line.item.replace('_', " "), quantity, line.amount_microcredits.to_string()]
+        })
+        .collect();
+    rows.push(vec!["total".to_owned(), String::new(), charge.total().to_string()]);
+    Table::with(&["charge", "quantity", "credits"]).right(&[1, 2]).lines(rows)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,18 +125,4 @@ mod tests {
                         at library/core/src/ops.rs:7\n    in agent::run\n        at src/lib.rs:7";
         assert_eq!(error_lines("trapped", &Failure { limit: None, error }).join("\n"), expected);
     }
-}
-
-/// The charge as a table, its sum below.
-pub(super) fn charge_lines(charge: &Charge) -> Vec<String> {
-    let mut rows: Vec<_> = charge
-        .lines
-        .iter()
-        .map(|line| {
-            let quantity = format!("{} {}", readable::number(line.quantity), line.unit);
-            vec![line.item.replace('_', " "), quantity, line.amount_microcredits.to_string()]
-        })
-        .collect();
-    rows.push(vec!["total".to_owned(), String::new(), charge.total().to_string()]);
-    Table::with(&["charge", "quantity", "credits"]).right(&[1, 2]).lines(rows)
 }
