@@ -3,6 +3,7 @@
 mod account;
 mod admin;
 mod agents;
+mod bench;
 mod build;
 mod client;
 mod compile;
@@ -99,6 +100,9 @@ enum Command {
     Config(config::Args),
     /// Verify the ledger of a data folder.
     Ledger(ledger::Args),
+    /// Measure the floor and the runs path in process; `cargo xtask bench` calls this.
+    #[command(hide = true)]
+    Bench(bench::Args),
     /// Compile a component; the host calls this on itself.
     #[command(hide = true)]
     Compile(compile::Args),
@@ -153,6 +157,7 @@ fn done(command: Command) -> anyhow::Result<()> {
         Command::Admin(args) => block_on(admin::run(args)),
         Command::Config(args) => config::run(args),
         Command::Ledger(args) => ledger::run(args),
+        Command::Bench(args) => block_on(bench::run(args)),
         // It was answered before the log was set up.
         Command::Compile(_) => Ok(()),
     }

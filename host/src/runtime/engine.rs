@@ -49,6 +49,14 @@ pub(crate) fn sandbox(settings: &RuntimeSettings) -> Result<Sandbox, RuntimeErro
     Ok(Sandbox { engine, pool_slots: slots, fingerprint })
 }
 
+/// An engine without metering, on the same pool: the benchmark's floor.
+pub(super) fn unmetered(settings: &RuntimeSettings) -> wasmtime::Result<Engine> {
+    let mut config = code_config();
+    config.consume_fuel(false);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings, settings.pool_slots)));
+    Engine::new(&config)
+}
+
 /// An engine that only compiles, for the child process: the same code, no pool.
 pub(crate) fn compiler() -> wasmtime::Result<Engine> {
     Engine::new(&code_config())
