@@ -1,6 +1,7 @@
 //! The suite: one test binary, so that it links once. Its modules mirror the routes and the promises.
 #![cfg(test)]
 
+mod api;
 mod durability;
 mod invariants;
 mod ledger;
