@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -16,6 +17,7 @@ pub struct Server {
     folder: TempDir,
     database: Option<String>,
     process: Option<Child>,
+    said: Arc<Mutex<String>>,
     /// The first account, which `init` made.
     pub account: Client,
 }
@@ -43,7 +45,7 @@ impl Server {
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
         let made: Value = serde_json::from_slice(&init.stdout).unwrap();
         let account = Client::new("", made["api_key"].as_str());
-        let mut server = Self { folder, database, process: None, account };
+        let mut server = Self { folder, database, process: None, said: Arc::default(), account };
         server.serve();
         server
     }
@@ -53,9 +55,18 @@ impl Server {
         let mut process = command(self.folder.path(), self.database.as_deref())
             .args(["serve", "--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let (stderr, said) = (process.stderr.take().unwrap(), Arc::clone(&self.said));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                eprintln!("{line}");
+                let mut said = said.lock().unwrap();
+                said.push_str(&line);
+                said.push('\n');
+            }
+        });
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let base = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it did not start: {line:?}"));
@@ -79,6 +90,16 @@ impl Server {
         let status = process.wait().unwrap();
         assert!(status.success(), "{status}");
         started.elapsed()
+    }
+
+    /// True while the process has not ended by itself.
+    pub fn is_running(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| process.try_wait().unwrap().is_none())
+    }
+
+    /// What the process has written to stderr.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     pub fn pid(&self) -> u32 {
@@ -115,7 +136,7 @@ impl Server {
         std::fs::copy(self.data().join("keys/keyring.toml"), folder.path().join("keys/keyring.toml")).unwrap();
         std::fs::copy(self.data().join("aaasp.toml"), folder.path().join("aaasp.toml")).unwrap();
         let account = self.account.clone();
-        let mut second = Self { folder, database: Some(database), process: None, account };
+        let mut second = Self { folder, database: Some(database), process: None, said: Arc::default(), account };
         second.serve();
         Some(second)
     }
@@ -160,15 +181,19 @@ pub fn on_postgres() -> bool {
     std::env::var_os("AAASP_TEST_DATABASE_URL").is_some()
 }
 
-/// A database of the test's own on PostgreSQL; none on SQLite, which is a file in the folder.
+/// A database of the test's own on PostgreSQL; none on SQLite, which is a file in the folder. It sorts as
+/// English readers do, so that a query that relies on the order of bytes without saying so is noticed.
 pub async fn fresh_database() -> Option<String> {
     let server = std::env::var("AAASP_TEST_DATABASE_URL").ok()?;
-    let server = server.trim_end_matches('/');
+    // The URL may name a database; ours are beside it.
+    let place = server.find("://")? + 3;
+    let server = server[place..].find('/').map_or(server.as_str(), |path| &server[..place + path]);
     let random = TempDir::new().unwrap();
     let unique: String = random.path().file_name()?.to_str()?.chars().filter(char::is_ascii_alphanumeric).collect();
     let name = format!("test_{}", unique.to_lowercase() + &std::process::id().to_string());
     sqlx::any::install_default_drivers();
     let mut connection = sqlx::AnyConnection::connect(&format!("{server}/postgres")).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
+    let create = format!("CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'");
+    sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut connection).await.unwrap();
     Some(format!("{server}/{name}"))
 }

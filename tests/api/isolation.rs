@@ -1,0 +1,119 @@
+//! Nobody sees or changes what is another's.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::routes::{Door, walk};
+use super::{items, pointers, text};
+use crate::support::{Client, Server, guests};
+
+#[tokio::test]
+async fn every_route_asks_for_a_key() {
+    let server = Server::start().await;
+    let nobody = server.account.with_key(None);
+    let mut asked = 0;
+    for route in walk(&server).await {
+        let reply = route.send(&nobody).await;
+        if route.door == Door::Nobody {
+            assert_eq!(reply.status, 204, "{route:?}");
+        } else {
+            let problem = reply.problem(401);
+            assert_eq!(reply.headers["www-authenticate"], "Bearer", "{route:?}: {problem}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 20);
+}
+
+#[tokio::test]
+async fn an_accounts_key_opens_no_operators_route_and_an_operators_key_no_accounts() {
+    let server = Server::start().await;
+    let operator = server.operator();
+    for route in walk(&server).await {
+        match route.door {
+            Door::Operator => drop(route.send(&server.account).await.problem(401)),
+            Door::Account => drop(route.send(&operator).await.problem(401)),
+            Door::Nobody => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_accounts_key_finds_nothing_on_any_route() {
+    let server = Server::start().await;
+    let owner = &server.account;
+    let routes = walk(&server).await;
+    let before = everything(owner).await;
+    let other = server.another_account("other@example.org", 10_000_000).await;
+    let mut not_found = 0;
+    for route in routes.iter().filter(|route| route.door == Door::Account && route.names_a_thing()) {
+        let reply = route.send(&other).await;
+        match (&route.method, route.pattern) {
+            // Names are each account's own: a PUT makes the other account's thing, or finds no such agent.
+            (&Method::PUT, "/v1/agents/{name}") => {
+                assert_eq!(reply.expect(201)["version"], 1);
+                assert_eq!(other.delete(&route.path).await.status, 204);
+            }
+            (&Method::PUT, "/v1/deployments/{name}") => assert_eq!(pointers(&reply.problem(422)), ["/agent"]),
+            _ => {
+                reply.problem(404);
+                not_found += 1;
+            }
+        }
+    }
+    assert!(not_found >= 11, "{not_found}");
+    assert_eq!(everything(owner).await, before, "another account changed something");
+}
+
+#[tokio::test]
+async fn lists_show_an_account_only_its_own() {
+    let server = Server::start().await;
+    walk(&server).await;
+    let other = server.another_account("other@example.org", 0).await;
+    for path in ["/v1/agents", "/v1/deployments", "/v1/runs", "/v1/credits/transactions"] {
+        assert!(!items(&server.account.get(path).await.expect(200)).is_empty(), "{path} shows the owner nothing");
+        assert!(items(&other.get(path).await.expect(200)).is_empty(), "{path} shows another's");
+    }
+    let keys = other.get("/v1/api-keys").await.expect(200);
+    assert_eq!(items(&keys).len(), 1);
+    assert_eq!(other.balance().await, (0, 0));
+    assert_eq!(text(&other.get("/v1/account").await.expect(200), "email"), "other@example.org");
+    let runs = server.account.get("/v1/runs").await.expect(200);
+    let cursor = format!("/v1/runs?after={}", text(&items(&runs)[0], "id").replace("run_0", "run_7"));
+    assert!(items(&other.get(&cursor).await.expect(200)).is_empty());
+}
+
+#[tokio::test]
+async fn two_accounts_may_use_the_same_names_for_different_things() {
+    let server = Server::start().await;
+    let other = server.another_account("other@example.org", 10_000_000).await;
+    server.account.deploy("work", guests::saying("\"mine\""), json!({})).await;
+    other.deploy("work", guests::saying("\"theirs\""), json!({})).await;
+    assert_eq!(server.account.run("work", Value::Null).await["output"], "mine");
+    assert_eq!(other.run("work", Value::Null).await["output"], "theirs");
+    other.delete("/v1/deployments/work").await;
+    other.delete("/v1/agents/work").await;
+    assert_eq!(server.account.run("work", Value::Null).await["output"], "mine");
+}
+
+#[tokio::test]
+async fn the_same_component_of_two_accounts_is_each_accounts_own() {
+    let server = Server::start().await;
+    let other = server.another_account("other@example.org", 10_000_000).await;
+    server.account.deploy("echo", guests::echo(), json!({})).await;
+    let uploaded = other.upload("echo", guests::echo()).await;
+    uploaded.expect(201);
+    assert_eq!(other.delete("/v1/agents/echo").await.status, 204);
+    assert_eq!(server.account.run("echo", json!(1)).await["output"], 1);
+}
+
+/// What the owner would notice of a change.
+async fn everything(owner: &Client) -> Vec<String> {
+    let mut seen = Vec::new();
+    for path in ["/v1/account", "/v1/api-keys", "/v1/agents/echo", "/v1/deployments/echo", "/v1/runs", "/v1/credits"] {
+        let reply = owner.get(path).await;
+        reply.expect(200);
+        seen.push(reply.text);
+    }
+    seen
+}

@@ -1,0 +1,95 @@
+//! Every error is a problem document that says what to do about it.
+
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use serde_json::json;
+
+use super::{pointers, text};
+use crate::support::{Client, Server, guests};
+
+#[tokio::test]
+async fn what_is_no_route_is_a_problem() {
+    let server = Server::start().await;
+    for path in ["/", "/v1", "/v1/nothing", "/v1/runs/", "/v2/runs", "/v1/agents/a/b", "/v1/runs/%FF", "/v1/agents/%2e%2e"]
+    {
+        let problem = server.account.get(path).await.problem(404);
+        assert_eq!(text(&problem, "type"), "urn:aaasp:problem:not-found", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_a_route_does_not_have_is_answered_with_those_that_it_has() {
+    let server = Server::start().await;
+    let reply = server.account.delete("/v1/runs").await;
+    reply.problem(405);
+    assert!(reply.headers["allow"].to_str().unwrap().contains("GET"), "{reply:?}");
+    let reply = server.account.post("/v1/agents/echo", json!({})).await;
+    reply.problem(405);
+    let allow = reply.headers["allow"].to_str().unwrap();
+    assert!(["GET", "PUT", "DELETE"].iter().all(|method| allow.contains(method)), "{allow}");
+}
+
+#[tokio::test]
+async fn a_body_that_can_not_be_read_is_told_from_one_that_is_wrong() {
+    let server = Server::start().await;
+    let send = async |content_type: &str, body: &[u8]| {
+        let request = server.account.request(Method::POST, "/v1/api-keys").header(CONTENT_TYPE, content_type);
+        Client::send(request.body(body.to_vec())).await
+    };
+    for body in [&b""[..], b"{", b"{\"name\": \"a\"} {}", b"\xff\xfe", b"{\"name\": \"\xff\"}", b"name=a"] {
+        send("application/json", body).await.problem(400);
+    }
+    send("text/plain", b"{\"name\": \"a\"}").await.problem(415);
+    send("application/x-www-form-urlencoded", b"name=a").await.problem(415);
+    for (body, pointer) in [(&b"{}"[..], ""), (b"[]", ""), (b"null", ""), (b"{\"name\": 1}", "/name")] {
+        assert_eq!(pointers(&send("application/json", body).await.problem(422)), [pointer]);
+    }
+    assert_eq!(pointers(&send("application/json", b"{\"name\": \"a\", \"role\": 1}").await.problem(422)), ["/role"]);
+    send("application/json; charset=utf-8", b"{\"name\": \"a\"}").await.expect(201);
+    send("application/merge-patch+json", b"{\"name\": \"b\"}").await.expect(201);
+}
+
+#[tokio::test]
+async fn a_page_that_can_not_be_is_refused_on_every_list() {
+    let server = Server::start().await;
+    let operator = server.operator();
+    let lists = ["/v1/api-keys", "/v1/agents", "/v1/deployments", "/v1/runs", "/v1/credits/transactions"];
+    let lists = lists.map(|path| (&server.account, path)).into_iter().chain([(&operator, "/v1/admin/accounts")]);
+    for (client, path) in lists {
+        for query in ["limit=0", "limit=-1", "limit=201", "limit=many", "limit=1&limit=2", "page=2", "after=%00"] {
+            let problem = client.get(&format!("{path}?{query}")).await.problem(422);
+            assert!(!problem["errors"].as_array().unwrap().is_empty(), "{path}?{query}: {problem}");
+        }
+        client.get(&format!("{path}?limit=200")).await.expect(200);
+        client.get(&format!("{path}?")).await.expect(200);
+    }
+    for path in ["/v1/runs?after=run_x", "/v1/api-keys?after=acc_01h455vb4pex5vsknk084sn02q", "/v1/runs?deployment=%00"] {
+        server.account.get(path).await.problem(422);
+    }
+}
+
+#[tokio::test]
+async fn every_request_has_an_id_of_its_own() {
+    let server = Server::start().await;
+    let mut ids = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        for path in ["/v1/account", "/healthz", "/nowhere", "/v1/runs?limit=0"] {
+            let reply = server.account.get(path).await;
+            ids.insert(reply.headers["x-request-id"].to_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(ids.len(), 12);
+}
+
+#[tokio::test]
+async fn a_header_that_is_no_text_is_refused() {
+    let server = Server::start().await;
+    server.account.deploy("echo", guests::echo(), json!({})).await;
+    let odd = HeaderValue::from_bytes(b"\xff\xfe").unwrap();
+    let request = server.account.with_key(None).request(Method::GET, "/v1/account");
+    Client::send(request.header("authorization", odd.clone())).await.problem(401);
+    let request = server.account.with_key(None).request(Method::GET, "/v1/account");
+    Client::send(request.basic_auth("aaasp", Some("key"))).await.problem(401);
+    let request = server.account.request(Method::POST, "/v1/deployments/echo/runs").json(&json!({"input": 1}));
+    Client::send(request.header("idempotency-key", odd)).await.problem(422);
+}

@@ -1,0 +1,130 @@
+//! Runs that wait for a slot.
+
+use serde_json::{Value, json};
+
+use super::{begun, finished, start, text};
+use crate::support::{Client, Server, guests};
+
+/// One run at a time, and two that wait.
+const NARROW: &str = "
+[plans.default.limits.account]
+concurrent_runs = 1
+queued_runs = 2
+";
+
+/// A server whose only slot is taken by a run that goes on until it is cancelled.
+async fn busy_server() -> (Server, Value) {
+    let server = Server::with(NARROW, 10).await;
+    server.account.deploy("slow", guests::slow(), json!({})).await;
+    server.account.deploy("echo", guests::echo(), json!({})).await;
+    let blocker = start(&server.account, "slow", json!(25_000)).await;
+    begun(&server.account, &blocker).await;
+    (server, blocker)
+}
+
+async fn cancel(account: &Client, run: &Value) -> Value {
+    account.post(&format!("/v1/runs/{}/cancel", text(run, "id")), json!({})).await.expect(200)
+}
+
+#[tokio::test]
+async fn a_run_without_a_slot_waits_in_the_queue_and_a_full_queue_says_when_to_come_back() {
+    let (server, blocker) = busy_server().await;
+    let account = &server.account;
+    let first = start(account, "echo", json!(1)).await;
+    let second = start(account, "echo", json!(2)).await;
+    assert_eq!((text(&first, "status"), &first["started_at"]), ("queued", &Value::Null));
+
+    let before = account.balance().await;
+    let full = account.post("/v1/deployments/echo/runs", json!({"input": 3})).await;
+    let problem = full.problem(429);
+    assert_eq!((text(&problem, "limit"), &problem["value"]), ("queued_runs", &json!(2)));
+    assert!(full.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
+    assert_eq!(account.balance().await, before, "nothing is held for a run that was refused");
+
+    cancel(account, &blocker).await;
+    let (first, second) = (finished(account, &first).await, finished(account, &second).await);
+    assert_eq!((&first["output"], &second["output"]), (&json!(1), &json!(2)));
+    assert!(text(&first, "started_at") <= text(&second, "started_at"), "first come, first served");
+}
+
+#[tokio::test]
+async fn a_queued_run_is_cancelled_at_once_and_costs_nothing() {
+    let (server, _blocker) = busy_server().await;
+    let account = &server.account;
+    let before = account.balance().await;
+    let queued = start(account, "echo", json!(1)).await;
+    assert_ne!(account.balance().await, before, "a queued run holds its credits");
+    let cancelled = cancel(account, &queued).await;
+    assert_eq!((text(&cancelled, "status"), text(&cancelled, "outcome")), ("finished", "cancelled"));
+    assert_eq!((&cancelled["charge_microcredits"], &cancelled["charges"]), (&json!(0), &json!([])));
+    assert_eq!(account.balance().await, before);
+}
+
+#[tokio::test]
+async fn a_caller_who_waits_gets_a_run_that_was_queued_first() {
+    let (server, blocker) = busy_server().await;
+    let account = server.account.clone();
+    let waiting = tokio::spawn(async move { account.run("echo", json!("patience")).await });
+    // The caller's patience for a slot ends with a queued run.
+    super::until("the run to be queued", async || {
+        let queued = server.account.get("/v1/runs?status=queued").await.expect(200);
+        (!super::items(&queued).is_empty()).then_some(())
+    })
+    .await;
+    cancel(&server.account, &blocker).await;
+    assert_eq!(waiting.await.unwrap()["output"], "patience");
+}
+
+#[tokio::test]
+async fn queued_runs_survive_a_restart_in_their_order() {
+    let (mut server, _blocker) = busy_server().await;
+    let first = start(&server.account, "echo", json!(1)).await;
+    let second = start(&server.account, "echo", json!(2)).await;
+    server.kill();
+    server.serve();
+    let account = &server.account;
+    let (first, second) = (finished(account, &first).await, finished(account, &second).await);
+    assert_eq!((&first["output"], &second["output"]), (&json!(1), &json!(2)));
+    assert!(text(&first, "started_at") <= text(&second, "started_at"), "first come, first served");
+}
+
+#[tokio::test]
+async fn a_deployment_that_is_busy_does_not_hold_up_another() {
+    let server = Server::with("", 10).await;
+    let account = &server.account;
+    account.deploy("slow", guests::slow(), json!({"limits": {"concurrent_runs": 1}})).await;
+    account.deploy("echo", guests::echo(), json!({"limits": {"concurrent_runs": 1}})).await;
+    let blocker = start(account, "slow", json!(25_000)).await;
+    begun(account, &blocker).await;
+    let behind = start(account, "slow", json!(0)).await;
+    assert_eq!(text(&behind, "status"), "queued");
+    // The slot of `echo` is free again by the time that its second run is looked at.
+    account.run("echo", json!(1)).await;
+    let runs: Vec<Value> = {
+        let mut runs = Vec::new();
+        for number in 0..5 {
+            let reply = account.post("/v1/deployments/echo/runs", json!({"input": number})).await;
+            runs.push(reply.expect(202));
+        }
+        runs
+    };
+    for run in &runs {
+        assert_eq!(text(&finished(account, run).await, "outcome"), "succeeded");
+    }
+    cancel(account, &blocker).await;
+    assert_eq!(text(&finished(account, &behind).await, "outcome"), "succeeded");
+}
+
+#[tokio::test]
+async fn a_request_in_the_queue_is_idempotent_too() {
+    let (server, blocker) = busy_server().await;
+    let request = || {
+        let request = server.account.request(reqwest::Method::POST, "/v1/deployments/echo/runs");
+        Client::send(request.header("idempotency-key", "once").json(&json!({"input": 1})))
+    };
+    let (first, second) = (request().await.expect(202), request().await.expect(202));
+    assert_eq!(text(&first, "id"), text(&second, "id"));
+    cancel(&server.account, &blocker).await;
+    finished(&server.account, &first).await;
+    assert_eq!(request().await.expect(200)["output"], 1, "the same request gets the finished run");
+}

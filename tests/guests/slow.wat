@@ -1,0 +1,12 @@
+;; Logs a line, waits for as many milliseconds as its input, a JSON number, says, and logs another.
+(import "wasi:logging/logging@0.1.0-draft" "log" (func $log (param i32 i32 i32 i32 i32)))
+(import "wasi:clocks/monotonic-clock@0.2.12" "subscribe-duration" (func $timer (param i64) (result i32)))
+(import "wasi:io/poll@0.2.12" "[method]pollable.block" (func $block (param i32)))
+(data (i32.const 1024) "slow")
+(data (i32.const 1032) "begun")
+(data (i32.const 1040) "ended")
+(func (export "aaasp:agent/handler@0.1.0#run") (param $input i32) (param $len i32) (result i32)
+  (call $log (i32.const 1) (i32.const 1024) (i32.const 4) (i32.const 1032) (i32.const 5))
+  (call $block (call $timer (i64.mul (call $number (local.get $input) (local.get $len)) (i64.const 1000000))))
+  (call $log (i32.const 3) (i32.const 1024) (i32.const 4) (i32.const 1040) (i32.const 5))
+  (global.get $null))
