@@ -40,7 +40,7 @@ impl fmt::Display for Problem {
             write!(f, ": {}", self.detail)?;
         }
         // The detail of a problem with one field says what that field's error says.
-        for error in self.errors.iter().filter(|error| !self.detail.contains(&error.detail)) {
+        for error in self.errors.iter().filter(|error| !self.detail.ends_with(&error.detail)) {
             let place = if error.pointer.is_empty() { "/" } else { &error.pointer };
             write!(f, "\n  {place}: {}", error.detail)?;
         }
