@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod agents;
+mod cli;
 mod durability;
 mod invariants;
 mod ledger;
