@@ -3,6 +3,7 @@
 
 mod agents;
 mod api;
+mod cli;
 mod durability;
 mod invariants;
 mod ledger;

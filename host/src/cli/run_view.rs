@@ -19,7 +19,7 @@ pub(super) struct RunView {
     pub version: i64,
     pub status: String,
     pub outcome: Option<String>,
-    pub output: Option<Box<RawValue>>,
+    output: Option<Box<RawValue>>,
     pub error: Option<Failure>,
     pub fuel: Option<u64>,
     pub held_microcredits: Microcredits,
@@ -37,6 +37,11 @@ impl RunView {
 
     pub(super) fn succeeded(&self) -> bool {
         self.outcome.as_deref() == Some("succeeded")
+    }
+
+    /// The output as JSON, when there is one. An output of `null` reads like none, but a run that succeeded has one.
+    pub(super) fn output(&self) -> Option<&str> {
+        self.succeeded().then(|| self.output.as_deref().map_or("null", RawValue::get))
     }
 
     /// The outcome, once there is one.

@@ -141,8 +141,8 @@ fn show(run: &RunView) {
             out::line(line);
         }
     }
-    if let Some(output) = &run.output {
+    if let Some(output) = run.output() {
         out::line("\noutput");
-        json::print_text(output.get());
+        json::print_text(output);
     }
 }

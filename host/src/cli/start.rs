@@ -106,8 +106,8 @@ async fn show(client: &Client, run: &RunView) -> anyhow::Result<()> {
         out::note(format!("{} is {}; follow it with `aaasp logs -f {}`", run.id, run.status, run.id));
         return Ok(());
     }
-    if let Some(output) = &run.output {
-        json::print_text(output.get());
+    if let Some(output) = run.output() {
+        json::print_text(output);
     }
     out::note("");
     if let Some(error) = &run.error {

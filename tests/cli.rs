@@ -1,0 +1,9 @@
+//! The command line: what it says, what it prints for programs, and the status that it ends with.
+
+mod help;
+mod ledger;
+mod local;
+mod logs;
+mod profiles;
+mod server;
+mod shell;
