@@ -19,7 +19,10 @@ async fn an_account_sees_its_plan_and_its_effective_limits() {
     let account = server.account.get("/v1/account").await.expect(200);
     assert_eq!((text(&account, "plan"), text(&account, "status")), ("default", "active"));
     assert_eq!(text(&account, "email"), "owner@localhost");
-    assert_eq!((&account["limits"]["run"]["fuel"], &account["limits"]["account"]["agents"]), (&json!(4_000), &json!(3)));
+    assert_eq!(
+        (&account["limits"]["run"]["fuel"], &account["limits"]["account"]["agents"]),
+        (&json!(4_000), &json!(3))
+    );
 }
 
 #[tokio::test]

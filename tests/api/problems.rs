@@ -10,7 +10,8 @@ use crate::support::{Client, Server, guests};
 #[tokio::test]
 async fn what_is_no_route_is_a_problem() {
     let server = Server::start().await;
-    for path in ["/", "/v1", "/v1/nothing", "/v1/runs/", "/v2/runs", "/v1/agents/a/b", "/v1/runs/%FF", "/v1/agents/%2e%2e"]
+    for path in
+        ["/", "/v1", "/v1/nothing", "/v1/runs/", "/v2/runs", "/v1/agents/a/b", "/v1/runs/%FF", "/v1/agents/%2e%2e"]
     {
         let problem = server.account.get(path).await.problem(404);
         assert_eq!(text(&problem, "type"), "urn:aaasp:problem:not-found", "{path}");
@@ -63,7 +64,8 @@ async fn a_page_that_can_not_be_is_refused_on_every_list() {
         client.get(&format!("{path}?limit=200")).await.expect(200);
         client.get(&format!("{path}?")).await.expect(200);
     }
-    for path in ["/v1/runs?after=run_x", "/v1/api-keys?after=acc_01h455vb4pex5vsknk084sn02q", "/v1/runs?deployment=%00"] {
+    for path in ["/v1/runs?after=run_x", "/v1/api-keys?after=acc_01h455vb4pex5vsknk084sn02q", "/v1/runs?deployment=%00"]
+    {
         server.account.get(path).await.problem(422);
     }
 }

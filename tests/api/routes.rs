@@ -121,11 +121,12 @@ fn declared(source: &str) -> BTreeSet<(String, String)> {
         let mut parts = call.splitn(3, '"');
         let (pattern, handlers) = (parts.nth(1).unwrap(), parts.next().unwrap());
         let handlers = handlers.split(".fallback(").next().unwrap();
-        let methods = ["get", "post", "put", "patch", "delete", "head", "options", "any"].into_iter().filter(|method| {
-            handlers.match_indices(&format!("{method}(")).any(|(at, _)| {
-                handlers[..at].chars().next_back().is_none_or(|before| !before.is_alphanumeric() && before != '_')
-            })
-        });
+        let methods =
+            ["get", "post", "put", "patch", "delete", "head", "options", "any"].into_iter().filter(|method| {
+                handlers.match_indices(&format!("{method}(")).any(|(at, _)| {
+                    handlers[..at].chars().next_back().is_none_or(|before| !before.is_alphanumeric() && before != '_')
+                })
+            });
         found.extend(methods.map(|method| (pattern.to_owned(), method.to_uppercase())));
     }
     found

@@ -59,7 +59,6 @@ impl Client {
         Self::send(self.request(Method::GET, path)).await
     }
 
-    #[expect(dead_code, reason = "the tests of the routes use it")]
     pub async fn delete(&self, path: &str) -> Reply {
         Self::send(self.request(Method::DELETE, path)).await
     }
@@ -68,7 +67,6 @@ impl Client {
         Self::send(self.request(Method::PUT, path).json(&body)).await
     }
 
-    #[expect(dead_code, reason = "the tests of the routes use it")]
     pub async fn patch(&self, path: &str, body: Value) -> Reply {
         Self::send(self.request(Method::PATCH, path).json(&body)).await
     }
