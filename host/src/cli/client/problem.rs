@@ -29,6 +29,11 @@ impl Problem {
     pub(super) fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
+
+    /// Whether the detail is that of the field's error already, as it is where only one field is wrong.
+    fn says(&self, error: &FieldError) -> bool {
+        self.detail == error.detail || self.detail == format!("{}: {}", error.pointer, error.detail)
+    }
 }
 
 impl std::error::Error for Problem {}
@@ -39,8 +44,7 @@ impl fmt::Display for Problem {
         if !self.detail.is_empty() {
             write!(f, ": {}", self.detail)?;
         }
-        // The detail of a problem with one field says what that field's error says.
-        for error in self.errors.iter().filter(|error| !self.detail.ends_with(&error.detail)) {
+        for error in self.errors.iter().filter(|error| !self.says(error)) {
             let place = if error.pointer.is_empty() { "/" } else { &error.pointer };
             write!(f, "\n  {place}: {}", error.detail)?;
         }
