@@ -14,6 +14,7 @@ mod observe;
 mod page;
 mod problem;
 mod runs;
+mod unread;
 
 use std::sync::Arc;
 

@@ -30,7 +30,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::runs::RunFilter;
 use crate::db::{Db, DbError, runs};
-use crate::ids::{AccountId, HostId, RunId};
+use crate::ids::{DeploymentId, HostId, RunId};
 use crate::runtime::Runtime;
 
 /// Starts, follows and ends runs. One for each host.
@@ -45,7 +45,7 @@ pub struct Runs {
     pub deployments: Deployments,
     slots: slots::Slots,
     live: Arc<live::LiveRuns>,
-    claiming: Mutex<HashSet<AccountId>>,
+    claiming: Mutex<HashSet<DeploymentId>>,
     stopping: AtomicBool,
 }
 

@@ -95,3 +95,20 @@ async fn a_header_that_is_no_text_is_refused() {
     let request = server.account.request(Method::POST, "/v1/deployments/echo/runs").json(&json!({"input": 1}));
     Client::send(request.header("idempotency-key", odd)).await.problem(422);
 }
+
+#[tokio::test]
+async fn a_large_body_that_nobody_wants_is_answered_all_the_same() {
+    let server = Server::start().await;
+    let send = async |client: &Client, method: Method, path: &str, content_type: &'static str| {
+        let request = client.request(method, path).header(CONTENT_TYPE, content_type);
+        Client::send(request.body(vec![b' '; 20_000_000])).await
+    };
+    let (account, nobody) = (&server.account, server.account.with_key(None));
+    for _ in 0..3 {
+        send(&nobody, Method::PUT, "/v1/agents/echo", "application/wasm").await.problem(401);
+        send(account, Method::PUT, "/v1/agents/echo", "application/octet-stream").await.problem(415);
+        send(account, Method::PUT, "/v1/agents/No-Name", "application/wasm").await.problem(422);
+        send(account, Method::POST, "/v1/api-keys", "application/json").await.problem(413);
+        send(account, Method::POST, "/nowhere", "application/json").await.problem(404);
+    }
+}

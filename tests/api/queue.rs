@@ -92,25 +92,18 @@ async fn queued_runs_survive_a_restart_in_their_order() {
 async fn a_deployment_that_is_busy_does_not_hold_up_another() {
     let server = Server::with("", 10).await;
     let account = &server.account;
-    account.deploy("slow", guests::slow(), json!({"limits": {"concurrent_runs": 1}})).await;
-    account.deploy("echo", guests::echo(), json!({"limits": {"concurrent_runs": 1}})).await;
-    let blocker = start(account, "slow", json!(25_000)).await;
-    begun(account, &blocker).await;
-    let behind = start(account, "slow", json!(0)).await;
-    assert_eq!(text(&behind, "status"), "queued");
-    // The slot of `echo` is free again by the time that its second run is looked at.
-    account.run("echo", json!(1)).await;
-    let runs: Vec<Value> = {
-        let mut runs = Vec::new();
-        for number in 0..5 {
-            let reply = account.post("/v1/deployments/echo/runs", json!({"input": number})).await;
-            runs.push(reply.expect(202));
-        }
-        runs
-    };
-    for run in &runs {
-        assert_eq!(text(&finished(account, run).await, "outcome"), "succeeded");
+    for name in ["busy", "brisk"] {
+        account.deploy(name, guests::slow(), json!({"limits": {"concurrent_runs": 1}})).await;
     }
+    let blocker = start(account, "busy", json!(25_000)).await;
+    let behind = start(account, "busy", json!(0)).await;
+    let short = start(account, "brisk", json!(1_000)).await;
+    let after = start(account, "brisk", json!(0)).await;
+    assert_eq!([&behind, &short, &after].map(|run| text(run, "status")), ["queued", "running", "queued"]);
+
+    assert_eq!(text(&finished(account, &after).await, "outcome"), "succeeded");
+    let status = async |run: &Value| account.get(&format!("/v1/runs/{}", text(run, "id"))).await.expect(200);
+    assert_eq!(text(&status(&behind).await, "status"), "queued");
     cancel(account, &blocker).await;
     assert_eq!(text(&finished(account, &behind).await, "outcome"), "succeeded");
 }

@@ -75,6 +75,13 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
         "metrics_listen",
         "metrics need a listener of their own; this is the API's".to_owned(),
     );
+    let of_plans = values.plans.iter().map(|(name, plan)| (format!("plans.{name}."), &plan.limits));
+    for (place, limits) in of_plans.chain([(String::new(), &values.limits)]) {
+        for (whose, runs) in [("run", limits.run.concurrent_runs), ("account", limits.account.concurrent_runs)] {
+            let key = format!("{place}limits.{whose}.concurrent_runs");
+            refuse(runs == Some(0), &key, "runs would wait forever; to stop an account, suspend it".to_owned());
+        }
+    }
     for name in values.plans.keys() {
         refuse(name.is_empty() || name.len() > 63, "plans", "a plan's name has 1 to 63 characters".to_owned());
     }
@@ -127,6 +134,12 @@ mod tests {
     fn an_impossible_combination_is_named_with_its_line() {
         let message = error("[host]\nmemory_bytes = 1000\n");
         assert!(message.starts_with("aaasp.toml:2: `host.memory_bytes`"), "{message}");
+    }
+
+    #[test]
+    fn a_limit_under_which_runs_would_wait_forever_is_refused() {
+        let message = error("[plans.small.limits.account]\nconcurrent_runs = 0\n");
+        assert!(message.starts_with("aaasp.toml:2: `plans.small.limits.account.concurrent_runs`"), "{message}");
     }
 
     #[test]

@@ -283,7 +283,8 @@ pub async fn versions(db: &Db, account: AccountId, agent: AgentId) -> Result<Vec
 /// Deletes an agent that no deployment uses, with the components that no other agent has.
 ///
 /// # Errors
-/// [`DbError::Missing`] when the account has no such agent, [`DbError::InUse`] when deployments use it.
+/// [`DbError::Missing`] when the account has no such agent, [`DbError::InUse`] when deployments, or runs that
+/// an earlier revision of one admitted, use it.
 pub async fn delete(tx: &mut WriteTx<'_>, account: AccountId, name: &str, at: Micros) -> Result<(), DbError> {
     let row = sqlx::query("SELECT id FROM agents WHERE account_id = $1 AND name = $2 AND deleted_at IS NULL")
         .bind(account.to_string())
@@ -292,18 +293,9 @@ pub async fn delete(tx: &mut WriteTx<'_>, account: AccountId, name: &str, at: Mi
         .await?
         .ok_or(DbError::Missing("agent"))?;
     let agent: String = row.try_get(0)?;
-    let users = sqlx::query(
-        "SELECT deployments.name FROM deployments
-         JOIN deployment_revisions ON deployment_revisions.deployment_id = deployments.id
-             AND deployment_revisions.revision = deployments.revision
-         WHERE deployment_revisions.agent_id = $1 AND deployments.deleted_at IS NULL ORDER BY deployments.name",
-    )
-    .bind(agent.as_str())
-    .fetch_all(&mut **tx)
-    .await?;
+    let users = users(tx, account, &agent).await?;
     if !users.is_empty() {
-        let names = users.iter().map(|row| Ok(format!("deployment `{}`", row.try_get::<String, _>(0)?)));
-        return Err(DbError::InUse(names.collect::<Result<_, DbError>>()?));
+        return Err(DbError::InUse(users));
     }
     sqlx::query("UPDATE agents SET deleted_at = $2 WHERE id = $1").bind(agent).bind(at.0).execute(&mut **tx).await?;
     // Names in two statements: chunks first, so that a component is never complete without them.
@@ -319,6 +311,32 @@ pub async fn delete(tx: &mut WriteTx<'_>, account: AccountId, name: &str, at: Mi
         .await?;
     }
     Ok(())
+}
+
+/// The deployments that use an agent, and the first unfinished runs that do.
+async fn users(tx: &mut WriteTx<'_>, account: AccountId, agent: &str) -> Result<Vec<String>, DbError> {
+    let deployments = sqlx::query(
+        "SELECT deployments.name FROM deployments
+         JOIN deployment_revisions ON deployment_revisions.deployment_id = deployments.id
+             AND deployment_revisions.revision = deployments.revision
+         WHERE deployment_revisions.agent_id = $1 AND deployments.deleted_at IS NULL ORDER BY deployments.name",
+    )
+    .bind(agent)
+    .fetch_all(&mut **tx)
+    .await?;
+    let runs = sqlx::query(
+        "SELECT runs.id FROM runs
+         JOIN deployment_revisions ON deployment_revisions.deployment_id = runs.deployment_id
+             AND deployment_revisions.revision = runs.deployment_revision
+         WHERE runs.account_id = $1 AND deployment_revisions.agent_id = $2 AND runs.status <> 'finished'
+         ORDER BY runs.id LIMIT 10",
+    )
+    .bind(account.to_string())
+    .bind(agent)
+    .fetch_all(&mut **tx)
+    .await?;
+    let named = |kind: &'static str| move |row: &AnyRow| Ok(format!("{kind} `{}`", row.try_get::<String, _>(0)?));
+    deployments.iter().map(named("deployment")).chain(runs.iter().map(named("run"))).collect()
 }
 
 fn stored_agent(row: &AnyRow) -> Result<StoredAgent, DbError> {

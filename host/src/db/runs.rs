@@ -205,27 +205,36 @@ pub async fn list(db: &Db, account: AccountId, filter: &RunFilter, limit: i64) -
     rows.iter().map(stored_run).collect()
 }
 
-/// Accounts with queued runs.
+/// Deployments with queued runs, each with its account.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn accounts_with_queued_runs(db: &Db) -> Result<Vec<AccountId>, DbError> {
-    let rows = sqlx::query("SELECT DISTINCT account_id FROM runs WHERE status = 'queued' ORDER BY account_id")
-        .fetch_all(&db.pool)
-        .await?;
-    rows.iter().map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).collect()
+pub async fn deployments_with_queued_runs(db: &Db) -> Result<Vec<(AccountId, DeploymentId)>, DbError> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT account_id, deployment_id FROM runs WHERE status = 'queued'
+         ORDER BY account_id, deployment_id",
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    let parsed = |row: &AnyRow| {
+        let account = row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)?;
+        Ok((account, row.try_get::<String, _>(1)?.parse().map_err(DbError::corrupt)?))
+    };
+    rows.iter().map(parsed).collect()
 }
 
-/// The account's oldest queued run.
+/// The deployment's oldest queued run.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn next_queued(db: &Db, account: AccountId) -> Result<Option<StoredRun>, DbError> {
-    let row =
-        sqlx::query(select_runs!("WHERE runs.account_id = $1 AND runs.status = 'queued' ORDER BY runs.id LIMIT 1"))
-            .bind(account.to_string())
-            .fetch_optional(&db.pool)
-            .await?;
+pub async fn next_queued(db: &Db, account: AccountId, deployment: DeploymentId) -> Result<Option<StoredRun>, DbError> {
+    let row = sqlx::query(select_runs!(
+        "WHERE runs.account_id = $1 AND runs.deployment_id = $2 AND runs.status = 'queued' ORDER BY runs.id LIMIT 1"
+    ))
+    .bind(account.to_string())
+    .bind(deployment.to_string())
+    .fetch_optional(&db.pool)
+    .await?;
     row.as_ref().map(stored_run).transpose()
 }
 

@@ -23,6 +23,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         if !json {
             return Err(Problem::unsupported_media_type("application/json"));
         }
+        // Serde would take an array for an object, its items for the fields in the order of their declaration.
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            return Err(Problem::invalid("", "the body must be a JSON object"));
+        }
         parsed(&bytes).map(Self)
     }
 }

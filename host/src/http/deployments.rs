@@ -108,6 +108,9 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
         let detail = format!("`{}` has versions 1 to {}", body.agent, agent.latest.version);
         return Err(Problem::invalid("/version", detail));
     }
+    if body.limits.concurrent_runs == Some(0) {
+        return Err(Problem::invalid("/limits/concurrent_runs", "runs of the deployment would wait forever"));
+    }
     let config_bytes: usize = body.config.iter().map(|(key, value)| key.len() + value.len()).sum();
     if config_bytes as u64 > account.limits.config_bytes {
         let detail = format!("{config_bytes} bytes; the limit `config_bytes` is {}", account.limits.config_bytes);

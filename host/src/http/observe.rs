@@ -8,7 +8,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::Problem;
+use super::{Problem, unread};
 use crate::ids::RequestId;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -42,7 +42,7 @@ async fn undisturbed(request: Request, next: Next) -> Response {
     if request.method().is_safe() {
         return next.run(request).await;
     }
-    tokio::spawn(next.run(request)).await.unwrap_or_else(|error| {
+    tokio::spawn(unread::handled(request, next)).await.unwrap_or_else(|error| {
         tracing::error!(%error, "a handler ended badly");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     })

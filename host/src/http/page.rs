@@ -79,6 +79,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // No name and no id holds it, and PostgreSQL takes no text that does.
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            return Err(Problem::invalid("", "the query holds the character U+0000"));
+        }
         Query::<T>::from_request_parts(parts, state)
             .await
             .map(|Query(query)| Self(query))

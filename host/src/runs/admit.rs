@@ -113,7 +113,7 @@ impl Runs {
             }
         }
         let Some(slot) = slot else {
-            self.serve_queue(Arc::clone(account));
+            self.serve_queue(Arc::clone(account), deployed.id);
             return Ok(self.wait(account, run, until).await?);
         };
         let input = Box::<str>::from(request.input.get());

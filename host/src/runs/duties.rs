@@ -62,9 +62,9 @@ impl Runs {
             }
             self.recover_dead_hosts().await?;
         }
-        for account in runs::accounts_with_queued_runs(&self.db).await? {
+        for (account, deployment) in runs::deployments_with_queued_runs(&self.db).await? {
             if let Some(account) = self.accounts.load(account).await? {
-                self.serve_queue(Arc::new(account));
+                self.serve_queue(Arc::new(account), deployment);
             }
         }
         for run in runs::cancel_requested(&self.db, self.host.0).await? {

@@ -9,30 +9,31 @@ use super::slots::Slot;
 use super::{Runs, record};
 use crate::accounts::Account;
 use crate::db::{DbError, Settlement, runs};
-use crate::ids::RunId;
+use crate::ids::{DeploymentId, RunId};
 use crate::ledger::Charge;
 
 impl Runs {
-    /// Sees to it that the account's queued runs are claimed as slots become free: one task for each account,
-    /// which ends when its queue is empty.
-    pub(super) fn serve_queue(self: &Arc<Self>, account: Arc<Account>) {
-        let first = self.claiming.lock().unwrap_or_else(PoisonError::into_inner).insert(account.id);
+    /// Sees to it that the deployment's queued runs are claimed as slots become free: one task for each
+    /// deployment, so that one that is busy does not hold up the others of its account. It ends when its queue
+    /// is empty.
+    pub(super) fn serve_queue(self: &Arc<Self>, account: Arc<Account>, deployment: DeploymentId) {
+        let first = self.claiming.lock().unwrap_or_else(PoisonError::into_inner).insert(deployment);
         if !first {
             return;
         }
         let runs = Arc::clone(self);
         tokio::spawn(async move {
-            if let Err(error) = runs.claim_all(&account).await {
-                tracing::warn!(account = %account.id, %error, "the queue could not be served; it will be tried again");
+            if let Err(error) = runs.claim_all(&account, deployment).await {
+                tracing::warn!(%deployment, %error, "the queue could not be served; it will be tried again");
             }
-            runs.claiming.lock().unwrap_or_else(PoisonError::into_inner).remove(&account.id);
+            runs.claiming.lock().unwrap_or_else(PoisonError::into_inner).remove(&deployment);
         });
     }
 
-    async fn claim_all(self: &Arc<Self>, account: &Arc<Account>) -> Result<(), DbError> {
+    async fn claim_all(self: &Arc<Self>, account: &Arc<Account>, deployment: DeploymentId) -> Result<(), DbError> {
         while !self.is_stopping() {
-            let Some(next) = runs::next_queued(&self.db, account.id).await? else { return Ok(()) };
-            let deployed = self.deployments.at_revision(account, next.deployment, next.revision).await?;
+            let Some(next) = runs::next_queued(&self.db, account.id, deployment).await? else { return Ok(()) };
+            let deployed = self.deployments.at_revision(account, deployment, next.revision).await?;
             let slot = self.slots.acquire(slot_request(account, &deployed)).await;
             let (id, run, host, at) = (account.id, next.id, self.host, self.clock.now());
             // Another host may have been faster, or the run was cancelled; then the next one is looked for.

@@ -1,6 +1,6 @@
 //! Slots: how many runs execute at the same time, of one deployment, of one account, on this host.
 //!
-//! Semaphores are first come, first served, so a run that waits is never passed by a later one of its account,
+//! Semaphores are first come, first served, so a run that waits is never passed by a later one of its deployment,
 //! and no account can take more of the host than its own limit.
 
 use std::collections::HashMap;

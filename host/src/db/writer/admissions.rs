@@ -24,6 +24,7 @@ pub(super) async fn admit(
         answers.push(precondition(connection, admission, &mut queued).await?);
     }
     hold(connection, admissions, &mut answers).await?;
+    refuse_repeats(admissions, &mut answers);
 
     let mut admitted = Vec::with_capacity(admissions.len());
     for (admission, answer) in admissions.iter().zip(&answers) {
@@ -97,6 +98,17 @@ async fn earlier(
         return Ok(Admitted::KeyReused);
     }
     row.try_get::<String, _>(1)?.parse().map(Admitted::Before).map_err(DbError::corrupt)
+}
+
+/// A request that repeats one of the same group is refused as that one is: there will be no run to point to.
+fn refuse_repeats(admissions: &[Admission], answers: &mut [Admitted]) {
+    for position in 0..answers.len() {
+        let Admitted::Before(run) = answers[position] else { continue };
+        let Some(first) = admissions.iter().position(|admission| admission.run == run) else { continue };
+        if answers[first] != Admitted::Yes {
+            answers[position] = answers[first].clone();
+        }
+    }
 }
 
 async fn forget_key(connection: &mut AnyConnection, admission: &Admission) -> Result<(), DbError> {
