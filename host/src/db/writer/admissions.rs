@@ -100,14 +100,17 @@ async fn earlier(
     row.try_get::<String, _>(1)?.parse().map(Admitted::Before).map_err(DbError::corrupt)
 }
 
-/// A request that repeats one of the same group is refused as that one is: there will be no run to point to.
+/// A request that repeats one of the same group which is refused is refused as well: there will be no run to
+/// point to. Where its deployment has changed in between, so that it asks for other terms, it is another request.
 fn refuse_repeats(admissions: &[Admission], answers: &mut [Admitted]) {
     for position in 0..answers.len() {
         let Admitted::Before(run) = answers[position] else { continue };
         let Some(first) = admissions.iter().position(|admission| admission.run == run) else { continue };
-        if answers[first] != Admitted::Yes {
-            answers[position] = answers[first].clone();
+        if answers[first] == Admitted::Yes {
+            continue;
         }
+        let same_terms = admissions[first].held == admissions[position].held;
+        answers[position] = if same_terms { answers[first].clone() } else { Admitted::KeyReused };
     }
 }
 
