@@ -41,14 +41,14 @@ impl Cluster {
         postgres.args(["-c", "unix_socket_directories=", "-c", "max_connections=300"]);
         postgres.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let server = postgres.spawn().context("cannot start postgres")?;
-        let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
+        let url = format!("postgres://postgres@127.0.0.1:{port}");
         let mut cluster = Self { server, url, folder };
         cluster.wait_until_ready(&programs, port)?;
         eprintln!("PostgreSQL listens on {}", cluster.url);
         Ok(cluster)
     }
 
-    /// Where to connect as its superuser.
+    /// Where to connect as its superuser; it names no database.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -54,7 +54,8 @@ impl Target {
             Server::start(&Options { aaasp, data: &data, database, credits: CREDITS, config: CONFIG })
         };
         let sqlite = start("sqlite", None)?;
-        let on_postgres = start("postgres", Some(cluster.url()))?;
+        let database = format!("{}/postgres", cluster.url());
+        let on_postgres = start("postgres", Some(&database))?;
         let with_http = start("sqlite-http", None)?;
         for server in [&sqlite, &on_postgres] {
             server.deploy("hello", agent, json!({}))?;
