@@ -161,12 +161,28 @@ pub(super) async fn insert_transfers(
 }
 
 /// What this host's writer committed last.
+///
+/// A process that was killed may have left a COMMIT behind that PostgreSQL has yet to finish. Both statements
+/// wait for the lock that it holds on the row, so that what is read is surely the end of the chain.
 pub(super) async fn chain_mark(connection: &mut AnyConnection, host: HostId) -> Result<Mark, DbError> {
-    let row = sqlx::query("SELECT host_group, host_sequence, chain FROM chain_heads WHERE host_id = $1")
-        .bind(host.to_string())
-        .fetch_optional(connection)
-        .await?;
-    let Some(row) = row else { return Ok(Mark::default()) };
+    let none = Mark::default();
+    sqlx::query(
+        "INSERT INTO chain_heads (host_id, host_group, host_sequence, chain) VALUES ($1, $2, $3, $4)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(host.to_string())
+    .bind(none.group)
+    .bind(none.head.sequence)
+    .bind(none.head.hash.as_slice())
+    .execute(&mut *connection)
+    .await?;
+    let row = sqlx::query(
+        "UPDATE chain_heads SET host_group = host_group WHERE host_id = $1
+         RETURNING host_group, host_sequence, chain",
+    )
+    .bind(host.to_string())
+    .fetch_one(connection)
+    .await?;
     let head = ChainHead { sequence: row.try_get(1)?, hash: hash_of(&row, 2)? };
     Ok(Mark { group: row.try_get(0)?, head })
 }

@@ -42,6 +42,8 @@ impl Compiler {
             .args(["--memory-bytes", &self.limits.memory_bytes.to_string()])
             .args(["--cpu-seconds", &self.limits.cpu_seconds.to_string()])
             .env_clear()
+            // The allocator would otherwise reserve a gibibyte ahead of the limit, and the limit bound nothing.
+            .env("MIMALLOC_ARENA_RESERVE", "8192")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
