@@ -61,7 +61,7 @@ static FINISH: SetStatement = SetStatement::new(
 /// Finishes the runs that are still their host's; returns their ids.
 pub(super) async fn finish(
     connection: &mut AnyConnection,
-    settlements: &[Settlement],
+    settlements: &[&Settlement],
 ) -> Result<HashSet<String>, DbError> {
     let rows = FINISH
         .fetch(connection, settlements, |query, settlement| {

@@ -8,7 +8,8 @@ use super::requests::Settlement;
 use crate::db::{DbError, ledger, runs};
 use crate::ledger::{Microcredits, Tenant, Transfer, Verb};
 
-/// Finishes the runs and books what they cost. False for a run that was no longer this host's.
+/// Finishes the runs and books what they cost. False for a run that was no longer this host's, and for all
+/// but the first settlement of a run that the group settles more than once.
 pub(super) async fn settle(
     connection: &mut AnyConnection,
     settlements: &[Settlement],
@@ -17,8 +18,10 @@ pub(super) async fn settle(
     if settlements.is_empty() {
         return Ok(Vec::new());
     }
-    let finished: HashSet<String> = runs::finish(connection, settlements).await?;
-    let settled: Vec<bool> = settlements.iter().map(|each| finished.contains(&each.run.to_string())).collect();
+    let mut seen = HashSet::with_capacity(settlements.len());
+    let first: Vec<&Settlement> = settlements.iter().filter(|each| seen.insert(each.run)).collect();
+    let mut finished: HashSet<String> = runs::finish(connection, &first).await?;
+    let settled: Vec<bool> = settlements.iter().map(|each| finished.remove(&each.run.to_string())).collect();
 
     let mut moved: BTreeMap<Tenant, (Microcredits, Microcredits)> = BTreeMap::new();
     for (settlement, _) in settlements.iter().zip(&settled).filter(|(_, settled)| **settled) {
