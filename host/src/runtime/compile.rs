@@ -42,7 +42,8 @@ impl Compiler {
             .args(["--memory-bytes", &self.limits.memory_bytes.to_string()])
             .args(["--cpu-seconds", &self.limits.cpu_seconds.to_string()])
             .env_clear()
-            // The allocator would otherwise reserve a gibibyte ahead of the limit, and the limit bound nothing.
+            // With its default arena the allocator now and then found all that it needed under a limit far too
+            // small, presumably in what it had reserved before the limit was set.
             .env("MIMALLOC_ARENA_RESERVE", "8192")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
