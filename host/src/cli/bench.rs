@@ -1,4 +1,4 @@
-//! `aaasp bench`, hidden: one call on bare wasmtime, and one run in process, for `cargo xtask bench`.
+//! `aaasp bench`, hidden: one call on the bare engine, and one run in process, for `cargo xtask bench`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -8,7 +8,6 @@ use super::Runs;
 use crate::clock::Micros;
 use crate::db::runs::StoredRun;
 use crate::db::{DbError, Settlement, hosts, retention, runs};
-use crate::ledger::Charge;
 
 /// How long a host that says nothing is believed to live, in milliseconds.
 pub const LEASE_MS: i64 = 15_000;
@@ -101,20 +100,8 @@ impl Runs {
         for run in lost {
             let Some((host, epoch)) = &run.host else { continue };
             let Some(account) = self.accounts.load(run.account).await? else { continue };
-            let settlement = Settlement {
-                run: run.id,
-                account: run.account,
-                tenant: account.tenant,
-                host: (host.parse().map_err(DbError::corrupt)?, *epoch),
-                outcome: "lost".to_owned(),
-                held: run.held,
-                charge: Charge::default(),
-                fuel: 0,
-                sealed_output: None,
-                sealed_error: None,
-                log: None,
-                at: self.clock.now(),
-            };
+            let host = (host.parse().map_err(DbError::corrupt)?, *epoch);
+            let settlement = Settlement::free(run, account.tenant, host, "lost", self.clock.now());
             self.db.settle(settlement).await?;
         }
         Ok(())

@@ -10,7 +10,6 @@ use super::{Runs, record};
 use crate::accounts::Account;
 use crate::db::{DbError, Settlement, runs};
 use crate::ids::{DeploymentId, RunId};
-use crate::ledger::Charge;
 
 impl Runs {
     /// Sees to it that the deployment's queued runs are claimed as slots become free: one task for each
@@ -97,20 +96,7 @@ impl Runs {
     async fn abandon(&self, account: &Account, run: RunId, outcome: &str) {
         let settled = async {
             let stored = runs::get(&self.db, account.id, run).await?.ok_or(DbError::Missing("run"))?;
-            let settlement = Settlement {
-                run,
-                account: account.id,
-                tenant: account.tenant,
-                host: self.host,
-                outcome: outcome.to_owned(),
-                held: stored.held,
-                charge: Charge::default(),
-                fuel: 0,
-                sealed_output: None,
-                sealed_error: None,
-                log: None,
-                at: self.clock.now(),
-            };
+            let settlement = Settlement::free(&stored, account.tenant, self.host, outcome, self.clock.now());
             self.persist(|| self.db.settle(settlement.clone())).await
         };
         if let Err(error) = settled.await {

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::group::WriteTx;
 use crate::clock::Micros;
 use crate::db::DbError;
+use crate::db::runs::StoredRun;
 use crate::ids::{AccountId, DeploymentId, HostId, RunId};
 use crate::ledger::{Charge, Microcredits, Tenant};
 
@@ -97,6 +98,27 @@ pub struct Settlement {
     pub log: Option<LogChunk>,
     /// Now.
     pub at: Micros,
+}
+
+impl Settlement {
+    /// The end of a run that gave nothing and costs nothing: all of its hold is released.
+    #[must_use]
+    pub fn free(run: &StoredRun, tenant: Tenant, host: (HostId, i64), outcome: &str, at: Micros) -> Self {
+        Self {
+            run: run.id,
+            account: run.account,
+            tenant,
+            host,
+            outcome: outcome.to_owned(),
+            held: run.held,
+            charge: Charge::default(),
+            fuel: 0,
+            sealed_output: None,
+            sealed_error: None,
+            log: None,
+            at,
+        }
+    }
 }
 
 /// Sealed entries of a run's log.
