@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod folder;
+pub mod grants;
 pub mod host;
 pub mod http;
 pub mod ids;

@@ -36,7 +36,7 @@ pub use floor::Floor;
 pub use fuel::FUEL_SCHEDULE;
 pub use gate::{Gate, GateKeeper};
 pub use inspect::Inspected;
-pub use invocation::{Grants, Invocation};
+pub use invocation::Invocation;
 pub use load::Runtime;
 pub use outcome::{Finished, Frame, Outcome, RunError, Usage};
 pub use settings::{CompileLimits, RuntimeSettings};

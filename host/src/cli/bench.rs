@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::{json, table};
 use crate::capabilities::log::RunLog;
 use crate::limits::RunLimits;
-use crate::runtime::{Floor, Gate, Grants, Invocation, Outcome, Runtime, RuntimeSettings};
+use crate::runtime::{Floor, Gate, Invocation, Outcome, Runtime, RuntimeSettings};
+use crate::vault::custody::Empty;
 
 /// Input that every guest of the benchmark takes.
 const INPUT: &str = r#"{"name":"bench"}"#;
@@ -108,7 +109,8 @@ fn invocation() -> Invocation {
         log: Arc::new(RunLog::new(limits.log_lines, limits.log_bytes)),
         limits,
         config: Arc::default(),
-        grants: Grants::default(),
+        grants: Arc::default(),
+        custody: Arc::new(Empty),
         gate: Gate::open(),
         cancel: CancellationToken::new(),
     }

@@ -18,13 +18,15 @@ use tokio_util::sync::CancellationToken;
 use super::log_lines;
 use crate::capabilities::log::RunLog;
 use crate::config::HostValues;
+use crate::grants::Grants;
 use crate::ids::RunId;
 use crate::ledger::{Charge, Metered, Microcredits, Prices};
 use crate::limits::RunLimits;
 use crate::runs::{Failure, LogLine};
 use crate::runtime::{
-    Finished, Gate, Grants, Inspected, Invocation, Loaded, Outcome, RunError, Runtime, RuntimeSettings, Usage,
+    Finished, Gate, Inspected, Invocation, Loaded, Outcome, RunError, Runtime, RuntimeSettings, Usage,
 };
+use crate::vault::custody::Empty;
 
 /// Compiled artifacts that the cache may keep; the oldest go first.
 const CACHE_BYTES: u64 = 1 << 30;
@@ -105,7 +107,7 @@ impl Local {
         &self,
         input: &RawValue,
         config: &BTreeMap<String, String>,
-        grants: Grants,
+        grants: Arc<Grants>,
         mut show: impl FnMut(&LogLine),
     ) -> LocalRun {
         let log = Arc::new(RunLog::new(self.limits.log_lines, self.limits.log_bytes));
@@ -116,6 +118,7 @@ impl Local {
             limits: self.limits.clone(),
             config: Arc::new(config.clone()),
             grants,
+            custody: Arc::new(Empty),
             log: Arc::clone(&log),
             gate: Gate::open(),
             cancel: cancel.clone(),

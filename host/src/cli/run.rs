@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::bail;
 use clap::builder::FalseyValueParser;
@@ -13,9 +14,10 @@ use super::json::{self, JsonArgs};
 use super::local::{Local, LocalRun};
 use super::log_lines::LogStyle;
 use super::{AlreadySaid, input, out, readable, run_view};
+use crate::grants::Grants;
 use crate::limits::RunLimits;
 use crate::names::Name;
-use crate::runtime::{Grants, Outcome};
+use crate::runtime::Outcome;
 
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -89,7 +91,8 @@ pub(super) async fn run_once(
             out::note(style.text(line));
         }
     };
-    let run = local.run(input, &config, Grants { scratch: sandbox.scratch }, show_line).await;
+    let run =
+        local.run(input, &config, Arc::new(Grants { scratch: sandbox.scratch, ..Grants::default() }), show_line).await;
     if json.json {
         json::print(&run)?;
     } else {

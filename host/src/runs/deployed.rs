@@ -10,10 +10,11 @@ use moka::future::Cache;
 use crate::accounts::Account;
 use crate::db::deployments::StoredDeployment;
 use crate::db::{Db, DbError, deployments, runs};
+use crate::grants::Grants;
 use crate::ids::{AccountId, DeploymentId};
 use crate::ledger::{Microcredits, Prices, Terms};
 use crate::limits::{RunLimits, RunLimitsOverlay};
-use crate::runtime::{Digest, FUEL_SCHEDULE, Grants, Manifest};
+use crate::runtime::{Digest, FUEL_SCHEDULE, Manifest};
 use crate::vault::Place;
 
 /// How long a deployment is believed. Another host's change is seen after at most this.
@@ -36,7 +37,7 @@ pub struct Deployed {
     /// Configuration values.
     pub config: Arc<BTreeMap<String, String>>,
     /// What it grants.
-    pub grants: Grants,
+    pub grants: Arc<Grants>,
     /// The effective limits: host's, plan's and deployment's.
     pub limits: RunLimits,
     /// Checks inputs; none accepts any JSON.
@@ -127,7 +128,7 @@ impl Deployments {
             version: stored.agent_version,
             digest: stored.digest.parse().map_err(DbError::corrupt)?,
             config: Arc::new(opened_config(account, stored.id, &stored.sealed_config)?),
-            grants: Grants { scratch: stored.scratch },
+            grants: Arc::new(Grants { scratch: stored.scratch, ..Grants::default() }),
             // Schemas are checked at upload, so one that doesn't compile here is a damaged row.
             input_schema: manifest
                 .input_schema

@@ -17,6 +17,7 @@ use crate::ids::{AccountId, RunId};
 use crate::ledger::{Charge, Metered};
 use crate::runtime::{Digest, Finished, Gate, Invocation, Loaded, Outcome, RunError, Usage};
 use crate::vault::RowSeal;
+use crate::vault::custody::Empty;
 
 /// How often the log of a run that goes on is written.
 const LOG_INTERVAL: Duration = Duration::from_millis(250);
@@ -108,7 +109,8 @@ impl Runs {
             input: job.input.to_string(),
             limits: job.deployed.limits.clone(),
             config: Arc::clone(&job.deployed.config),
-            grants: job.deployed.grants,
+            grants: Arc::clone(&job.deployed.grants),
+            custody: Arc::new(Empty),
             log: Arc::clone(log),
             gate: Gate::open(),
             cancel: live.cancel.clone(),

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::component::Program;
-use super::{Digest, Gate, Grants, Invocation, Kind, LoadError, Loaded, Manifest, Rejection, Runtime, bindings};
+use super::{Digest, Gate, Invocation, Kind, LoadError, Loaded, Manifest, Rejection, Runtime, bindings};
 use crate::capabilities::log::RunLog;
 use crate::limits::RunLimits;
+use crate::vault::custody::Empty;
 
 /// The longest name, and the longest of every other text, that a manifest may have, in bytes.
 const MAX_TEXT_BYTES: usize = 64 << 10;
@@ -50,7 +51,8 @@ impl Runtime {
             log: Arc::new(RunLog::new(limits.log_lines, limits.log_bytes)),
             limits,
             config: Arc::default(),
-            grants: Grants::default(),
+            grants: Arc::default(),
+            custody: Arc::new(Empty),
             gate: Gate::open(),
             cancel: CancellationToken::new(),
         };

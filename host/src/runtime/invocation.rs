@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Gate;
 use crate::capabilities::log::RunLog;
+use crate::grants::Grants;
 use crate::limits::RunLimits;
+use crate::vault::custody::Custody;
 
 /// One run: its input, what it may use, and how it is stopped.
 #[derive(Clone, Debug)]
@@ -21,18 +23,13 @@ pub struct Invocation {
     /// The deployment's configuration, which the guest reads by key.
     pub config: Arc<BTreeMap<String, String>>,
     /// What the deployment grants.
-    pub grants: Grants,
+    pub grants: Arc<Grants>,
+    /// Lends the account's credentials.
+    pub custody: Arc<dyn Custody>,
     /// Takes the run's lines.
     pub log: Arc<RunLog>,
     /// Held until the run is paid for.
     pub gate: Gate,
     /// Stops the run.
     pub cancel: CancellationToken,
-}
-
-/// Capabilities that a deployment grants; without a grant there is nothing to find.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Grants {
-    /// A folder that exists for the length of the run.
-    pub scratch: bool,
 }

@@ -8,8 +8,8 @@ use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::Invocation;
 use super::limiter::Limiter;
-use super::{Grants, Invocation};
 use crate::capabilities::egress::Egress;
 use crate::capabilities::log::RunLog;
 use crate::capabilities::scratch::Scratch;
@@ -48,7 +48,6 @@ impl State {
         scratch_root: &Arc<std::path::Path>,
     ) -> Self {
         let limits = invocation.limits.clone();
-        let Grants { scratch } = invocation.grants;
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(limits.resource_handles).unwrap_or(usize::MAX));
         let mut http = WasiHttpCtx::new();
@@ -59,7 +58,7 @@ impl State {
             limiter: Limiter::new(limits.memory_bytes, limits.table_elements, limits.core_instances),
             table,
             stdio,
-            scratch: Scratch::new(scratch.then(|| scratch_root.join(&invocation.run_id)), &limits),
+            scratch: Scratch::new(invocation.grants.scratch.then(|| scratch_root.join(&invocation.run_id)), &limits),
             egress: Egress::new(Arc::clone(&invocation.log), invocation.gate.clone(), limits.http_requests),
             command,
             owed: 0,

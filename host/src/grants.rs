@@ -1,0 +1,143 @@
+//! What a deployment grants its runs beyond limits: a scratch folder, hosts to reach, credentials to use.
+//!
+//! The types are those of the API, the database and the sandbox alike: what a deployment says is what egress checks.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::Name;
+
+/// Everything that a deployment grants; without a grant there is nothing to find.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Grants {
+    /// A folder that exists for the length of the run.
+    pub scratch: bool,
+    /// The `model` capability.
+    pub model: bool,
+    /// Where requests may go.
+    pub egress: Egress,
+    /// Credentials that go along, by name.
+    pub credentials: BTreeMap<Name, Binding>,
+}
+
+/// Where requests may go; nowhere, unless a rule allows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Egress {
+    /// A request passes when one of these matches it.
+    pub allow: Vec<Rule>,
+}
+
+/// One thing that egress allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// `https`, unless it says `http`.
+    #[serde(default)]
+    pub scheme: Scheme,
+    /// `api.github.com`, or `*.example.org` for every name below `example.org`.
+    pub host: String,
+    /// The scheme's own port, unless another is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Paths begin with this, at a border between segments.
+    #[serde(default = "root", skip_serializing_if = "is_root")]
+    pub path: String,
+    /// Methods in upper case; all of them when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+}
+
+/// Where a credential may be sent, and where in the request it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Binding {
+    /// Requests that it goes along with. Each has to be allowed by a rule of egress too. Empty for a
+    /// credential that only signs, which leaves no other way to use it.
+    pub to: Vec<Target>,
+    /// Its place in the request; the credential's own, unless the deployment names another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+/// Requests that a credential goes along with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// `https`, unless it says `http`.
+    #[serde(default)]
+    pub scheme: Scheme,
+    /// A host. A credential is bound to names, never to all names below one.
+    pub host: String,
+    /// The scheme's own port, unless another is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Paths begin with this, at a border between segments.
+    #[serde(default = "root", skip_serializing_if = "is_root")]
+    pub path: String,
+}
+
+/// What a request is sent over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scheme {
+    /// HTTP over TLS.
+    #[default]
+    Https,
+    /// HTTP in the clear; never with a credential unless the operator allows it.
+    Http,
+}
+
+/// Where in a request a credential stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Place {
+    /// `Authorization: Bearer …`
+    Bearer,
+    /// A header of this name, with this text before the secret.
+    Header {
+        /// The header's name, in lower case.
+        name: String,
+        /// `token `, for example.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        prefix: String,
+    },
+    /// `Authorization: Basic …` with this user name.
+    Basic {
+        /// The user name.
+        username: String,
+    },
+    /// A parameter of the query.
+    Query {
+        /// The parameter's name.
+        name: String,
+    },
+}
+
+fn root() -> String {
+    "/".to_owned()
+}
+
+fn is_root(path: &str) -> bool {
+    path == "/"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deployment_s_words_are_read() {
+        let grants: Grants = serde_json::from_value(serde_json::json!({
+            "scratch": true,
+            "egress": {"allow": [{"host": "api.github.com", "path": "/repos", "methods": ["GET", "POST"]}]},
+            "credentials": {"github": {"to": [{"host": "api.github.com"}], "place": {"header": {"name": "x-key"}}}},
+        }))
+        .unwrap();
+        assert_eq!(grants.egress.allow[0].scheme, Scheme::Https);
+        let binding = &grants.credentials[&"github".parse::<Name>().unwrap()];
+        assert_eq!(binding.place, Some(Place::Header { name: "x-key".into(), prefix: String::new() }));
+    }
+}
