@@ -1,6 +1,7 @@
 //! How fast runs are, as ratios taken in one go: bare wasmtime, in process, over HTTP, and `wasmtime serve` beside.
 
 mod load;
+mod neighbours;
 mod process;
 mod report;
 mod restart;
@@ -21,9 +22,14 @@ use load::Load;
 use report::Report;
 use target::Target;
 
-/// The trivial guests: one log line each.
-const GUESTS: [&str; 4] =
-    ["xtask/guests/hello-rust", "xtask/guests/hello-js", "xtask/guests/hello-python", "xtask/guests/hello-http"];
+/// The trivial guests, one log line each, and the one that is anything but.
+const GUESTS: [&str; 5] = [
+    "xtask/guests/hello-rust",
+    "xtask/guests/hello-js",
+    "xtask/guests/hello-python",
+    "xtask/guests/hello-http",
+    "xtask/guests/hostile-rust",
+];
 
 /// What a person may shorten.
 pub struct Options {
@@ -60,16 +66,18 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     for guest in GUESTS {
         components.push(workspace.build_agent(&aaasp, guest)?);
     }
-    let [rust, _, _, http] = &components[..] else { anyhow::bail!("the guests are not built") };
+    let [rust, javascript, python, http, hostile] = &components[..] else { anyhow::bail!("the guests are not built") };
 
     let mut report = Report::new(options.seconds, options.runs);
     // In process first, while nothing else runs.
     let mut in_process = Command::new(&aaasp);
-    in_process.args(["bench", "--json", "--seconds", &options.seconds.to_string()]).args(&components);
+    in_process.args(["bench", "--json", "--seconds", &options.seconds.to_string()]).args([rust, javascript, python]);
     report.in_process(serde_json::from_str::<Value>(&shell::capture(&mut in_process)?)?);
 
     let folder = TemporaryFolder::create("bench")?;
-    report.restarts(restart::measure(&aaasp, folder.path(), &components[..3])?);
+    report.restarts(restart::measure(&aaasp, folder.path(), &[rust, javascript, python])?);
+    let turns = (options.seconds, options.runs);
+    report.neighbours(neighbours::measure(&aaasp, folder.path(), rust, hostile, turns)?);
     let targets = Target::all(workspace, &aaasp, folder.path(), rust, http)?;
     for target in &targets {
         report.idle(target.name, target.idle_memory()?);

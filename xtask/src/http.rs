@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -30,6 +31,18 @@ impl Client {
             bail!("{method} {path} was answered with {status}: {answer}");
         }
         serde_json::from_str(&answer).with_context(|| format!("{method} {path} was answered with no JSON: {answer}"))
+    }
+
+    /// Uploads a component as the next version of an agent and deploys it under the same name.
+    pub fn deploy(&self, name: &str, component: &Path, settings: Value) -> Result<Value> {
+        let bytes = std::fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
+        let version = self.send("PUT", &format!("/v1/agents/{name}"), "application/wasm", &bytes)?;
+        let mut deployment = serde_json::json!({ "agent": name });
+        if let (Some(deployment), Value::Object(settings)) = (deployment.as_object_mut(), settings) {
+            deployment.extend(settings);
+        }
+        self.json("PUT", &format!("/v1/deployments/{name}"), Some(&deployment))?;
+        Ok(version)
     }
 
     /// The status of an answer, whatever it is.

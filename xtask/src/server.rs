@@ -76,14 +76,7 @@ impl Server {
 
     /// Uploads a component as the next version of an agent and deploys it under the same name.
     pub fn deploy(&self, name: &str, component: &Path, settings: Value) -> Result<Value> {
-        let bytes = std::fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
-        let version = self.client.send("PUT", &format!("/v1/agents/{name}"), "application/wasm", &bytes)?;
-        let mut deployment = serde_json::json!({ "agent": name });
-        if let (Some(deployment), Value::Object(settings)) = (deployment.as_object_mut(), settings) {
-            deployment.extend(settings);
-        }
-        self.client.json("PUT", &format!("/v1/deployments/{name}"), Some(&deployment))?;
-        Ok(version)
+        self.client.deploy(name, component, settings)
     }
 
     /// What the account can spend and what its unfinished runs hold, in microcredits.

@@ -1,5 +1,8 @@
 //! `aaasp bench`, hidden: one call on the bare engine, and one run in process, for `cargo xtask bench`.
 
+mod http;
+
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +32,9 @@ pub(super) struct Args {
     /// How long each measurement takes.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Serve the one component over HTTP instead, without account, ledger and database.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -43,6 +49,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         std::env::current_exe()?,
     );
     let runtime = Runtime::new(settings.clone())?;
+    if let Some(listen) = args.listen {
+        let [component] = &args.components[..] else { bail!("--listen takes one component") };
+        let bytes = std::fs::read(component).with_context(|| component.display().to_string())?;
+        return http::serve(runtime, bytes.into(), listen).await;
+    }
     let mut rows = Vec::new();
     for component in &args.components {
         if let Some(row) = measure(&runtime, &settings, component, Duration::from_secs(args.seconds)).await? {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::neighbours::Neighbour;
 use super::restart::Restart;
 
 /// What one measurement of one target found.
@@ -29,6 +30,7 @@ pub struct Report {
     runs: usize,
     in_process: Value,
     restarts: Vec<Restart>,
+    neighbours: Vec<Neighbour>,
     idle: Vec<(&'static str, u64)>,
     // In the order in which they were first measured, which is the table's.
     measured: Vec<(&'static str, u32, Vec<Measurement>)>,
@@ -37,7 +39,15 @@ pub struct Report {
 impl Report {
     /// An empty report of measurements of that length and number.
     pub fn new(seconds: u32, runs: usize) -> Self {
-        Self { seconds, runs, in_process: Value::Null, restarts: Vec::new(), idle: Vec::new(), measured: Vec::new() }
+        Self {
+            seconds,
+            runs,
+            in_process: Value::Null,
+            restarts: Vec::new(),
+            neighbours: Vec::new(),
+            idle: Vec::new(),
+            measured: Vec::new(),
+        }
     }
 
     /// Keeps what the host measured of itself.
@@ -48,6 +58,11 @@ impl Report {
     /// Keeps what a restart costs the first run.
     pub fn restarts(&mut self, restarts: Vec<Restart>) {
         self.restarts = restarts;
+    }
+
+    /// Keeps what hostile neighbours cost a polite account.
+    pub fn neighbours(&mut self, neighbours: Vec<Neighbour>) {
+        self.neighbours = neighbours;
     }
 
     /// Keeps a target's memory before its first run.
@@ -91,6 +106,7 @@ impl Report {
                 mebibytes(m.peak_bytes),
             );
         }
+        self.neighbours_table(&mut out);
         for Restart { guest, first_us, warm_us } in &self.restarts {
             let (first, warm) = (*first_us as f64 / 1e3, *warm_us as f64 / 1e3);
             let _ = writeln!(out, "\nFirst run of {guest} after a restart: {first:.1} ms; warm: {warm:.1} ms.");
@@ -122,10 +138,30 @@ impl Report {
             "restarts": self.restarts.iter().map(|r| {
                 json!({ "guest": r.guest, "first_us": r.first_us, "warm_us": r.warm_us })
             }).collect::<Vec<_>>(),
+            "neighbours": self.neighbours.iter().map(|row| {
+                json!({
+                    "attack": row.attack,
+                    "runs_per_second": row.runs_per_second,
+                    "p50_us": row.p50_us,
+                    "p99_us": row.p99_us,
+                })
+            }).collect::<Vec<_>>(),
             "over_http": rows.collect::<Vec<_>>(),
             "idle_bytes": self.idle.iter().map(|(target, bytes)| json!({ "server": target, "bytes": bytes }))
                 .collect::<Vec<_>>(),
         })
+    }
+
+    /// A polite account's latency, beside nobody and beside each attack.
+    fn neighbours_table(&self, out: &mut String) {
+        let Some(idle) = self.neighbours.first() else { return };
+        let _ = writeln!(out, "\n| a hostile account does | polite runs/s | p50 ms | p99 ms | × idle p99 |");
+        let _ = writeln!(out, "| --- | ---: | ---: | ---: | ---: |");
+        for row in &self.neighbours {
+            let (p50, p99) = (row.p50_us as f64 / 1e3, row.p99_us as f64 / 1e3);
+            let times = row.p99_us as f64 / idle.p99_us as f64;
+            let _ = writeln!(out, "| {} | {:.0} | {p50:.2} | {p99:.2} | {times:.2} |", row.attack, row.runs_per_second);
+        }
     }
 
     /// Rows `{guest, floor_us, run_us}`: one call on bare wasmtime and one run in process, in microseconds.

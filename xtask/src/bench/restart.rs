@@ -22,7 +22,7 @@ pub struct Restart {
 }
 
 /// Restarts a server before each guest's first run.
-pub fn measure(aaasp: &Path, folder: &Path, agents: &[PathBuf]) -> Result<Vec<Restart>> {
+pub fn measure(aaasp: &Path, folder: &Path, agents: &[&PathBuf]) -> Result<Vec<Restart>> {
     let data = folder.join("restart");
     let options = Options { aaasp, data: &data, database: None, credits: 1_000, config: "" };
     let mut server = Server::start(&options)?;

@@ -33,6 +33,10 @@ concurrent_runs = 256
 memory_bytes = 16777216
 ";
 
+/// What the trivial agent is given, and what every answer of ours contains.
+const INPUT: &str = r#"{"input":{"name":"bench"}}"#;
+const SUCCEEDED: &str = r#""outcome":"succeeded""#;
+
 /// A server that answers a request with one run of a trivial guest.
 pub struct Target {
     /// As the table names it.
@@ -42,6 +46,7 @@ pub struct Target {
 
 enum Kind {
     Ours { server: Server, agent: &'static str, input: &'static str, expected: &'static str, cluster: Option<Cluster> },
+    WithoutDatabase { child: Child, client: Client },
     WasmtimeServe { child: Child, client: Client },
 }
 
@@ -62,23 +67,18 @@ impl Target {
         }
         with_http.deploy("hello-http", http, json!({}))?;
 
-        let hello = |server, cluster| Kind::Ours {
-            server,
-            agent: "hello",
-            input: r#"{"input":{"name":"bench"}}"#,
-            expected: r#""outcome":"succeeded""#,
-            cluster,
-        };
+        let hello = |server, cluster| Kind::Ours { server, agent: "hello", input: INPUT, expected: SUCCEEDED, cluster };
         let proxy = Kind::Ours {
             server: with_http,
             agent: "hello-http",
             input: r#"{"input":{"method":"GET","path":"/"}}"#,
-            expected: r#""outcome":"succeeded""#,
+            expected: SUCCEEDED,
             cluster: None,
         };
         Ok(vec![
             Self { name: "aaasp on SQLite", kind: hello(sqlite, None) },
             Self { name: "aaasp on PostgreSQL", kind: hello(on_postgres, Some(cluster)) },
+            Self { name: "aaasp without a database", kind: without_database(aaasp, agent)? },
             Self { name: "aaasp on SQLite, wasi:http guest", kind: proxy },
             Self { name: "wasmtime serve, wasi:http guest", kind: wasmtime_serve(workspace, http)? },
         ])
@@ -149,6 +149,13 @@ impl Target {
                 body: input,
                 expected,
             },
+            Kind::WithoutDatabase { client, .. } => Request {
+                url: format!("http://{}/", client.address),
+                method: "POST",
+                api_key: "",
+                body: INPUT,
+                expected: SUCCEEDED,
+            },
             Kind::WasmtimeServe { client, .. } => Request {
                 url: format!("http://{}/", client.address),
                 method: "GET",
@@ -162,24 +169,36 @@ impl Target {
     fn process(&self) -> u32 {
         match &self.kind {
             Kind::Ours { server, .. } => server.process(),
-            Kind::WasmtimeServe { child, .. } => child.id(),
+            Kind::WithoutDatabase { child, .. } | Kind::WasmtimeServe { child, .. } => child.id(),
         }
     }
 
     fn database_process(&self) -> Option<u32> {
         match &self.kind {
             Kind::Ours { cluster, .. } => cluster.as_ref().map(Cluster::process),
-            Kind::WasmtimeServe { .. } => None,
+            Kind::WithoutDatabase { .. } | Kind::WasmtimeServe { .. } => None,
         }
     }
 }
 
 impl Drop for Target {
     fn drop(&mut self) {
-        if let Kind::WasmtimeServe { child, .. } = &mut self.kind {
+        if let Kind::WithoutDatabase { child, .. } | Kind::WasmtimeServe { child, .. } = &mut self.kind {
             shell::stop(child, "TERM");
         }
     }
+}
+
+/// Our own path without account, ledger and database.
+fn without_database(aaasp: &Path, component: &Path) -> Result<Kind> {
+    let address = format!("127.0.0.1:{}", postgres::free_port()?);
+    let mut serve = Command::new(aaasp);
+    serve.args(["bench", "--listen", &address]).arg(component).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = serve.spawn().context("cannot start `aaasp bench --listen`")?;
+    let client = Client { address, api_key: String::new() };
+    // It knows no GET, and says so.
+    wait_for(&mut child, &client, 405)?;
+    Ok(Kind::WithoutDatabase { child, client })
 }
 
 fn wasmtime_serve(workspace: &Workspace, component: &Path) -> Result<Kind> {
@@ -189,10 +208,16 @@ fn wasmtime_serve(workspace: &Workspace, component: &Path) -> Result<Kind> {
     serve.args(["serve", "--addr", &address]).arg(component).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = serve.spawn().context("cannot start `wasmtime serve`")?;
     let client = Client { address, api_key: String::new() };
-    let answered = shell::wait_until(Instant::now() + Duration::from_secs(60), || client.status("/").ok());
-    if answered != Some(200) {
-        shell::stop(&mut child, "TERM");
-        bail!("`wasmtime serve` does not answer: {answered:?}");
-    }
+    wait_for(&mut child, &client, 200)?;
     Ok(Kind::WasmtimeServe { child, client })
+}
+
+/// Waits for a server that answers `GET /` with the status.
+fn wait_for(child: &mut Child, client: &Client, status: u16) -> Result<()> {
+    let answered = shell::wait_until(Instant::now() + Duration::from_secs(60), || client.status("/").ok());
+    if answered != Some(status) {
+        shell::stop(child, "TERM");
+        bail!("the server does not answer: {answered:?}");
+    }
+    Ok(())
 }

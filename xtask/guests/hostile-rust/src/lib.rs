@@ -1,0 +1,35 @@
+//! Takes all that it is given: the neighbour that the benchmark puts beside a polite account.
+
+use aaasp_sdk::{Failure, log};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// What to take.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// Time of the processor, for ever.
+    Loop,
+    /// Lines of log, as fast as they go.
+    Log,
+    /// Memory, page by page, each of them written.
+    Memory,
+}
+
+/// Never returns by itself.
+///
+/// # Errors
+/// None.
+#[aaasp_sdk::agent]
+pub fn hostile(input: Input) -> Result<u64, Failure> {
+    let mut taken: Vec<Vec<u8>> = Vec::new();
+    let mut round = 0_u64;
+    loop {
+        round = std::hint::black_box(round.wrapping_add(1));
+        match input {
+            Input::Loop => {}
+            Input::Log => log::info!("line {round} of very many, each of which says nothing"),
+            Input::Memory => taken.push(vec![1; 64 << 10]),
+        }
+    }
+}
