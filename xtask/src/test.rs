@@ -38,13 +38,6 @@ const STEPS: [Step; 13] = [
     Step { name: "deny", check: deny },
 ];
 
-/// How a step ended.
-enum Ended {
-    Ok,
-    Failed(String),
-    NotRun(String),
-}
-
 /// Runs all steps, or those named; fails when one failed, after the others had their turn.
 pub fn run(workspace: &Workspace, list: bool, only: &[String]) -> Result<()> {
     if list {
@@ -56,18 +49,15 @@ pub fn run(workspace: &Workspace, list: bool, only: &[String]) -> Result<()> {
     }
     let chosen = STEPS.iter().filter(|step| only.is_empty() || only.iter().any(|name| name == step.name));
 
-    let mut ended: Vec<(&str, Duration, Ended)> = Vec::new();
+    let mut ended: Vec<(&str, Duration, Result<()>)> = Vec::new();
     for step in chosen {
         println!("\n== {}", step.name);
         let started = Instant::now();
-        let how = match missing_optional(step.name) {
-            Some(command) => Ended::NotRun(command),
-            None => (step.check)(workspace).map_or_else(|error| Ended::Failed(format!("{error:#}")), |()| Ended::Ok),
-        };
-        if let Ended::Failed(reason) = &how {
-            eprintln!("{} failed: {reason}", step.name);
+        let how = (step.check)(workspace);
+        if let Err(error) = &how {
+            eprintln!("{} failed: {error:#}", step.name);
         }
-        let blocks_the_rest = matches!(how, Ended::Failed(_)) && step.name == "setup";
+        let blocks_the_rest = how.is_err() && step.name == "setup";
         ended.push((step.name, started.elapsed(), how));
         if blocks_the_rest || interrupt::asked() {
             break;
@@ -76,33 +66,22 @@ pub fn run(workspace: &Workspace, list: bool, only: &[String]) -> Result<()> {
     summarise(&ended)
 }
 
-fn summarise(ended: &[(&str, Duration, Ended)]) -> Result<()> {
+fn summarise(ended: &[(&str, Duration, Result<()>)]) -> Result<()> {
     println!("\n== summary");
-    let (mut passed, mut failed) = (0, 0);
+    let mut failed = 0;
     for (name, time, how) in ended {
-        let seconds = time.as_secs_f32();
-        match how {
-            Ended::Ok => {
-                passed += 1;
-                println!("{name:<11} {seconds:>7.1} s  ok");
-            }
-            Ended::Failed(reason) => {
+        let how = match how {
+            Ok(()) => "ok".to_owned(),
+            Err(error) => {
                 failed += 1;
-                println!("{name:<11} {seconds:>7.1} s  FAILED: {}", reason.lines().next().unwrap_or_default());
+                format!("FAILED: {}", format!("{error:#}").lines().next().unwrap_or_default())
             }
-            Ended::NotRun(command) => println!("{name:<11} {:>9}  NOT RUN: `{command}` installs what it needs", "-"),
-        }
+        };
+        println!("{name:<11} {:>7.1} s  {how}", time.as_secs_f32());
     }
     interrupt::check()?;
-    println!("steps: {passed} passed, {failed} failed");
-    if failed > 0 { bail!("{failed} of {} steps failed", passed + failed) } else { Ok(()) }
-}
-
-/// The one step that a machine may do without: cargo-deny takes longer to build than all of our own code. It reads
-/// nothing but Cargo.lock, so it is run by hand whenever that changes (CONTRIBUTING.md); the summary names it.
-fn missing_optional(step: &str) -> Option<String> {
-    let missing = step == "deny" && shell::find("cargo-deny").is_none();
-    missing.then(|| "cargo install --locked cargo-deny --version ^0.20".to_owned())
+    println!("steps: {} passed, {failed} failed", ended.len() - failed);
+    if failed > 0 { bail!("{failed} of {} steps failed", ended.len()) } else { Ok(()) }
 }
 
 fn clippy(workspace: &Workspace) -> Result<()> {
@@ -176,5 +155,7 @@ fn python(workspace: &Workspace) -> Result<()> {
 
 fn deny(workspace: &Workspace) -> Result<()> {
     // The advisories are a git repository elsewhere; the rest needs nothing but the lock file.
-    shell::run(&mut workspace.cargo(&["deny", "--locked", "check", "bans", "licenses", "sources"]))
+    setup::provide(workspace, &[setup::Tool::CargoDeny])?;
+    let mut deny = workspace.command(&setup::cargo_deny_program(workspace).to_string_lossy());
+    shell::run(deny.args(["--locked", "check", "bans", "licenses", "sources"]))
 }
