@@ -11,6 +11,7 @@ mod live;
 mod logs;
 mod queue;
 mod record;
+mod rules;
 mod slots;
 
 use std::collections::HashSet;
@@ -23,6 +24,7 @@ pub use deployed::{Deployed, Deployments, opened_config, sealed_config};
 pub use duties::LEASE_MS;
 pub use logs::LogLine;
 pub use record::{Failure, Run};
+pub use rules::{charged, check_input, checked_output};
 use tokio::time::Instant;
 
 use crate::accounts::{Account, Accounts};
@@ -114,7 +116,7 @@ impl Runs {
             let ended = self.live.some_end();
             let found = self.get(account, run).await?;
             let left = until.saturating_duration_since(Instant::now());
-            if found.status == "finished" || left.is_zero() {
+            if found.is_finished() || left.is_zero() {
                 return Ok(found);
             }
             // Another host tells nobody here; it is asked four times a second.
@@ -129,7 +131,7 @@ impl Runs {
     /// [`DbError::Missing`] when the account has no such run.
     pub async fn cancel(self: &Arc<Self>, account: &Account, run: RunId) -> Result<Run, DbError> {
         let found = self.get(account, run).await?;
-        if found.status == "finished" {
+        if found.is_finished() {
             return Ok(found);
         }
         if found.status == "queued" && self.cancel_queued(account, run).await? {

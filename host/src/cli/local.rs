@@ -20,12 +20,10 @@ use crate::capabilities::log::RunLog;
 use crate::config::HostValues;
 use crate::grants::Grants;
 use crate::ids::RunId;
-use crate::ledger::{Charge, Metered, Microcredits, Prices};
+use crate::ledger::{Charge, Microcredits, Prices};
 use crate::limits::RunLimits;
-use crate::runs::{Failure, LogLine};
-use crate::runtime::{
-    Finished, Gate, Inspected, Invocation, Loaded, Outcome, RunError, Runtime, RuntimeSettings, Usage,
-};
+use crate::runs::{Failure, LogLine, Refused, charged, check_input, checked_output};
+use crate::runtime::{Finished, Gate, Inspected, Invocation, Loaded, Outcome, Runtime, RuntimeSettings, Usage};
 use crate::vault::custody::Empty;
 
 /// Compiled artifacts that the cache may keep; the oldest go first.
@@ -36,9 +34,6 @@ const POOL_SLOTS: u32 = 16;
 
 /// How often the log of a run that goes on is shown.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// The most errors of an input that are shown.
-const INPUT_ERRORS: usize = 20;
 
 /// A sandbox, and the component in it.
 pub(super) struct Local {
@@ -81,25 +76,14 @@ impl Local {
 
     /// Refuses an input that the server would refuse before anything is held.
     pub(super) fn check(&self, input: &RawValue) -> anyhow::Result<()> {
-        let bytes = input.get().len();
-        if bytes as u64 > self.limits.input_bytes {
-            bail!("the input has {bytes} bytes; the limit `input_bytes` is {}", self.limits.input_bytes);
-        }
-        let Some(schema) = &self.inspected.manifest.input_schema else { return Ok(()) };
-        let validator = jsonschema::validator_for(schema).context("the manifest's input schema is no JSON Schema")?;
-        let value: serde_json::Value = serde_json::from_str(input.get())?;
-        let errors: Vec<_> = validator
-            .iter_errors(&value)
-            .take(INPUT_ERRORS)
-            .map(|error| {
-                let pointer = error.instance_path().to_string();
-                format!("\n  {}: {error}", if pointer.is_empty() { "/" } else { &pointer })
-            })
-            .collect();
-        if !errors.is_empty() {
-            bail!("the input does not fit the agent's schema{}", errors.concat());
-        }
-        Ok(())
+        let schema = self.inspected.manifest.input_schema.as_ref().map(jsonschema::validator_for).transpose();
+        let schema = schema.context("the manifest's input schema is no JSON Schema")?;
+        let Err(refused) = check_input(input.get(), schema.as_ref(), &self.limits) else { return Ok(()) };
+        let Refused::InputInvalid(errors) = &refused else { return Err(refused.into()) };
+        let lines = errors
+            .iter()
+            .map(|(pointer, error)| format!("\n  {}: {error}", if pointer.is_empty() { "/" } else { pointer }));
+        bail!("{refused}{}", lines.collect::<String>())
     }
 
     /// Runs the component once, showing each line of its log as it comes.
@@ -145,31 +129,16 @@ impl Local {
     }
 
     fn finished(&self, mut finished: Finished, logs: Vec<LogLine>) -> LocalRun {
-        let output = finished.output.take().and_then(|text| match RawValue::from_string(text) {
-            Ok(output) => Some(output),
-            Err(error) => {
-                finished.outcome = Outcome::Failed;
-                let message = format!("the output is not JSON: {error}");
-                finished.error = Some(RunError { code: "failed".to_owned(), message, backtrace: Vec::new() });
-                None
-            }
-        });
-        let usage = finished.usage;
-        let Usage { fuel, trap_slack_fuel, peak_memory_bytes, wall_clock_us, log_bytes, .. } = usage;
-        let metered = Metered { fuel, trap_slack_fuel, peak_memory_bytes, wall_clock_us, log_bytes };
-        let charges = match finished.outcome {
-            // What the host did not bring to an end is not charged.
-            Outcome::Lost => Charge::default(),
-            _ => Prices::default().charge(&metered.within(&self.limits)),
-        };
+        let output = checked_output(&mut finished);
+        let charges = charged(&finished, &Prices::default(), &self.limits);
         let limit = finished.outcome.limit().map(str::to_owned);
         LocalRun {
             output,
             error: finished.error.map(|error| Failure { limit, error }),
-            fuel,
+            fuel: finished.usage.fuel,
             charge_microcredits: charges.total(),
             charges,
-            usage,
+            usage: finished.usage,
             logs,
             kind: self.inspected.kind.as_str(),
             digest: self.inspected.digest.to_string(),
@@ -184,9 +153,12 @@ fn settings(cache: &Cache, scratch: &Path, limits: &RunLimits) -> anyhow::Result
     let artifacts = cache.folder.join("artifacts");
     let mut settings = RuntimeSettings::new(artifacts, scratch.to_owned(), cache.key()?, program);
     settings.pool_slots = POOL_SLOTS;
-    settings.max_memory_bytes = limits.memory_bytes;
-    settings.max_table_elements = limits.table_elements;
-    settings.max_core_instances = u32::try_from(limits.core_instances).unwrap_or(u32::MAX);
+    // The pool has room for what a host would compile; a lower limit is the run's own, and ends the run.
+    let host = RunLimits::default();
+    settings.max_memory_bytes = limits.memory_bytes.max(host.memory_bytes);
+    settings.max_table_elements = limits.table_elements.max(host.table_elements);
+    let core_instances = limits.core_instances.max(host.core_instances);
+    settings.max_core_instances = u32::try_from(core_instances).unwrap_or(u32::MAX);
     settings.stack_bytes = HostValues::default().stack_bytes;
     Ok(settings)
 }

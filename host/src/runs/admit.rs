@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::execute::Job;
 use super::slots::{Slot, SlotRequest};
-use super::{Deployed, Run, Runs, record};
+use super::{Deployed, Run, Runs, check_input, record};
 use crate::accounts::Account;
 use crate::db::{Admission, Admitted, DbError};
 use crate::ids::RunId;
@@ -96,7 +96,7 @@ impl Runs {
             .current(account, &request.deployment)
             .await?
             .ok_or_else(|| Refused::NoDeployment(request.deployment.clone()))?;
-        check_input(&deployed, request.input.get())?;
+        check_input(request.input.get(), deployed.input_schema.as_ref(), &deployed.limits)?;
         let component = self.load(account.id, &deployed.digest).await.map_err(Refused::NotLoaded)?;
         let slot = self.slot(account, &deployed, request.wait.min(PATIENCE)).await;
 
@@ -183,19 +183,4 @@ pub(super) fn slot_request(account: &Account, deployed: &Deployed) -> SlotReques
         deployment_runs: deployed.limits.concurrent_runs,
         memory_bytes: deployed.limits.memory_bytes,
     }
-}
-
-fn check_input(deployed: &Deployed, input: &str) -> Result<(), Refused> {
-    if input.len() as u64 > deployed.limits.input_bytes {
-        return Err(Refused::InputTooLarge { bytes: input.len(), limit: deployed.limits.input_bytes });
-    }
-    let Some(schema) = &deployed.input_schema else { return Ok(()) };
-    let value =
-        serde_json::from_str(input).map_err(|error| Refused::InputInvalid(vec![(String::new(), error.to_string())]))?;
-    let errors: Vec<_> = schema
-        .iter_errors(&value)
-        .take(20)
-        .map(|error| (error.instance_path().to_string(), error.to_string()))
-        .collect();
-    if errors.is_empty() { Ok(()) } else { Err(Refused::InputInvalid(errors)) }
 }

@@ -4,17 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde_json::value::RawValue;
-
 use super::live::Live;
 use super::slots::Slot;
-use super::{Deployed, Failure, Run, Runs, logs, record};
+use super::{Deployed, Failure, Run, Runs, charged, checked_output, logs, record};
 use crate::accounts::Account;
 use crate::capabilities::log::RunLog;
 use crate::clock::Micros;
 use crate::db::{DbError, LogChunk, Settlement, agents};
 use crate::ids::{AccountId, RunId};
-use crate::ledger::{Charge, Metered};
+use crate::ledger::Charge;
 use crate::runtime::{Digest, Finished, Gate, Invocation, Loaded, Outcome, RunError, Usage};
 use crate::vault::RowSeal;
 use crate::vault::custody::Empty;
@@ -151,7 +149,7 @@ impl Runs {
         mut chunks: Vec<LogChunk>,
     ) -> Result<Run, DbError> {
         let output = checked_output(&mut finished);
-        let charge = self.charge(job, &finished);
+        let charge = charged(&finished, &job.deployed.terms.prices, &job.deployed.limits);
         let error = finished.error.map(|error| Failure { limit: finished.outcome.limit().map(str::to_owned), error });
         chunks.extend(self.chunks(job, log, seal)?);
         let last = chunks.pop();
@@ -194,16 +192,6 @@ impl Runs {
         })
     }
 
-    fn charge(&self, job: &Job, finished: &Finished) -> Charge {
-        // What the host did not bring to an end is not charged.
-        if finished.outcome == Outcome::Lost {
-            return Charge::default();
-        }
-        let Usage { fuel, trap_slack_fuel, peak_memory_bytes, wall_clock_us, log_bytes, .. } = finished.usage;
-        let metered = Metered { fuel, trap_slack_fuel, peak_memory_bytes, wall_clock_us, log_bytes };
-        job.deployed.terms.prices.charge(&metered.within(&job.deployed.limits))
-    }
-
     /// Tries until the database takes it, or the host has been told to stop.
     pub(super) async fn persist<T, F>(&self, write: impl Fn() -> F) -> Result<T, DbError>
     where
@@ -219,18 +207,6 @@ impl Runs {
                 }
                 answer => return answer,
             }
-        }
-    }
-}
-
-/// The output as JSON. An agent whose output is none has failed.
-fn checked_output(finished: &mut Finished) -> Option<Box<RawValue>> {
-    match RawValue::from_string(finished.output.take()?) {
-        Ok(output) => Some(output),
-        Err(error) => {
-            finished.outcome = Outcome::Failed;
-            finished.error = Some(failure("failed", &format!("the output is not JSON: {error}")));
-            None
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::runtime::RunError;
 use crate::vault::{DataKey, Place, RowSeal};
 
 /// A run as the API shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
     /// The run.
     pub id: RunId,
@@ -47,6 +47,14 @@ pub struct Run {
     pub started_at: Option<Micros>,
     /// When it ended.
     pub finished_at: Option<Micros>,
+}
+
+impl Run {
+    /// Whether it has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.status == "finished"
+    }
 }
 
 /// Why a run did not succeed.

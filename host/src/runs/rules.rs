@@ -1,0 +1,56 @@
+//! What holds of a run wherever it executes, on a host or in an author's terminal: its input fits the agent, its
+//! output is JSON, and what the host did not bring to an end is free.
+
+use jsonschema::Validator;
+use serde_json::value::RawValue;
+
+use super::Refused;
+use crate::ledger::{Charge, Metered, Prices};
+use crate::limits::RunLimits;
+use crate::runtime::{Finished, Outcome, RunError, Usage};
+
+/// The most errors of an input that are named.
+const INPUT_ERRORS: usize = 20;
+
+/// Refuses an input that is too large, or that breaks the manifest's schema, before anything is held.
+///
+/// # Errors
+/// [`Refused::InputTooLarge`] and [`Refused::InputInvalid`].
+pub fn check_input(input: &str, schema: Option<&Validator>, limits: &RunLimits) -> Result<(), Refused> {
+    if input.len() as u64 > limits.input_bytes {
+        return Err(Refused::InputTooLarge { bytes: input.len(), limit: limits.input_bytes });
+    }
+    let Some(schema) = schema else { return Ok(()) };
+    let value =
+        serde_json::from_str(input).map_err(|error| Refused::InputInvalid(vec![(String::new(), error.to_string())]))?;
+    let errors: Vec<_> = schema
+        .iter_errors(&value)
+        .take(INPUT_ERRORS)
+        .map(|error| (error.instance_path().to_string(), error.to_string()))
+        .collect();
+    if errors.is_empty() { Ok(()) } else { Err(Refused::InputInvalid(errors)) }
+}
+
+/// Takes the output as JSON. A run whose output is none has failed.
+pub fn checked_output(finished: &mut Finished) -> Option<Box<RawValue>> {
+    match RawValue::from_string(finished.output.take()?) {
+        Ok(output) => Some(output),
+        Err(error) => {
+            let message = format!("the output is not JSON: {error}");
+            finished.outcome = Outcome::Failed;
+            finished.error = Some(RunError { code: "failed".to_owned(), message, backtrace: Vec::new() });
+            None
+        }
+    }
+}
+
+/// What a run costs. One that the host did not bring to an end costs nothing.
+#[must_use]
+pub fn charged(finished: &Finished, prices: &Prices, limits: &RunLimits) -> Charge {
+    if finished.outcome == Outcome::Lost {
+        return Charge::default();
+    }
+    let Usage { fuel, trap_slack_fuel, peak_memory_bytes, wall_clock_us, log_bytes, .. } = finished.usage;
+    let metered = Metered { fuel, trap_slack_fuel, peak_memory_bytes, wall_clock_us, log_bytes };
+    prices.charge(&metered.within(limits))
+}
