@@ -31,6 +31,7 @@ mod run_view;
 mod runs;
 mod scaffold;
 mod serve;
+mod settings;
 mod start;
 mod table;
 mod upload;
@@ -129,7 +130,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if !error.is::<AlreadySaid>() {
-                out::note(format!("aaasp: {error:#}"));
+                out::failure(&error);
             }
             ExitCode::FAILURE
         }

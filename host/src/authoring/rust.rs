@@ -96,7 +96,7 @@ impl Toolchain {
             .or_else(|| tool::on_path("rust-lld"))
             .or_else(|| tool::on_path("wasm-ld"));
         let Some(linker) = linker else {
-            let install = format!("apt-get install -y lld {DEBIAN_PACKAGES}");
+            let install = tool::debian_install(&format!("lld {DEBIAN_PACKAGES}"));
             return Err(Error::Missing { what: "a linker for WebAssembly".into(), install });
         };
         Ok(Self {
@@ -138,9 +138,9 @@ impl Toolchain {
 /// One command, whatever of the two there is: rustup where it has the target, Debian where not.
 fn target_install() -> String {
     let rustup = format!("rustup target add {TARGET}");
-    let debian = format!("apt-get install -y {DEBIAN_PACKAGES}");
+    let debian = tool::debian_install(DEBIAN_PACKAGES);
     match (tool::on_path("rustup"), tool::on_path("apt-get")) {
-        (Some(_), Some(_)) => format!("{rustup} || {debian}"),
+        (Some(_), Some(_)) => format!("{rustup} || ({debian})"),
         (None, Some(_)) => debian,
         _ => rustup,
     }

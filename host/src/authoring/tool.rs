@@ -27,7 +27,13 @@ pub fn above(dir: &Path, below: &str) -> Option<PathBuf> {
 
 /// The install command of Debian where there is one, else that of everybody else.
 pub fn debian_or(debian: &str, other: &str) -> String {
-    if on_path("apt-get").is_some() { format!("apt-get install -y {debian}") } else { other.into() }
+    if on_path("apt-get").is_some() { debian_install(debian) } else { other.into() }
+}
+
+/// What installs Debian packages, as whoever asks may run it. A fresh machine has no list of them yet.
+pub fn debian_install(packages: &str) -> String {
+    let sudo = if rustix::process::geteuid().is_root() { "" } else { "sudo " };
+    format!("{sudo}apt-get update && {sudo}apt-get install -y {packages}")
 }
 
 /// A path as it can be pasted into a shell.

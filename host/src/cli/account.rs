@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use serde::Deserialize;
 
 use super::client::ServerArgs;
-use super::json::{self, JsonArgs};
+use super::json::JsonArgs;
 use super::{out, readable, table};
 use crate::clock::Micros;
 use crate::limits::{AccountLimits, RunLimits};
@@ -42,14 +42,10 @@ struct Limits {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let answer = args.server.client()?.get(&["account"], &[]).await?;
-    if args.json.json {
-        json::print_text(&answer.text);
-        return Ok(());
-    }
-    let account: AccountView = answer.read()?;
-    table::facts(&account.facts());
-    account.print_limits();
-    Ok(())
+    answer.show(args.json, |account: &AccountView| {
+        table::facts(&account.facts());
+        account.print_limits();
+    })
 }
 
 impl AccountView {
@@ -73,10 +69,7 @@ impl AccountView {
     }
 }
 
-/// In the order in which the limits are documented, and after them those that only the server knows.
-fn rows(known: &[(&str, u64)], values: &BTreeMap<String, u64>) -> Vec<Vec<String>> {
-    let position = |name: &str| known.iter().position(|(known, _)| *known == name).unwrap_or(usize::MAX);
-    let mut sorted: Vec<_> = values.iter().collect();
-    sorted.sort_by_key(|(name, _)| position(name));
-    sorted.into_iter().map(|(name, value)| vec![name.clone(), readable::limit(name, *value)]).collect()
+fn rows(known: &[(&'static str, u64)], values: &BTreeMap<String, u64>) -> Vec<Vec<String>> {
+    let sorted = readable::in_order(known, values).into_iter();
+    sorted.map(|(name, value)| vec![name.to_owned(), readable::limit(name, value)]).collect()
 }

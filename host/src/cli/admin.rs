@@ -7,11 +7,12 @@ use clap::{Args as ClapArgs, Subcommand};
 use reqwest::Method;
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::account::AccountView;
 use super::client::{Client, DEFAULT_URL, ListArgs, Rows};
-use super::json::{self, JsonArgs};
+use super::json::JsonArgs;
 use super::{input, out, readable, table};
 use crate::folder::operator_key_path;
 use crate::ledger::Microcredits;
@@ -131,18 +132,13 @@ struct AdminAccount {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let client = Client::connect(&args.url, operator_key(&args)?)?;
+    let client = Client::connect(&args.url, operator_key(&args)?, "the operator's key")?;
     match args.command {
         Command::Accounts(args) => accounts(&client, args.command.unwrap_or(AccountsCommand::List(args.list))).await,
         Command::Grant { account, credits, json } => {
             let path = ["admin", "accounts", &account, "grants"];
             let answer = client.send(Method::POST, &path, &json!({"amount_microcredits": credits})).await?;
-            if json.json {
-                json::print_text(&answer.text);
-            } else {
-                out::line(format!("Gave {credits} credits to {account}."));
-            }
-            Ok(())
+            answer.show(json, |_: &IgnoredAny| out::line(format!("Gave {credits} credits to {account}.")))
         }
     }
 }
@@ -184,19 +180,12 @@ async fn accounts(client: &Client, command: AccountsCommand) -> anyhow::Result<(
                 body["plan"] = json!(plan);
             }
             let answer = client.send(Method::POST, &["admin", "accounts"], &body).await?;
-            if json.json {
-                json::print_text(&answer.text);
-                return Ok(());
-            }
-            let opened: Opened = answer.read()?;
-            out::note(format!("Made {} with {credits} credits. Its key is shown only now:", opened.account));
-            out::line(opened.api_key);
-            Ok(())
+            answer.show(json, |opened: &Opened| {
+                out::note(format!("Made {} with {credits} credits. Its key is shown only now:", opened.account));
+                out::line(&opened.api_key);
+            })
         }
-        AccountsCommand::Show { id, json } => {
-            let answer = client.get(&["admin", "accounts", &id], &[]).await?;
-            show(&answer.text, json)
-        }
+        AccountsCommand::Show { id, json } => client.get(&["admin", "accounts", &id], &[]).await?.show(json, show),
         AccountsCommand::Suspend { id, json } => change(client, &id, "suspended", json).await,
         AccountsCommand::Activate { id, json } => change(client, &id, "active", json).await,
     }
@@ -204,24 +193,13 @@ async fn accounts(client: &Client, command: AccountsCommand) -> anyhow::Result<(
 
 async fn change(client: &Client, id: &str, status: &str, json: JsonArgs) -> anyhow::Result<()> {
     let answer = client.send(Method::PATCH, &["admin", "accounts", id], &json!({"status": status})).await?;
-    if json.json {
-        json::print_text(&answer.text);
-    } else {
-        out::line(format!("{id} is {status}."));
-    }
-    Ok(())
+    answer.show(json, |_: &IgnoredAny| out::line(format!("{id} is {status}.")))
 }
 
-fn show(text: &str, json: JsonArgs) -> anyhow::Result<()> {
-    if json.json {
-        json::print_text(text);
-        return Ok(());
-    }
-    let found: AdminAccount = serde_json::from_str(text)?;
+fn show(found: &AdminAccount) {
     let mut facts = found.account.facts();
     facts.push(("available", format!("{} credits", found.available_microcredits)));
     facts.push(("held", format!("{} credits", found.held_microcredits)));
     table::facts(&facts);
     found.account.print_limits();
-    Ok(())
 }

@@ -53,6 +53,8 @@ enum Command {
     Delete {
         /// The agent.
         name: String,
+        #[command(flatten)]
+        json: JsonArgs,
     },
 }
 
@@ -92,28 +94,16 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             };
             client.list(&["agents"], &[], list, &rows).await
         }
-        Command::Show { name, json } => {
-            let answer = client.get(&["agents", &name], &[]).await?;
-            if json.json {
-                json::print_text(&answer.text);
-            } else {
-                show(&answer.read()?);
-            }
-            Ok(())
-        }
+        Command::Show { name, json } => client.get(&["agents", &name], &[]).await?.show(json, show),
         Command::Upload { name, file, json } => {
-            let (answer, version) = upload::upload(&client, &name, &file).await?;
-            if json.json {
-                json::print_text(&answer.text);
-            } else {
-                out::line(format!("{} version {} is {}", version.name, version.version, version.digest));
-            }
-            Ok(())
+            let answer = upload::upload(&client, &name, &file).await?;
+            answer.show(json, |uploaded: &VersionView| {
+                out::line(format!("{} version {} is {}", uploaded.name, uploaded.version, uploaded.digest));
+            })
         }
-        Command::Delete { name } => {
+        Command::Delete { name, json } => {
             client.delete(&["agents", &name]).await?;
-            out::note(format!("Deleted the agent {name}."));
-            Ok(())
+            json.done("deleted", &name, &format!("Deleted the agent {name}."))
         }
     }
 }

@@ -46,13 +46,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 /// Builds a project, showing what goes on to a person.
 pub(super) fn build(dir: &Path) -> anyhow::Result<Built> {
     let bar = progress::on_stderr(ProgressBar::new_spinner());
-    bar.set_style(ProgressStyle::with_template("{spinner} {prefix} {wide_msg:.dim}")?);
+    // One message, so that all of it is cut where a narrow terminal ends.
+    bar.set_style(ProgressStyle::with_template("{spinner} {wide_msg}")?);
     bar.enable_steady_tick(Duration::from_millis(100));
     let drawn = std::io::stderr().is_terminal();
+    let mut current = String::new();
     let built = authoring::build(dir, &mut |progress| match progress {
-        Progress::Step(step) if drawn => bar.set_prefix(step.to_owned()),
+        Progress::Step(step) if drawn => {
+            step.clone_into(&mut current);
+            bar.set_message(current.clone());
+        }
         Progress::Step(step) => out::note(step),
-        Progress::Output(line) => bar.set_message(line.trim().to_owned()),
+        Progress::Output(line) => bar.set_message(format!("{current}: {}", readable::printable(line.trim()))),
     });
     bar.finish_and_clear();
     Ok(built?)

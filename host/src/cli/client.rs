@@ -12,10 +12,12 @@ pub(super) use list::{ListArgs, Rows};
 pub(super) use problem::Problem;
 pub(super) use profiles::{DEFAULT_PROFILE, Profile, Profiles};
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
-use reqwest::{Method, RequestBuilder, Response, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use super::json::{self, JsonArgs};
 
 /// Where `aaasp serve` listens when nothing else is said.
 pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -44,7 +46,10 @@ impl ServerArgs {
             (Some(_), Some(profile)) => {
                 bail!("both AAASP_API_KEY and the profile `{profile}` are given; unset one of them")
             }
-            (Some(key), None) => Client::connect(self.url.as_deref().unwrap_or(DEFAULT_URL), key.trim().into()),
+            (Some(key), None) => {
+                let url = self.url.as_deref().unwrap_or(DEFAULT_URL);
+                Client::connect(url, key.trim().into(), "the key in AAASP_API_KEY")
+            }
             (None, profile) => {
                 let name = profile.as_deref().unwrap_or(DEFAULT_PROFILE);
                 let found = Profiles::read()?.get(name)?;
@@ -62,7 +67,7 @@ impl ServerArgs {
                         profile.url
                     );
                 }
-                Client::connect(&profile.url, profile.api_key)
+                Client::connect(&profile.url, profile.api_key, &format!("the key of the profile `{name}`"))
             }
         }
     }
@@ -73,6 +78,8 @@ pub(super) struct Client {
     http: reqwest::Client,
     base: Url,
     key: SecretString,
+    /// What the key is, to a person.
+    key_name: String,
 }
 
 /// A good answer: JSON text, or nothing.
@@ -86,10 +93,21 @@ impl Answer {
     pub(super) fn read<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
         serde_json::from_str(&self.text).context("the server's answer is not what this release understands")
     }
+
+    /// Shows the answer: as it is to a program, as `show` prints it to a person.
+    pub(super) fn show<T: DeserializeOwned>(&self, json: JsonArgs, show: impl FnOnce(&T)) -> anyhow::Result<()> {
+        if json.json {
+            json::print_text(&self.text);
+        } else {
+            show(&self.read()?);
+        }
+        Ok(())
+    }
 }
 
 impl Client {
-    pub(super) fn connect(url: &str, key: SecretString) -> anyhow::Result<Self> {
+    /// For the server at an address, with a key that `key_name` tells a person from others.
+    pub(super) fn connect(url: &str, key: SecretString, key_name: &str) -> anyhow::Result<Self> {
         let base = address(url)?;
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -101,7 +119,7 @@ impl Client {
             // Whatever proxy the environment names, it does not know this machine's own addresses.
             builder = builder.no_proxy();
         }
-        Ok(Self { http: builder.build().context("can't set up HTTPS")?, base, key })
+        Ok(Self { http: builder.build().context("can't set up HTTPS")?, base, key, key_name: key_name.to_owned() })
     }
 
     /// The server's address.
@@ -172,32 +190,31 @@ impl Client {
             return Ok(response);
         }
         let text = response.text().await.unwrap_or_default();
-        Err(Problem::read(&text).map_or_else(
-            || anyhow!("{} answered {status}, which is no answer of an AAASP server", self.url()),
-            anyhow::Error::new,
-        ))
+        let Some(problem) = Problem::read(&text) else {
+            bail!("{} answered {status}, which is no answer of an AAASP server", self.url());
+        };
+        let problem = anyhow::Error::new(problem);
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(problem.context(format!("{} does not take {}", self.url(), self.key_name)));
+        }
+        Err(problem)
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
-        Unreachable {
-            url: self.url().to_owned(),
-            reason: if error.is_timeout() { "it does not answer".to_owned() } else { root(error) },
-            refused: error.is_connect(),
-        }
-        .into()
+        let url = self.url().to_owned();
+        let reason = if error.is_timeout() { "it does not answer".to_owned() } else { root(error) };
+        if error.is_connect() { Unreachable::Refused { url, reason } } else { Unreachable::Broken { url, reason } }
+            .into()
     }
 }
 
 /// The server can't be reached, or broke off.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "can't reach {url}: {reason}{}",
-    if *refused { "; start a server with `aaasp serve`, or name another one with --url" } else { "" }
-)]
-pub(super) struct Unreachable {
-    url: String,
-    reason: String,
-    refused: bool,
+pub(super) enum Unreachable {
+    #[error("can't reach {url}: {reason}; start a server with `aaasp serve`, or name another one with --url")]
+    Refused { url: String, reason: String },
+    #[error("lost the connection to {url}: {reason}")]
+    Broken { url: String, reason: String },
 }
 
 fn address(url: &str) -> anyhow::Result<Url> {

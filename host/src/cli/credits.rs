@@ -4,7 +4,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use serde::Deserialize;
 
 use super::client::{Client, ListArgs, Rows, ServerArgs};
-use super::json::{self, JsonArgs};
+use super::json::JsonArgs;
 use super::{readable, table};
 use crate::clock::Micros;
 use crate::ledger::Microcredits;
@@ -54,17 +54,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(Command::History(list)) = args.command {
         return history(&client, list).await;
     }
-    let answer = client.get(&["credits"], &[]).await?;
-    if args.json.json {
-        json::print_text(&answer.text);
-        return Ok(());
-    }
-    let balance: Balance = answer.read()?;
-    table::facts(&[
-        ("available", format!("{} credits", balance.available_microcredits)),
-        ("held", format!("{} credits, for runs that have not finished", balance.held_microcredits)),
-    ]);
-    Ok(())
+    client.get(&["credits"], &[]).await?.show(args.json, |balance: &Balance| {
+        table::facts(&[
+            ("available", format!("{} credits", balance.available_microcredits)),
+            ("held", format!("{} credits, for runs that have not finished", balance.held_microcredits)),
+        ]);
+    })
 }
 
 async fn history(client: &Client, list: ListArgs) -> anyhow::Result<()> {

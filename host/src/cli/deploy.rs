@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use clap::Args as ClapArgs;
 use clap::builder::FalseyValueParser;
-use clap::{Args as ClapArgs, ValueEnum};
 use reqwest::Method;
 use serde_json::json;
 
+use super::agents::VersionView;
 use super::client::{Client, Problem, ServerArgs};
 use super::deployments::DeploymentView;
-use super::json::{self, JsonArgs};
-use super::{build, input, out, readable, upload};
+use super::json::JsonArgs;
+use super::settings::Settings;
+use super::{build, out, upload};
 use crate::names::Name;
 
 #[derive(Debug, ClapArgs)]
@@ -33,16 +35,8 @@ pub(super) struct Args {
     /// The agent [default: the project's or the file's name].
     #[arg(long, value_name = "NAME", env = "AAASP_AGENT")]
     agent: Option<String>,
-    /// A value that the agent reads through wasi:config; may be given several times.
-    #[arg(long, value_name = "KEY=VALUE", env = "AAASP_AGENT_CONFIG", hide_env_values = true,
-          value_parser = input::pair)]
-    config: Vec<(String, String)>,
-    /// A limit of each run, below the plan's; may be given several times.
-    #[arg(long, value_name = "NAME=N", env = "AAASP_LIMITS", value_delimiter = ',', value_parser = input::limit)]
-    limit: Vec<(String, u64)>,
-    /// A capability to grant; may be given several times.
-    #[arg(long, value_name = "CAPABILITY", env = "AAASP_GRANT", value_delimiter = ',')]
-    grant: Vec<Grant>,
+    #[command(flatten)]
+    settings: Settings,
     /// Drop what the deployment has and this command does not name.
     #[arg(long, env = "AAASP_RESET", value_parser = FalseyValueParser::new())]
     reset: bool,
@@ -50,20 +44,6 @@ pub(super) struct Args {
     json: JsonArgs,
     #[command(flatten)]
     server: ServerArgs,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Grant {
-    /// A folder that exists for the length of a run.
-    Scratch,
-}
-
-impl Grant {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Scratch => "scratch",
-        }
-    }
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
@@ -74,26 +54,20 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         None => project.map_or_else(|| named_after(&file), Ok)?,
     };
     let name = args.name.clone().unwrap_or_else(|| agent.clone());
-    let (_, version) = upload::upload(&client, &agent, &file).await?;
+    let version: VersionView = upload::upload(&client, &agent, &file).await?.read()?;
     let before = if args.reset { None } else { existing(&client, &name).await? };
     let body = body(&args, &agent, version.version, before.as_ref());
     let answer = client.send(Method::PUT, &["deployments", &name], &body).await?;
-    let deployed: DeploymentView = answer.read()?;
-    for warning in &deployed.warnings {
-        out::note(format!("warning: {}", readable::printable(warning)));
-    }
-    if args.json.json {
-        json::print_text(&answer.text);
-        return Ok(());
-    }
-    out::line(format!("uploaded  {} version {}, {}", version.name, version.version, version.digest));
-    out::line(format!("deployed  {} revision {}", deployed.name, deployed.revision));
-    if let Some(kept) = before.and_then(|before| kept(&args, &before)) {
-        out::line(format!("kept      {kept}"));
-    }
-    out::line(format!("hold      {} credits for each run, until it has finished", deployed.hold_microcredits));
-    out::note(format!("\nStart a run with\n\n  aaasp start {} --input …", deployed.name));
-    Ok(())
+    answer.read::<DeploymentView>()?.warn();
+    answer.show(args.json, |deployed: &DeploymentView| {
+        out::line(format!("uploaded  {} version {}, {}", version.name, version.version, version.digest));
+        out::line(format!("deployed  {} revision {}", deployed.name, deployed.revision));
+        if let Some(kept) = before.and_then(|before| kept(&args, &before)) {
+            out::line(format!("kept      {kept}"));
+        }
+        out::line(format!("hold      {} credits for each run, until it has finished", deployed.hold_microcredits));
+        out::note(format!("\nStart a run with\n\n  aaasp start {} --input …", deployed.name));
+    })
 }
 
 /// The component's file, and the project's name when it was built just now.
@@ -126,12 +100,12 @@ async fn existing(client: &Client, name: &str) -> anyhow::Result<Option<Deployme
 
 fn body(args: &Args, agent: &str, version: i64, before: Option<&DeploymentView>) -> serde_json::Value {
     let mut config: BTreeMap<_, _> = before.map(|before| before.config.clone()).unwrap_or_default();
-    config.extend(args.config.iter().cloned());
+    config.extend(args.settings.config());
     let mut limits: BTreeMap<_, _> = before.map(|before| before.limits.clone()).unwrap_or_default();
-    limits.extend(args.limit.iter().cloned());
+    limits.extend(args.settings.limits());
     let mut capabilities: BTreeSet<String> =
         before.map(|before| before.capabilities.iter().cloned().collect()).unwrap_or_default();
-    capabilities.extend(args.grant.iter().map(|grant| grant.as_str().to_owned()));
+    capabilities.extend(args.settings.grants().iter().map(|grant| grant.as_str().to_owned()));
     json!({
         "agent": agent,
         "version": version,
@@ -144,9 +118,11 @@ fn body(args: &Args, agent: &str, version: i64, before: Option<&DeploymentView>)
 
 /// What the deployment had and still has.
 fn kept(args: &Args, before: &DeploymentView) -> Option<String> {
-    let config = before.config.keys().filter(|key| !args.config.iter().any(|(given, _)| given == *key));
-    let limits = before.limits.keys().filter(|name| !args.limit.iter().any(|(given, _)| given == *name));
-    let grants = before.capabilities.iter().filter(|name| !args.grant.iter().any(|given| given.as_str() == *name));
+    let (given_config, given_limits) = (args.settings.config(), args.settings.limits());
+    let given_grants: Vec<_> = args.settings.grants().iter().map(|grant| grant.as_str()).collect();
+    let config = before.config.keys().filter(|key| !given_config.contains_key(*key));
+    let limits = before.limits.keys().filter(|name| !given_limits.contains_key(*name));
+    let grants = before.capabilities.iter().filter(|name| !given_grants.contains(&name.as_str()));
     let parts: Vec<String> = config
         .map(|key| format!("config {key}"))
         .chain(limits.map(|name| format!("limit {name}")))

@@ -6,10 +6,11 @@ use clap::{Args as ClapArgs, Subcommand};
 use serde::Deserialize;
 
 use super::client::{ListArgs, Rows, ServerArgs};
-use super::json::{self, JsonArgs};
+use super::json::JsonArgs;
 use super::{out, readable, table};
 use crate::clock::Micros;
 use crate::ledger::Microcredits;
+use crate::limits::RunLimits;
 
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -45,6 +46,8 @@ enum Command {
     Delete {
         /// The deployment.
         name: String,
+        #[command(flatten)]
+        json: JsonArgs,
     },
 }
 
@@ -66,6 +69,21 @@ pub(super) struct DeploymentView {
     updated_at: Micros,
 }
 
+impl DeploymentView {
+    /// Says what the server warns of, and which limits the plan does not allow.
+    pub(super) fn warn(&self) {
+        for warning in &self.warnings {
+            out::note(format!("warning: {}", readable::printable(warning)));
+        }
+        for (name, wanted) in &self.limits {
+            if let Some(effective) = self.effective_limits.get(name).filter(|effective| *effective < wanted) {
+                let (wanted, effective) = (readable::limit(name, *wanted), readable::limit(name, *effective));
+                out::note(format!("warning: the limit {name} of {wanted} is above the plan's; {effective} holds"));
+            }
+        }
+    }
+}
+
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let client = args.server.client()?;
     match args.command.unwrap_or(Command::List(args.list)) {
@@ -82,19 +100,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             };
             client.list(&["deployments"], &[], list, &rows).await
         }
-        Command::Show { name, json } => {
-            let answer = client.get(&["deployments", &name], &[]).await?;
-            if json.json {
-                json::print_text(&answer.text);
-            } else {
-                show(&answer.read()?);
-            }
-            Ok(())
-        }
-        Command::Delete { name } => {
+        Command::Show { name, json } => client.get(&["deployments", &name], &[]).await?.show(json, show),
+        Command::Delete { name, json } => {
             client.delete(&["deployments", &name]).await?;
-            out::note(format!("Deleted the deployment {name}."));
-            Ok(())
+            json.done("deleted", &name, &format!("Deleted the deployment {name}."))
         }
     }
 }
@@ -108,17 +117,17 @@ fn show(found: &DeploymentView) {
         ("grants", grants),
         ("hold per run", format!("{} credits", found.hold_microcredits)),
     ]);
-    for warning in &found.warnings {
-        out::note(format!("warning: {}", readable::printable(warning)));
-    }
+    found.warn();
     if !found.config.is_empty() {
         out::line("");
         table::print(&["config", "value"], found.config.iter().map(|(key, value)| vec![key.clone(), value.clone()]));
     }
     out::line("");
-    let rows = found.effective_limits.iter().map(|(name, value)| {
-        let from = if found.limits.contains_key(name) { "deployment" } else { "plan" };
-        vec![name.clone(), readable::limit(name, *value), from.to_owned()]
-    });
+    let rows = readable::in_order(&RunLimits::default().entries(), &found.effective_limits).into_iter().map(
+        |(name, value)| {
+            let from = if found.limits.get(name) == Some(&value) { "deployment" } else { "plan" };
+            vec![name.to_owned(), readable::limit(name, value), from.to_owned()]
+        },
+    );
     table::print(&["limit", "value", "set by"], rows);
 }

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
+use futures::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::json::JsonArgs;
-use super::run::{self, SandboxArgs};
+use super::run;
+use super::settings::Settings;
 use super::watch::Watch;
 use super::{build, input, out};
 
@@ -24,7 +26,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE|JSON", env = "AAASP_INPUT")]
     input: Option<String>,
     #[command(flatten)]
-    sandbox: SandboxArgs,
+    settings: Settings,
     #[command(flatten)]
     json: JsonArgs,
 }
@@ -37,9 +39,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     // Heard from now on, so that one that comes during a build ends us after it.
     let mut interrupted = signal(SignalKind::interrupt())?;
     loop {
+        let ended = once(&args, &input).await;
+        // The tools of a build hear it too, and what they say of it is no news.
+        if interrupted.recv().now_or_never().is_some() {
+            return Ok(());
+        }
         // An error is the project's own, and the next change may mend it.
-        if let Err(error) = once(&args, &input).await {
-            out::note(format!("aaasp: {error:#}"));
+        if let Err(error) = ended {
+            out::failure(&error);
         }
         out::note(format!("\nwaiting for a change in {} (Ctrl-C ends)", args.dir.display()));
         tokio::select! {
@@ -55,6 +62,6 @@ async fn once(args: &Args, input: &str) -> anyhow::Result<()> {
     let built = tokio::task::block_in_place(|| build::build(dir))?;
     out::note(build::shown(&built));
     let input = input::json(input)?;
-    run::run_once(&built.path, &input, &args.sandbox, args.json).await?;
+    run::run_once(&built.path, &input, &args.settings, args.json).await?;
     Ok(())
 }

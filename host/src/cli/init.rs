@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::data::DataArgs;
 use super::json::{self, JsonArgs};
-use super::out;
+use super::{input, out};
 use crate::clock::Clock;
 use crate::config::Overrides;
 use crate::folder::{Folder, FolderError};
@@ -13,7 +13,7 @@ use crate::host::{FirstAccount, Store};
 use crate::ledger::Microcredits;
 
 /// Credits of the first account, when nothing else is said.
-pub(super) const FIRST_CREDITS: i64 = 100;
+pub(super) const FIRST_CREDITS: Microcredits = Microcredits(100 * Microcredits::PER_CREDIT);
 
 /// The address of the first account, when nothing else is said.
 pub(super) const FIRST_EMAIL: &str = "owner@localhost";
@@ -29,10 +29,9 @@ pub(super) struct Args {
     /// Email address of the first account.
     #[arg(long, value_name = "E", env = "AAASP_EMAIL", default_value = FIRST_EMAIL)]
     email: String,
-    /// Credits that the first account gets.
-    #[arg(long, value_name = "N", env = "AAASP_CREDITS", default_value_t = FIRST_CREDITS,
-          value_parser = clap::value_parser!(i64).range(0..=1_000_000_000))]
-    credits: i64,
+    /// Credits that the first account gets, with up to six decimals [default: 100].
+    #[arg(long, value_name = "N", env = "AAASP_CREDITS", value_parser = input::credits)]
+    credits: Option<Microcredits>,
     #[command(flatten)]
     json: JsonArgs,
 }
@@ -43,24 +42,24 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     if folder.is_initialised() {
         return Err(FolderError::Initialised(args.data.data).into());
     }
-    let grant = Microcredits::from_credits(args.credits).unwrap_or_default();
+    let grant = args.credits.unwrap_or(FIRST_CREDITS);
     let first = super::block_on(async {
         let store = Store::open(folder, config, Clock::System).await?;
         let first = store.first_account(&args.email, grant).await?;
         store.db.close().await;
         Ok(first)
     })?;
-    show(&first, &args)
+    show(&first, grant, &args)
 }
 
-fn show(first: &FirstAccount, args: &Args) -> anyhow::Result<()> {
+fn show(first: &FirstAccount, grant: Microcredits, args: &Args) -> anyhow::Result<()> {
     if args.json.json {
         return json::print(&json!({"account": first.account, "api_key": first.api_key}));
     }
     let data = args.data.data.display();
     out::line(format!("Made {data} with keys, a database and an account.\n"));
     print_first(first);
-    out::line(format!("  credits       {}", Microcredits::from_credits(args.credits).unwrap_or_default()));
+    out::line(format!("  credits       {grant}"));
     out::line("\nThe API key is shown only now. Start the host, and use the key from another terminal:\n");
     out::line(format!("  aaasp serve --data {data}"));
     out::line(format!("  export AAASP_API_KEY={}", first.api_key));

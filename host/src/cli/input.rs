@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use serde_json::value::RawValue;
 
 use crate::ledger::Microcredits;
-use crate::limits::{RunLimits, RunLimitsOverlay};
+use crate::limits::RunLimits;
 
 /// The input that `FILE`, `-` (standard input) or JSON stands for, as JSON text.
 pub(super) fn json(argument: &str) -> anyhow::Result<Box<RawValue>> {
@@ -34,8 +34,18 @@ fn parsed(text: &str) -> serde_json::Result<Box<RawValue>> {
     serde_json::from_str::<Box<RawValue>>(text.trim())
 }
 
+/// Configuration values: one as `KEY=VALUE`, or any number as a JSON object of strings, which is how an environment
+/// variable can hold several whatever they contain.
+pub(super) fn config(text: &str) -> Result<BTreeMap<String, String>, String> {
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| format!("not a JSON object of strings: {error}"));
+    }
+    let (key, value) = pair(text).map_err(|wrong| format!("{wrong}, or as a JSON object of strings"))?;
+    Ok(BTreeMap::from([(key, value)]))
+}
+
 /// `KEY=VALUE`.
-pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write it as KEY=VALUE".to_owned()),
@@ -53,23 +63,22 @@ pub(super) fn limit(text: &str) -> Result<(String, u64), String> {
     Ok((name, value))
 }
 
-/// Limits by name as an overlay.
-pub(super) fn limits(pairs: &[(String, u64)]) -> anyhow::Result<RunLimitsOverlay> {
-    let named: BTreeMap<_, _> = pairs.iter().cloned().collect();
-    Ok(serde_json::from_value(serde_json::to_value(named)?)?)
-}
+/// The most that is given at once, in credits: the API's own limit.
+const MOST_CREDITS: i64 = 1_000_000_000;
 
 /// An amount of credits, with up to six decimals.
 pub(super) fn credits(text: &str) -> Result<Microcredits, String> {
-    let wrong = || "an amount is a number of credits with at most six decimals, like 5 or 0.25".to_owned();
+    let wrong = || format!("an amount is at most {MOST_CREDITS} credits with at most six decimals, like 5 or 0.25");
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || fraction.len() > 6 || !digits(whole) || !digits(fraction) {
         return Err(wrong());
     }
-    let whole = whole.parse().ok().and_then(Microcredits::from_credits).ok_or_else(wrong)?;
+    let whole = whole.parse().ok().filter(|whole| *whole <= MOST_CREDITS).and_then(Microcredits::from_credits);
+    let whole = whole.ok_or_else(wrong)?;
     let fraction = format!("{fraction:0<6}").parse().map_err(|_| wrong())?;
-    Ok(whole + Microcredits(fraction))
+    let amount = whole + Microcredits(fraction);
+    if amount > Microcredits(MOST_CREDITS * Microcredits::PER_CREDIT) { Err(wrong()) } else { Ok(amount) }
 }
 
 #[cfg(test)]
@@ -80,7 +89,7 @@ mod tests {
     fn amounts_are_exact() {
         assert_eq!(credits("5"), Ok(Microcredits(5_000_000)));
         assert_eq!(credits("0.25"), Ok(Microcredits(250_000)));
-        for wrong in ["", ".5", "-1", "1.0000001", "1e3", "x", "99999999999999999999"] {
+        for wrong in ["", ".5", "-1", "1.0000001", "1e3", "x", "1000000000.000001", "99999999999999999999"] {
             assert!(credits(wrong).is_err(), "{wrong}");
         }
     }
@@ -90,7 +99,16 @@ mod tests {
         assert_eq!(limit("fuel=1_000"), Ok(("fuel".to_owned(), 1_000)));
         assert!(limit("feul=1").unwrap_err().contains("fuel, memory_bytes"));
         assert!(limit("fuel=much").unwrap_err().contains("whole number"));
-        assert_eq!(limits(&[("fuel".to_owned(), 7)]).unwrap().fuel, Some(7));
+    }
+
+    #[test]
+    fn configuration_is_a_pair_or_an_object_of_strings() {
+        let both = config(r#"{"a": "1,b=2", "c": ""}"#).unwrap();
+        assert_eq!(both, BTreeMap::from([("a".into(), "1,b=2".into()), ("c".into(), String::new())]));
+        assert_eq!(config("a=b=c").unwrap(), BTreeMap::from([("a".into(), "b=c".into())]));
+        for wrong in ["a", "=1", r#"{"a": 1}"#, r#"{"a": "1""#] {
+            assert!(config(wrong).unwrap_err().contains("JSON object of strings"), "{wrong}");
+        }
     }
 
     #[test]

@@ -14,6 +14,17 @@ pub(super) struct JsonArgs {
     pub json: bool,
 }
 
+impl JsonArgs {
+    /// Says what was done to what, where the server has nothing to say.
+    pub(super) fn done(self, verb: &str, subject: &str, said: &str) -> anyhow::Result<()> {
+        if self.json {
+            return print(&serde_json::json!({verb: subject}));
+        }
+        out::note(said);
+        Ok(())
+    }
+}
+
 /// Prints a value as JSON.
 pub(super) fn print<T: Serialize>(value: &T) -> anyhow::Result<()> {
     out::line(serde_json::to_string_pretty(value)?);

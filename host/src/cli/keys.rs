@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::client::{ListArgs, Rows, ServerArgs};
-use super::json::{self, JsonArgs};
+use super::json::JsonArgs;
 use super::{out, readable};
 use crate::clock::Micros;
 
@@ -43,6 +43,8 @@ enum Command {
     Revoke {
         /// The key's id, as `aaasp keys` shows it.
         id: String,
+        #[command(flatten)]
+        json: JsonArgs,
     },
 }
 
@@ -68,19 +70,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         }
         Command::Create { name, json } => {
             let answer = client.send(Method::POST, &["api-keys"], &json!({"name": name})).await?;
-            if json.json {
-                json::print_text(&answer.text);
-                return Ok(());
-            }
-            let key: Key = answer.read()?;
-            out::note(format!("Made {} ({}). The key is shown only now:", key.id, key.name));
-            out::line(key.api_key.unwrap_or_default());
-            Ok(())
+            answer.show(json, |key: &Key| {
+                out::note(format!("Made {} ({}). The key is shown only now:", key.id, key.name));
+                out::line(key.api_key.as_deref().unwrap_or_default());
+            })
         }
-        Command::Revoke { id } => {
+        Command::Revoke { id, json } => {
             client.delete(&["api-keys", &id]).await?;
-            out::note(format!("Revoked {id}."));
-            Ok(())
+            json.done("revoked", &id, &format!("Revoked {id}."))
         }
     }
 }

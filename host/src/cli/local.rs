@@ -90,7 +90,7 @@ impl Local {
     pub(super) async fn run(
         &self,
         input: &RawValue,
-        config: &BTreeMap<String, String>,
+        config: BTreeMap<String, String>,
         grants: Arc<Grants>,
         mut show: impl FnMut(&LogLine),
     ) -> LocalRun {
@@ -100,7 +100,7 @@ impl Local {
             run_id: RunId::generate().to_string(),
             input: input.get().to_owned(),
             limits: self.limits.clone(),
-            config: Arc::new(config.clone()),
+            config: Arc::new(config),
             grants,
             custody: Arc::new(Empty),
             log: Arc::clone(&log),

@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let api_key = SecretString::from(key.expose());
     let account: Account = super::block_on(async {
         // A key that does not work is better refused now than at the next command.
-        Client::connect(&args.url, api_key.clone())?.get(&["account"], &[]).await?.read()
+        Client::connect(&args.url, api_key.clone(), "this key")?.get(&["account"], &[]).await?.read()
     })?;
     let path = profiles.keep(&args.profile, &Profile { url: args.url.clone(), api_key })?;
     if args.json.json {

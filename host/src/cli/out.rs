@@ -17,8 +17,36 @@ pub(super) fn part(text: impl Display) {
     }
 }
 
+/// Says why a command failed: each cause once, since many an error repeats its own cause in its text.
+pub(super) fn failure(error: &anyhow::Error) {
+    note(format_args!("aaasp: {}", causes(error)));
+}
+
+fn causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 /// Prints a line for a person, beside the answer.
 pub(super) fn note(text: impl Display) {
     // When nobody hears it, the answer is still worth giving.
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let error = anyhow::anyhow!("no such file").context("a.wasm: no such file").context("can't read");
+        assert_eq!(causes(&error), "can't read: a.wasm: no such file");
+    }
 }

@@ -1,6 +1,7 @@
 //! Quantities as people read them: sizes, durations, times, fuel.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::clock::Micros;
 
@@ -87,6 +88,14 @@ pub(super) fn limit(name: &str, value: u64) -> String {
     } else {
         number(value)
     }
+}
+
+/// Limits in the order in which they are documented, and after them those that only the server knows.
+pub(super) fn in_order<'a>(known: &[(&'static str, u64)], values: &'a BTreeMap<String, u64>) -> Vec<(&'a str, u64)> {
+    let position = |name: &str| known.iter().position(|(known, _)| *known == name).unwrap_or(usize::MAX);
+    let mut sorted: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    sorted.sort_by_key(|(name, _)| position(name));
+    sorted
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! `aaasp run`: run a component on this machine, in the same sandbox and on the same meter as a host does.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::bail;
-use clap::builder::FalseyValueParser;
 use clap::{ArgGroup, Args as ClapArgs};
 use serde_json::value::RawValue;
 
@@ -13,6 +11,7 @@ use super::client::ServerArgs;
 use super::json::{self, JsonArgs};
 use super::local::{Local, LocalRun};
 use super::log_lines::LogStyle;
+use super::settings::{Grant, Settings};
 use super::{AlreadySaid, input, out, readable, run_view};
 use crate::grants::Grants;
 use crate::limits::RunLimits;
@@ -41,26 +40,11 @@ pub(super) struct Args {
     #[arg(long, group = "what", value_name = "RUN", env = "AAASP_FROM")]
     from: Option<String>,
     #[command(flatten)]
-    sandbox: SandboxArgs,
+    settings: Settings,
     #[command(flatten)]
     json: JsonArgs,
     #[command(flatten)]
     server: ServerArgs,
-}
-
-/// What a deployment would set.
-#[derive(Debug, ClapArgs)]
-pub(super) struct SandboxArgs {
-    /// A value that the agent reads through wasi:config; may be given several times.
-    #[arg(long, value_name = "KEY=VALUE", env = "AAASP_AGENT_CONFIG", hide_env_values = true,
-          value_parser = input::pair)]
-    config: Vec<(String, String)>,
-    /// Grant a scratch folder.
-    #[arg(long, env = "AAASP_SCRATCH", value_parser = FalseyValueParser::new())]
-    scratch: bool,
-    /// A limit in the place of the default; may be given several times.
-    #[arg(long, value_name = "NAME=N", env = "AAASP_LIMITS", value_delimiter = ',', value_parser = input::limit)]
-    limit: Vec<(String, u64)>,
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
@@ -70,7 +54,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         (Some(input), None) => input::json(input)?,
         (None, None) => bail!("give the run an --input, or the input of another run with --from"),
     };
-    let succeeded = run_once(&args.component, &input, &args.sandbox, args.json).await?;
+    let succeeded = run_once(&args.component, &input, &args.settings, args.json).await?;
     if succeeded { Ok(()) } else { Err(AlreadySaid.into()) }
 }
 
@@ -78,21 +62,20 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
 pub(super) async fn run_once(
     component: &Path,
     input: &RawValue,
-    sandbox: &SandboxArgs,
+    settings: &Settings,
     json: JsonArgs,
 ) -> anyhow::Result<bool> {
-    let limits = RunLimits::default().replaced_by(&input::limits(&sandbox.limit)?);
-    let local = Local::open(component, limits).await?;
+    let overlay = serde_json::from_value(serde_json::to_value(settings.limits())?)?;
+    let local = Local::open(component, RunLimits::default().replaced_by(&overlay)).await?;
     local.check(input)?;
-    let config: BTreeMap<_, _> = sandbox.config.iter().cloned().collect();
     let style = LogStyle::of(&std::io::stderr());
     let show_line = |line: &crate::runs::LogLine| {
         if !json.json {
             out::note(style.text(line));
         }
     };
-    let run =
-        local.run(input, &config, Arc::new(Grants { scratch: sandbox.scratch, ..Grants::default() }), show_line).await;
+    let grants = Grants { scratch: settings.grants().contains(&Grant::Scratch), ..Grants::default() };
+    let run = local.run(input, settings.config(), Arc::new(grants), show_line).await;
     if json.json {
         json::print(&run)?;
     } else {
@@ -102,11 +85,12 @@ pub(super) async fn run_once(
 }
 
 fn show(run: &LocalRun) {
+    let state = run.outcome.as_str().replace('_', " ");
     if let Some(output) = &run.output {
         json::print_text(output.get());
     }
     if let Some(error) = &run.error {
-        for line in run_view::error_lines(run.outcome.as_str(), error) {
+        for line in run_view::error_lines(&state, error) {
             out::note(line);
         }
     }
@@ -115,8 +99,7 @@ fn show(run: &LocalRun) {
         out::note(line);
     }
     out::note(format!(
-        "\n{} in {}, {} of memory at most; the charge is at the default prices",
-        run.outcome.as_str().replace('_', " "),
+        "\n{state} in {}, {} of memory at most; the charge is at the default prices",
         readable::duration_us(run.usage.wall_clock_us),
         readable::bytes(run.usage.peak_memory_bytes),
     ));

@@ -1,63 +1,40 @@
 //! A run as a person reads it: how it ended, why, where the guest was, and what each line of the charge is for.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::readable;
 use super::table::Table;
-use crate::clock::Micros;
-use crate::ledger::{Charge, Microcredits};
-use crate::runs::Failure;
+use crate::ledger::Charge;
+use crate::runs::{Failure, Run};
 
-/// A run, as the API shows it.
-#[derive(Debug, Deserialize)]
-pub(super) struct RunView {
-    pub id: String,
-    pub deployment: String,
-    pub deployment_revision: i64,
-    pub agent: String,
-    pub version: i64,
-    pub status: String,
-    pub outcome: Option<String>,
-    output: Option<Box<RawValue>>,
-    pub error: Option<Failure>,
-    pub fuel: Option<u64>,
-    pub held_microcredits: Microcredits,
-    pub charge_microcredits: Option<Microcredits>,
-    pub charges: Charge,
-    pub created_at: Micros,
-    pub started_at: Option<Micros>,
-    pub finished_at: Option<Micros>,
+pub(super) fn succeeded(run: &Run) -> bool {
+    run.outcome.as_deref() == Some("succeeded")
 }
 
-impl RunView {
-    pub(super) fn is_finished(&self) -> bool {
-        self.status == "finished"
-    }
+/// The output as JSON, when there is one. An output of `null` reads like none, but a run that succeeded has one.
+pub(super) fn output(run: &Run) -> Option<&str> {
+    succeeded(run).then(|| run.output.as_deref().map_or("null", RawValue::get))
+}
 
-    pub(super) fn succeeded(&self) -> bool {
-        self.outcome.as_deref() == Some("succeeded")
-    }
+/// How the run ended, or how far it is.
+pub(super) fn state(run: &Run) -> String {
+    run.outcome.as_deref().unwrap_or(&run.status).replace('_', " ")
+}
 
-    /// The output as JSON, when there is one. An output of `null` reads like none, but a run that succeeded has one.
-    pub(super) fn output(&self) -> Option<&str> {
-        self.succeeded().then(|| self.output.as_deref().map_or("null", RawValue::get))
-    }
-
-    /// The outcome, once there is one.
-    pub(super) fn state(&self) -> &str {
-        self.outcome.as_deref().unwrap_or(&self.status)
-    }
+/// Fuel, once it is known.
+pub(super) fn fuel(run: &Run) -> String {
+    run.fuel.and_then(|fuel| u64::try_from(fuel).ok()).map(readable::number).unwrap_or_default()
 }
 
 /// Why a run did not succeed, with the guest's backtrace.
-pub(super) fn error_lines(outcome: &str, error: &Failure) -> Vec<String> {
-    let mut title = outcome.replace('_', " ");
+pub(super) fn error_lines(state: &str, error: &Failure) -> Vec<String> {
+    let mut title = state.to_owned();
     if let Some(limit) = error.limit.as_deref().filter(|limit| *limit != "fuel") {
         title.push_str(&format!(" ({limit})"));
     }
-    if error.error.code != outcome {
-        title.push_str(&format!(" ({})", error.error.code.replace('_', " ")));
+    let code = error.error.code.replace('_', " ");
+    if code != state {
+        title.push_str(&format!(" ({code})"));
     }
     let mut lines = vec![format!("{title}: {}", readable::printable(&error.error.message))];
     for frame in &error.error.backtrace {

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::client::{Client, ListArgs, Rows, ServerArgs};
 use super::json::{self, JsonArgs};
-use super::run_view::{self, RunView};
-use super::{out, readable, table};
+use super::{out, readable, run_view, table};
+use crate::runs::Run;
 
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -71,28 +71,13 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let client = args.server.client()?;
     match args.command.unwrap_or(Command::List(args.list)) {
         Command::List(args) => list(&client, &args).await,
-        Command::Show { id, json } => {
-            let answer = client.get(&["runs", &id], &[]).await?;
-            if json.json {
-                json::print_text(&answer.text);
-            } else {
-                show(&answer.read()?);
-            }
-            Ok(())
-        }
+        Command::Show { id, json } => client.get(&["runs", &id], &[]).await?.show(json, show),
         Command::Cancel { id, json } => {
             let answer = client.send(Method::POST, &["runs", &id, "cancel"], &json!({})).await?;
-            if json.json {
-                json::print_text(&answer.text);
-                return Ok(());
-            }
-            let run: RunView = answer.read()?;
-            if run.is_finished() {
-                out::line(format!("{id} {}", run.state().replace('_', " ")));
-            } else {
-                out::line(format!("{id} is being cancelled"));
-            }
-            Ok(())
+            answer.show(json, |run: &Run| {
+                let state = if run.is_finished() { run_view::state(run) } else { "is being cancelled".to_owned() };
+                out::line(format!("{id} {state}"));
+            })
         }
     }
 }
@@ -104,34 +89,33 @@ async fn list(client: &Client, args: &RunsArgs) -> anyhow::Result<()> {
     let rows = Rows {
         header: &["id", "deployment", "state", "created", "took", "fuel", "credits"],
         right: &[4, 5, 6],
-        row: |run: RunView| {
-            let state = run.state().replace('_', " ");
+        row: |run: Run| {
+            let (state, fuel) = (run_view::state(&run), run_view::fuel(&run));
             let took = readable::between(run.started_at, run.finished_at);
-            let fuel = run.fuel.map(readable::number).unwrap_or_default();
             let charge = run.charge_microcredits.map(|charge| charge.to_string()).unwrap_or_default();
-            vec![run.id, run.deployment, state, readable::time(run.created_at), took, fuel, charge]
+            vec![run.id.to_string(), run.deployment, state, readable::time(run.created_at), took, fuel, charge]
         },
         nothing: "there are no such runs; `aaasp start` starts one",
     };
     client.list(&["runs"], &filter, args.list, &rows).await
 }
 
-fn show(run: &RunView) {
-    let fuel = run.fuel.map(readable::number).unwrap_or_default();
+fn show(run: &Run) {
+    let hold = if run.is_finished() { ", released" } else { "" };
     table::facts(&[
-        ("run", run.id.clone()),
+        ("run", run.id.to_string()),
         ("deployment", format!("{} revision {}", run.deployment, run.deployment_revision)),
         ("agent", format!("{} version {}", run.agent, run.version)),
-        ("state", run.state().replace('_', " ")),
+        ("state", run_view::state(run)),
         ("created", readable::time(run.created_at)),
         ("waited", readable::between(Some(run.created_at), run.started_at)),
         ("took", readable::between(run.started_at, run.finished_at)),
-        ("fuel", fuel),
-        ("held", format!("{} credits", run.held_microcredits)),
+        ("fuel", run_view::fuel(run)),
+        ("hold", format!("{} credits{hold}", run.held_microcredits)),
     ]);
     if let Some(error) = &run.error {
         out::line("");
-        for line in run_view::error_lines(run.state(), error) {
+        for line in run_view::error_lines(&run_view::state(run), error) {
             out::line(line);
         }
     }
@@ -141,7 +125,7 @@ fn show(run: &RunView) {
             out::line(line);
         }
     }
-    if let Some(output) = run.output() {
+    if let Some(output) = run_view::output(run) {
         out::line("\noutput");
         json::print_text(output);
     }

@@ -18,7 +18,7 @@ pub(super) struct Args {
     /// The agent's name: a-z, 0-9 and -.
     name: String,
     /// The language that it is written in.
-    #[arg(long, value_name = "LANG", env = "AAASP_LANG")]
+    #[arg(long, value_name = "rust|js|python", env = "AAASP_LANG", hide_possible_values = true)]
     lang: LangArg,
     /// The project's folder [default: the name].
     #[arg(long, value_name = "DIR", env = "AAASP_DIR")]

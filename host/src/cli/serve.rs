@@ -10,7 +10,6 @@ use crate::clock::Clock;
 use crate::config::Overrides;
 use crate::folder::Folder;
 use crate::host::{Host, Store};
-use crate::ledger::Microcredits;
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
@@ -39,8 +38,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         let fresh = !folder.is_initialised();
         let store = Store::open(folder, config, Clock::System).await?;
         if fresh && store.accounts.list(None, 1).await?.is_empty() {
-            let grant = Microcredits::from_credits(init::FIRST_CREDITS).unwrap_or_default();
-            init::print_first(&store.first_account(init::FIRST_EMAIL, grant).await?);
+            init::print_first(&store.first_account(init::FIRST_EMAIL, init::FIRST_CREDITS).await?);
         }
         if let Some(address) = metrics {
             metrics_exporter_prometheus::PrometheusBuilder::new().with_http_listener(address).install()?;

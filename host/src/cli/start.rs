@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
 use clap::builder::FalseyValueParser;
 use reqwest::Method;
@@ -14,8 +14,9 @@ use super::client::{Answer, Client, ServerArgs};
 use super::credits::Balance;
 use super::json::{self, JsonArgs};
 use super::log_lines::LogStyle;
-use super::run_view::{self, RunView};
-use super::{AlreadySaid, input, logs, out, readable};
+use super::{AlreadySaid, input, logs, out, readable, run_view};
+use crate::ids::RunId;
+use crate::runs::Run;
 
 /// The longest that the server keeps a request waiting for its run, in seconds.
 const LONGEST_REQUEST_S: u64 = 60;
@@ -61,6 +62,24 @@ struct Body {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let client = args.server.client()?;
+    let mut known = None;
+    let (answer, run) = tokio::select! {
+        ended = started(&client, &args, &mut known) => ended?,
+        _ = tokio::signal::ctrl_c() => match known {
+            Some(id) => bail!("{id} goes on; `aaasp logs -f {id}` follows it, `aaasp runs cancel {id}` ends it"),
+            None => bail!("a run that has started goes on; `aaasp runs` shows it, `aaasp runs cancel RUN` ends it"),
+        },
+    };
+    if args.json.json {
+        json::print_text(&answer.text);
+    } else {
+        show(&client, &run).await?;
+    }
+    if run.is_finished() && !run_view::succeeded(&run) { Err(AlreadySaid.into()) } else { Ok(()) }
+}
+
+/// Starts a run and waits for its end, or until the wait is over; `known` is its id as soon as there is one.
+async fn started(client: &Client, args: &Args, known: &mut Option<RunId>) -> anyhow::Result<(Answer, Run)> {
     let input = input::json(&args.input)?;
     let until = Instant::now() + Duration::from_secs(args.wait);
     let wait = if args.follow { 0 } else { args.wait.min(LONGEST_REQUEST_S) };
@@ -72,46 +91,42 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         request = request.header("idempotency-key", key);
     }
     let mut answer = client.answer(request).await?;
-    let mut run: RunView = answer.read()?;
+    let mut run: Run = answer.read()?;
+    *known = Some(run.id);
     if args.follow {
         let style = LogStyle::of(&std::io::stderr());
-        logs::follow(&client, &run.id, &mut |line| {
+        logs::follow(client, &run.id.to_string(), &mut |line| {
             out::note(style.text(line));
             Ok(())
         })
         .await?;
-        (answer, run) = shown(&client, &run.id).await?;
+        (answer, run) = shown(client, run.id).await?;
     }
     while !run.is_finished() && Instant::now() < until {
         tokio::time::sleep(LOOK.min(until.saturating_duration_since(Instant::now()))).await;
-        (answer, run) = shown(&client, &run.id).await?;
+        (answer, run) = shown(client, run.id).await?;
     }
-    if args.json.json {
-        json::print_text(&answer.text);
-    } else {
-        show(&client, &run).await?;
-    }
-    if run.is_finished() && !run.succeeded() { Err(AlreadySaid.into()) } else { Ok(()) }
+    Ok((answer, run))
 }
 
-async fn shown(client: &Client, run: &str) -> anyhow::Result<(Answer, RunView)> {
-    let answer = client.get(&["runs", run], &[]).await?;
+async fn shown(client: &Client, run: RunId) -> anyhow::Result<(Answer, Run)> {
+    let answer = client.get(&["runs", &run.to_string()], &[]).await?;
     let run = answer.read().context("the run can't be shown")?;
     Ok((answer, run))
 }
 
-async fn show(client: &Client, run: &RunView) -> anyhow::Result<()> {
+async fn show(client: &Client, run: &Run) -> anyhow::Result<()> {
     if !run.is_finished() {
-        out::line(&run.id);
+        out::line(run.id);
         out::note(format!("{} is {}; follow it with `aaasp logs -f {}`", run.id, run.status, run.id));
         return Ok(());
     }
-    if let Some(output) = run.output() {
+    if let Some(output) = run_view::output(run) {
         json::print_text(output);
     }
     out::note("");
     if let Some(error) = &run.error {
-        for line in run_view::error_lines(run.state(), error) {
+        for line in run_view::error_lines(&run_view::state(run), error) {
             out::note(line);
         }
         out::note("");
@@ -121,7 +136,7 @@ async fn show(client: &Client, run: &RunView) -> anyhow::Result<()> {
     }
     let balance: Balance = client.get(&["credits"], &[]).await?.read()?;
     let took = readable::between(run.started_at, run.finished_at);
-    out::note(format!("\n{} {} in {took}", run.id, run.state().replace('_', " ")));
+    out::note(format!("\n{} {} in {took}", run.id, run_view::state(run)));
     out::note(format!("{} credits are left", balance.available_microcredits));
     Ok(())
 }

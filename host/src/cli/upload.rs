@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::agents::VersionView;
 use super::client::{Answer, Client};
 use super::progress;
 
@@ -15,7 +14,7 @@ use super::progress;
 const STEP: usize = 64 << 10;
 
 /// Uploads a component as the agent's next version.
-pub(super) async fn upload(client: &Client, agent: &str, file: &Path) -> anyhow::Result<(Answer, VersionView)> {
+pub(super) async fn upload(client: &Client, agent: &str, file: &Path) -> anyhow::Result<Answer> {
     let component = std::fs::read(file).with_context(|| format!("can't read {}", file.display()))?;
     let size = component.len();
     let bar = progress::on_stderr(ProgressBar::new(size as u64));
@@ -24,9 +23,7 @@ pub(super) async fn upload(client: &Client, agent: &str, file: &Path) -> anyhow:
     let body = body(Bytes::from(component), bar.clone());
     let answer = client.upload(&["agents", agent], size, body).await;
     bar.finish_and_clear();
-    let answer = answer?;
-    let version = answer.read()?;
-    Ok((answer, version))
+    answer
 }
 
 fn body(component: Bytes, bar: ProgressBar) -> impl futures::Stream<Item = std::io::Result<Bytes>> + Send + 'static {
