@@ -4,6 +4,8 @@ mod help;
 mod ledger;
 mod local;
 mod logs;
+mod person;
 mod profiles;
 mod server;
 mod shell;
+mod terminal;

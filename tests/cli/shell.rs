@@ -72,6 +72,8 @@ impl Shell {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AAASP_")) {
             command.env_remove(name);
         }
+        // Help is as wide as this says where there is no terminal.
+        command.env_remove("COLUMNS");
         command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_CACHE_HOME").env("HOME", self.home.path());
         command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         command.current_dir(self.home.path()).args(arguments);

@@ -14,7 +14,7 @@ use crate::authoring::{self, Built, Progress};
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-The language is told by Cargo.toml, package.json or pyproject.toml. Nothing is installed: what is missing is named,
+The language is told by Cargo.toml, package.json or pyproject.toml. Nothing is installed: what is missing is named, \
 with the one command that installs it.
 
 Examples:

@@ -22,7 +22,7 @@ use crate::runtime::Outcome;
 #[command(
     group = ArgGroup::new("what").required(true),
     after_help = "\
-The output goes to standard output; log, fuel and charge go to standard error. The status is 0 when the run succeeded.
+The output goes to standard output; log, fuel and charge go to standard error. The status is 0 when the run succeeded. \
 `aaasp start` starts a run of a deployment on a server instead.
 
 Examples:

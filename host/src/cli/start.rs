@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-The output goes to standard output, all else to standard error. The status is 0 when the run succeeded, or when the
+The output goes to standard output, all else to standard error. The status is 0 when the run succeeded, or when the \
 wait was over before it had finished. `aaasp run` runs a component on this machine instead.
 
 Examples:

@@ -18,7 +18,7 @@ pub(super) async fn upload(client: &Client, agent: &str, file: &Path) -> anyhow:
     let component = std::fs::read(file).with_context(|| format!("can't read {}", file.display()))?;
     let size = component.len();
     let bar = progress::on_stderr(ProgressBar::new(size as u64));
-    let style = ProgressStyle::with_template("uploading {bar:30} {binary_bytes} of {binary_total_bytes}")?;
+    let style = ProgressStyle::with_template("uploading {wide_bar} {binary_bytes} of {binary_total_bytes}")?;
     bar.set_style(style);
     let body = body(Bytes::from(component), bar.clone());
     let answer = client.upload(&["agents", agent], size, body).await;
@@ -34,9 +34,10 @@ fn body(component: Bytes, bar: ProgressBar) -> impl futures::Stream<Item = std::
         let chunk = rest.split_to(STEP.min(rest.len()));
         bar.inc(chunk.len() as u64);
         if rest.is_empty()
-            && let Ok(style) = ProgressStyle::with_template("{spinner} the server compiles and inspects the component")
+            && let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}")
         {
             bar.set_style(style);
+            bar.set_message("the server compiles and inspects the component");
             bar.enable_steady_tick(Duration::from_millis(100));
         }
         Some((Ok(chunk), (rest, bar)))
