@@ -52,6 +52,14 @@ fn a_limit_on_the_command_line_holds() {
 }
 
 #[test]
+fn a_limit_below_what_the_component_needs_ends_the_run_as_on_a_host() {
+    let shell = Shell::open();
+    let guest = shell.guest("honest");
+    let run = shell.run(&["run", &guest, "--input", "{}", "--limit", "memory_bytes=1000", "--json"]).json(1);
+    assert_eq!(run["outcome"], "out_of_memory");
+}
+
+#[test]
 fn an_input_that_breaks_the_schema_is_refused_with_a_pointer() {
     let shell = Shell::open();
     let agent = shell.file("lock-audit.wasm", &components::built("lock-audit"));
@@ -106,6 +114,8 @@ fn a_project_is_started_once() {
     assert!(made["files"].as_array().unwrap().contains(&json!("agent.js")));
     let ended = shell.run(&["new", "--lang", "js", "word-count"]).expect(1);
     assert!(ended.err.contains("exists and is not empty"), "{}", ended.err);
+    let ended = shell.run(&["new", "--lang", "js", "Word"]).expect(1);
+    assert_eq!(ended.err.matches("a name has 1 to 63").count(), 1, "{}", ended.err);
 }
 
 fn amount(value: &Value) -> i64 {

@@ -120,7 +120,8 @@ fn a_project_is_built_and_run_again_at_each_change() {
     terminal.wait_for("componentize-qjs failed").wait_for("waiting for a change");
 
     std::fs::write(&agent, format!("{text}\nconsole.log('mended');\n")).unwrap();
-    terminal.wait_for("succeeded in").wait_for("waiting for a change").type_in(CTRL_C);
+    // What a module logs when it is evaluated, at the build, is said in the run.
+    terminal.wait_for("console: mended").wait_for("succeeded in").wait_for("waiting for a change").type_in(CTRL_C);
     let (status, shown) = terminal.end();
     assert_eq!(status, Some(0), "{shown}");
 }

@@ -61,6 +61,65 @@ async fn a_deployment_keeps_what_a_later_deploy_does_not_name() {
 }
 
 #[tokio::test]
+async fn several_configuration_values_fit_one_variable() {
+    let server = Server::start().await;
+    let shell = Shell::of(&server.account).with("AAASP_AGENT_CONFIG", r#"{"a": "1,b=2", "c": "{}"}"#);
+    let guest = shell.guest("honest");
+    assert_eq!(shell.run(&["deploy", &guest, "--json"]).json(0)["config"], json!({"a": "1,b=2", "c": "{}"}));
+}
+
+#[tokio::test]
+async fn a_limit_above_the_plan_s_is_said_to_have_no_effect() {
+    let server = Server::start().await;
+    let shell = Shell::of(&server.account);
+    let guest = shell.guest("honest");
+    let ended = shell.run(&["deploy", &guest, "--limit", "fuel=2_000_000_000", "--limit", "log_lines=5"]).expect(0);
+    let warning = "warning: the limit fuel of 2 000 000 000 is above the plan's; 1 000 000 000 holds";
+    assert!(ended.err.contains(warning) && !ended.err.contains("log_lines"), "{}", ended.err);
+    let shown = shell.run(&["deployments", "show", "honest"]).expect(0).out;
+    let set_by = |limit: &str| {
+        let line = shown.lines().find(|line| line.starts_with(limit)).unwrap();
+        line.split_whitespace().last().unwrap().to_owned()
+    };
+    assert_eq!([set_by("fuel"), set_by("log_lines")], ["plan", "deployment"]);
+}
+
+#[tokio::test]
+async fn what_is_deleted_or_revoked_is_said_to_programs_too() {
+    let server = Server::start().await;
+    let shell = Shell::of(&server.account);
+    let guest = shell.guest("honest");
+    shell.run(&["deploy", &guest]).expect(0);
+    let deleted = json!({"deleted": "honest"});
+    assert_eq!(shell.run(&["deployments", "delete", "honest", "--json"]).json(0), deleted);
+    assert_eq!(shell.run(&["agents", "delete", "honest", "--json"]).json(0), deleted);
+    let key = shell.run(&["keys", "create", "laptop", "--json"]).json(0);
+    let id = key["id"].as_str().unwrap();
+    assert_eq!(shell.run(&["keys", "revoke", id, "--json"]).json(0), json!({"revoked": id}));
+}
+
+#[tokio::test]
+async fn a_key_that_the_server_does_not_take_is_named() {
+    let (server, other) = (Server::start().await, Server::start().await);
+    let shell = Shell::of(&server.account).with("AAASP_API_KEY", other.account.key());
+    let ended = shell.run(&["credits"]).expect(1);
+    assert!(ended.err.contains("does not take the key in AAASP_API_KEY: "), "{}", ended.err);
+    assert!(!ended.err.contains(other.account.key()));
+}
+
+#[test]
+fn an_upload_whose_connection_breaks_says_so() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || drop(listener.accept().unwrap()));
+    let shell = Shell::open().with("AAASP_URL", &address).with("AAASP_API_KEY", "aaasp_x");
+    let file = shell.file("large.wasm", &vec![0; 8 << 20]);
+    let ended = shell.run(&["deploy", &file]).expect(1);
+    server.join().unwrap();
+    assert!(ended.err.contains(&format!("lost the connection to {address}: ")), "{}", ended.err);
+}
+
+#[tokio::test]
 async fn a_list_is_read_to_its_end_or_to_its_limit() {
     let server = Server::start().await;
     let shell = Shell::of(&server.account);

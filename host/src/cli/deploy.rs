@@ -19,7 +19,9 @@ use crate::names::Name;
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-A deployment that exists keeps the configuration, limits and grants that are not named here; --reset drops them.
+A deployment that exists keeps the configuration, limits and grants that are not named here; --reset drops them. \
+JavaScript and Python components hold a snapshot of their interpreter, which differs from build to build, so that each \
+build of the same source is a new version.
 
 Examples:
   aaasp deploy                                   # builds the agent in this folder

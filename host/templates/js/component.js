@@ -13,8 +13,17 @@ const text = (value) => {
   }
 };
 
-const writes = (level) => (...values) =>
-  logging.log(level, "console", values.map(text).join(" "));
+// The agent's modules are evaluated while the component is built, where there is no log: what they
+// write then is the beginning of each run's.
+let running = false;
+const early = [];
+
+const write = (level, message) => {
+  if (running) logging.log(level, "console", message);
+  else early.push([level, message]);
+};
+
+const writes = (level) => (...values) => write(level, values.map(text).join(" "));
 
 globalThis.console = {
   debug: writes("debug"),
@@ -65,6 +74,8 @@ export const handler = {
   },
 
   run(input) {
+    running = true;
+    for (const [level, message] of early.splice(0)) write(level, message);
     let output;
     try {
       output = agent.run(JSON.parse(input), host);

@@ -20,7 +20,11 @@ from wit_world.imports import store
 
 
 class RunLog(logging.Handler):
-    """Sends the records of the module `logging` to the log of the run."""
+    """Sends the records of the module `logging` to the log of the run.
+
+    Modules are imported while the component is built, where there is no log: what they write then
+    is the beginning of each run's.
+    """
 
     LEVELS = (
         (logging.CRITICAL, run_log.Level.CRITICAL),
@@ -31,12 +35,27 @@ class RunLog(logging.Handler):
         (0, run_log.Level.TRACE),
     )
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.running = False
+        self.early: list[logging.LogRecord] = []
+
+    def begin(self) -> None:
+        self.running = True
+        for record in self.early:
+            self.emit(record)
+        self.early = []
+
     def emit(self, record: logging.LogRecord) -> None:
+        if not self.running:
+            self.early.append(record)
+            return
         level = next(level for number, level in self.LEVELS if record.levelno >= number)
         run_log.log(level, record.name, self.format(record))
 
 
-logging.basicConfig(level=logging.DEBUG, format="%(message)s", handlers=[RunLog()])
+log = RunLog()
+logging.basicConfig(level=logging.DEBUG, format="%(message)s", handlers=[log])
 
 # Modules that the standard library imports inside of its functions. A component holds what was imported
 # when it was built; in a run there is no disk to find more on.
@@ -94,6 +113,7 @@ class Handler(exports.Handler):
         )
 
     def run(self, input: str) -> str:
+        log.begin()
         try:
             # NaN and Infinity are words that only Python reads in JSON.
             return json.dumps(agent.run(json.loads(input), Host()), allow_nan=False)
