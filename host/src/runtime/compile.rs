@@ -30,7 +30,7 @@ impl Compiler {
 
     /// Compiles these bytes and leaves the artifact, sealed, in its place.
     pub(crate) async fn compile(&self, digest: &Digest, bytes: &[u8], artifacts: &Artifacts) -> Result<(), Rejection> {
-        let host = |error: std::io::Error| Rejection::Host { message: error.to_string() };
+        let host = |error: std::io::Error| Rejection::host(&error);
         let _slot = self.slots.acquire().await;
         let input = artifacts.temporary().map_err(host)?;
         let output = artifacts.temporary().map_err(host)?;
