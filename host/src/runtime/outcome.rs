@@ -194,6 +194,9 @@ fn with_refusals(outcome: Outcome, state: &State) -> Outcome {
         Outcome::Failed | Outcome::Trapped if state.limiter.tables_refused() => {
             Outcome::LimitExceeded("table_elements".into())
         }
+        Outcome::Failed | Outcome::Trapped if state.handles_used_up => {
+            Outcome::LimitExceeded("resource_handles".into())
+        }
         Outcome::Failed | Outcome::Trapped => match state.scratch.refused() {
             Some(name) => Outcome::LimitExceeded(name.into()),
             // What its quota allows is the host's to give.
