@@ -1,8 +1,10 @@
 //! What was acknowledged is there after any fault, and nothing is left half done.
 
 mod fsync;
+mod full_disk;
 mod hosts;
 mod kill;
+mod outage;
 mod shutdown;
 
 use serde_json::json;

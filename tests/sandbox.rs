@@ -4,6 +4,7 @@ mod artifacts;
 mod floods;
 mod foreign;
 mod fuel;
+mod full_disk;
 mod kinds;
 mod memory;
 mod neighbours;

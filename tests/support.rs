@@ -1,12 +1,15 @@
 //! What the suite's tests share.
 
 pub mod client;
+pub mod cluster;
 pub mod components;
+pub mod database;
 pub mod foreign;
 pub mod guests;
 pub mod hostile;
 pub mod sandbox;
 pub mod server;
+pub mod tiny_disk;
 pub mod until;
 
 pub use client::{Client, Reply};

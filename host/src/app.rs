@@ -6,6 +6,7 @@ use crate::accounts::{Accounts, Callers};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::folder::Disk;
 use crate::runs::Runs;
 use crate::runtime::Runtime;
 
@@ -21,6 +22,8 @@ pub struct App {
     pub accounts: Accounts,
     /// Who callers are.
     pub callers: Callers,
+    /// The disk of the data folder.
+    pub disk: Disk,
     /// The sandbox.
     pub runtime: Arc<Runtime>,
     /// Runs and deployments.

@@ -85,7 +85,7 @@ pub struct HostValues {
     pub stack_bytes: u64,
     /// Memory for loaded components, in bytes.
     pub component_cache_bytes: u64,
-    /// Address space of the child process that compiles, in bytes.
+    /// Writable memory of the child process that compiles, in bytes.
     pub compile_memory_bytes: u64,
     /// Time that one compilation may take, in milliseconds.
     pub compile_ms: u64,

@@ -96,6 +96,13 @@ impl Db {
         sqlx::query("SELECT 1").execute(&self.pool).await.is_ok()
     }
 
+    /// True when the last write found the database's disk full. The lease is written every few seconds, so that
+    /// it is known soon when there is room again.
+    #[must_use]
+    pub fn disk_is_full(&self) -> bool {
+        self.writer.disk_is_full()
+    }
+
     /// Where the database is, without its password.
     #[must_use]
     pub fn location(&self) -> String {

@@ -41,6 +41,21 @@ pub enum FolderError {
     Identity(PathBuf),
 }
 
+/// Below this many free bytes a disk counts as full: the log and the output of one run may need as much.
+const LEAST_FREE_BYTES: u64 = 1 << 20;
+
+/// The disk that a folder is on.
+#[derive(Clone, Debug)]
+pub struct Disk(PathBuf);
+
+impl Disk {
+    /// True when next to nothing more can be written. A disk that does not say counts as one with room.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        rustix::fs::statvfs(&self.0).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < LEAST_FREE_BYTES)
+    }
+}
+
 /// A data folder that this process has to itself, until it is dropped.
 #[derive(Debug)]
 pub struct Folder {
@@ -49,6 +64,12 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// The disk that it is on.
+    #[must_use]
+    pub fn disk(&self) -> Disk {
+        Disk(self.path.clone())
+    }
+
     /// Takes the folder, which is made when it does not exist.
     ///
     /// # Errors

@@ -172,6 +172,7 @@ impl Host {
             clock: store.clock,
             db: store.db,
             accounts: store.accounts,
+            disk: store.folder.disk(),
             runtime,
             runs,
         };

@@ -31,6 +31,7 @@ mod state;
 pub use compile_child::{CompileJob, compile_child};
 pub use component::{Kind, Loaded, Manifest};
 pub use digest::{Digest, DigestError};
+pub(crate) use errors::is_disk_full;
 pub use errors::{LoadError, Rejection, RuntimeError};
 pub use floor::Floor;
 pub use fuel::FUEL_SCHEDULE;

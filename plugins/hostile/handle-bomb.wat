@@ -1,7 +1,25 @@
-;; Opens stdout again and again and lets none of the handles go.
+;; Takes handles again and again and lets none of them go. The input's one letter says of what: "o"utput streams,
+;; "t"imers, "p"ollables of a stream, HTTP "f"ields, "d"irectories, streams of a directory's "e"ntries.
 (import "wasi:cli/stdout@0.2.12" "get-stdout" (func $stdout (result i32)))
-(func (export "aaasp:agent/handler@0.1.0#run") (param i32 i32) (result i32)
+(import "wasi:clocks/monotonic-clock@0.2.12" "subscribe-duration" (func $timer (param i64) (result i32)))
+(import "wasi:io/streams@0.2.12" "[method]output-stream.subscribe" (func $subscribe (param i32) (result i32)))
+(import "wasi:http/types@0.2.12" "[constructor]fields" (func $fields (result i32)))
+(import "wasi:filesystem/preopens@0.2.12" "get-directories" (func $directories (param i32)))
+(import "wasi:filesystem/types@0.2.12" "[method]descriptor.read-directory" (func $entries (param i32 i32)))
+(func (export "aaasp:agent/handler@0.1.0#run") (param $input i32) (param i32) (result i32)
+  (local $what i32) (local $out i32) (local $root i32)
+  (local.set $what (i32.load8_u offset=1 (local.get $input)))
+  (local.set $out (call $stdout))
+  (call $directories (i32.const 64))
+  (if (i32.load (i32.const 68)) (then (local.set $root (i32.load (i32.load (i32.const 64))))))
   (loop $again
-    (drop (call $stdout))
+    (if (i32.eq (local.get $what) (i32.const 111)) (then (drop (call $stdout))))
+    (if (i32.eq (local.get $what) (i32.const 116)) (then (drop (call $timer (i64.const 3600000000000)))))
+    (if (i32.eq (local.get $what) (i32.const 112)) (then (drop (call $subscribe (local.get $out)))))
+    (if (i32.eq (local.get $what) (i32.const 102)) (then (drop (call $fields))))
+    (if (i32.eq (local.get $what) (i32.const 100)) (then (call $directories (i32.const 64))))
+    (if (i32.eq (local.get $what) (i32.const 101)) (then
+      (call $entries (local.get $root) (i32.const 128))
+      (if (i32.load8_u (i32.const 128)) (then (unreachable)))))
     (br $again))
   (unreachable))

@@ -63,6 +63,20 @@ async fn a_trap_carries_the_backtrace_of_the_guest() {
 }
 
 #[tokio::test]
+async fn a_backtrace_names_functions_files_and_lines() {
+    let server = Server::start().await;
+    server.account.deploy("trap", guests::trap_with_lines(), json!({})).await;
+    let run = server.account.run("trap", json!(1)).await;
+    let frames: Vec<_> = run["error"]["backtrace"].as_array().unwrap().iter().collect();
+    assert!(text(frames[0], "function").contains("inner"), "{run}");
+    // Where `trap.wat` divides, and where it calls what does.
+    for (frame, line) in frames.iter().zip([2, 4]) {
+        assert!(text(frame, "file").ends_with("trap.wat"), "{run}");
+        assert_eq!(frame["line"], line, "{run}");
+    }
+}
+
+#[tokio::test]
 async fn a_limit_that_ends_a_run_is_named() {
     let server = Server::start().await;
     let account = &server.account;

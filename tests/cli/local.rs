@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::shell::Shell;
-use crate::support::{Server, components};
+use crate::support::{Server, components, guests};
 
 #[test]
 fn the_output_goes_to_standard_output_and_all_else_beside_it() {
@@ -36,6 +36,18 @@ fn a_trap_is_status_1_and_shows_where_the_guest_was() {
     assert_eq!(ended.out, "");
     assert!(ended.err.contains("trapped: "), "{}", ended.err);
     assert!(ended.err.contains("\n    in deeper\n"), "{}", ended.err);
+}
+
+#[test]
+fn a_trap_shows_file_and_line_where_the_component_has_them() {
+    let shell = Shell::open();
+    let guest = shell.file("trap.wasm", &guests::trap_with_lines());
+    let ended = shell.run(&["run", &guest, "--input", "1"]).expect(1);
+    for (function, line) in [("inner", 2), ("outer", 4)] {
+        let frame = ended.err.split("    in ").find(|frame| frame.starts_with(function));
+        let frame = frame.unwrap_or_else(|| panic!("no frame of {function}: {}", ended.err));
+        assert!(frame.lines().nth(1).is_some_and(|at| at.ends_with(&format!("trap.wat:{line}"))), "{}", ended.err);
+    }
 }
 
 #[test]

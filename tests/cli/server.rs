@@ -152,7 +152,8 @@ async fn a_problem_says_what_is_wrong_where_and_under_which_request() {
 #[tokio::test]
 async fn an_operator_makes_accounts_and_gives_credits() {
     let server = Server::start().await;
-    let data = server.data().to_str().unwrap();
+    let data = server.data();
+    let data = data.to_str().unwrap();
     let shell = Shell::open().with("AAASP_URL", &url(&server.account)).with("AAASP_DATA", data);
     let make = ["admin", "accounts", "create", "--email", "ada@example.com", "--credits", "0.5", "--json"];
     let made = shell.run(&make).json(0);

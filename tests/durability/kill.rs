@@ -15,7 +15,7 @@ const CLIENTS: usize = 64;
 const KILLS: usize = 20;
 
 /// What a client was told: the answer's status, and the run.
-type Journal = Arc<Mutex<HashMap<String, (u16, Value)>>>;
+pub(super) type Journal = Arc<Mutex<HashMap<String, (u16, Value)>>>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_survives_twenty_kills() {
@@ -78,7 +78,7 @@ async fn client(account: &Client, round: usize, number: usize, journal: &Journal
 }
 
 /// Every run that was acknowledged is there, and a finished one is unchanged.
-async fn check(account: &Client, journal: &Journal) {
+pub(super) async fn check(account: &Client, journal: &Journal) {
     let told: Vec<_> = journal.lock().unwrap().clone().into_iter().collect();
     for (id, (status, run)) in told {
         let now = account.get(&format!("/v1/runs/{id}")).await.expect(200);
@@ -95,7 +95,7 @@ async fn check(account: &Client, journal: &Journal) {
 }
 
 /// Queued runs run, and the unfinished ones of the dead process are settled.
-async fn all_finish(account: &Client) {
+pub(super) async fn all_finish(account: &Client) {
     for _ in 0..600 {
         let queued = account.get("/v1/runs?status=queued&limit=1").await.expect(200);
         let running = account.get("/v1/runs?status=running&limit=1").await.expect(200);

@@ -1,6 +1,6 @@
 //! Whatever is granted, held and settled in whatever order: never negative, always balanced, never twice.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use aaasp::clock::Micros;
 use aaasp::db::accounts::{self, NewAccount};
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::support::server::fresh_database;
+use crate::support::database::Database;
 
 /// One step of somebody: each names one of a few runs, so that steps meet.
 #[derive(Clone, Debug)]
@@ -35,25 +35,26 @@ struct World {
     runtime: Runtime,
     hosts: Vec<(Db, HostId)>,
     _folder: TempDir,
+    _database: Option<Database>,
 }
 
-static WORLD: LazyLock<World> = LazyLock::new(|| {
+fn world() -> World {
     let runtime = Runtime::new().unwrap();
     let folder = TempDir::new().unwrap();
-    let url = runtime.block_on(fresh_database());
-    let hosts = if url.is_some() { 2 } else { 1 };
+    let database = runtime.block_on(Database::fresh());
+    let hosts = if database.is_some() { 2 } else { 1 };
     let hosts = (0..hosts)
         .map(|_| {
-            let url = match &url {
-                Some(url) => DatabaseUrl::parse(url).unwrap(),
+            let url = match &database {
+                Some(database) => DatabaseUrl::parse(&database.url()).unwrap(),
                 None => DatabaseUrl::sqlite(&folder.path().join("aaasp.db")),
             };
             let host = HostId::generate();
             (runtime.block_on(Db::open(url, host)).unwrap(), host)
         })
         .collect();
-    World { runtime, hosts, _folder: folder }
-});
+    World { runtime, hosts, _folder: folder, _database: database }
+}
 
 /// An account of a test case, with the runs that its steps name.
 struct Case {
@@ -137,7 +138,7 @@ struct Expected {
     open: Vec<Option<(i64, usize)>>,
 }
 
-async fn play(case: Arc<Case>, groups: Vec<Vec<Step>>) -> Result<(), TestCaseError> {
+async fn play(hosts: &[(Db, HostId)], case: Arc<Case>, groups: Vec<Vec<Step>>) -> Result<(), TestCaseError> {
     let mut expected = Expected { open: vec![None; 8], ..Expected::default() };
     // A run's id is used up by its admission; a later one of the same slot gets a new id.
     let mut runs = case.runs.clone();
@@ -146,8 +147,8 @@ async fn play(case: Arc<Case>, groups: Vec<Vec<Step>>) -> Result<(), TestCaseErr
         let mut playing = Vec::new();
         for step in group {
             turn += 1;
-            let host_number = turn % WORLD.hosts.len();
-            let (db, host) = WORLD.hosts[host_number].clone();
+            let host_number = turn % hosts.len();
+            let (db, host) = hosts[host_number].clone();
             let case = Arc::clone(&case);
             match step {
                 Step::Grant(amount) => {
@@ -181,7 +182,7 @@ async fn play(case: Arc<Case>, groups: Vec<Vec<Step>>) -> Result<(), TestCaseErr
                 }
                 Step::Settle { run: slot, percent } => {
                     let Some((held, host_number)) = expected.open[slot] else { continue };
-                    let (db, host) = WORLD.hosts[host_number].clone();
+                    let (db, host) = hosts[host_number].clone();
                     let charge = held * percent / 100;
                     let settlement = case.settlement(host, runs[slot], held, charge);
                     playing.push(tokio::spawn(async move {
@@ -213,7 +214,7 @@ async fn play(case: Arc<Case>, groups: Vec<Vec<Step>>) -> Result<(), TestCaseErr
         for slot in settled_slots {
             expected.open[slot] = None;
         }
-        check(&case, &expected).await?;
+        check(&hosts[0].0, &case, &expected).await?;
     }
     Ok(())
 }
@@ -224,8 +225,7 @@ enum Done {
     Settlement { slot: usize, settled: bool, charge: i64 },
 }
 
-async fn check(case: &Case, expected: &Expected) -> Result<(), TestCaseError> {
-    let db = &WORLD.hosts[0].0;
+async fn check(db: &Db, case: &Case, expected: &Expected) -> Result<(), TestCaseError> {
     let (available, held) = ledger::balance(db, case.tenant).await.unwrap();
     let open: i64 = expected.open.iter().flatten().map(|(amount, _)| amount).sum();
     prop_assert_eq!(held.0, open, "held");
@@ -240,14 +240,14 @@ async fn check(case: &Case, expected: &Expected) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 200, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_interleaving_makes_a_balance_wrong(groups in prop::collection::vec(prop::collection::vec(step(), 1..12), 1..8)) {
-        WORLD.runtime.block_on(async {
-            let case = Arc::new(Case::new(&WORLD.hosts[0].0).await);
-            play(case, groups).await
+#[test]
+fn no_interleaving_makes_a_balance_wrong() {
+    let World { runtime, hosts, .. } = &world();
+    let config = ProptestConfig { cases: 200, max_shrink_iters: 200, ..ProptestConfig::default() };
+    proptest!(config, |(groups in prop::collection::vec(prop::collection::vec(step(), 1..12), 1..8))| {
+        runtime.block_on(async {
+            let case = Arc::new(Case::new(&hosts[0].0).await);
+            play(hosts, case, groups).await
         })?;
-    }
+    });
 }

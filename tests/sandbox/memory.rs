@@ -4,7 +4,7 @@ use aaasp::limits::RunLimits;
 use aaasp::runtime::Outcome;
 
 use crate::support::hostile::component;
-use crate::support::sandbox::run;
+use crate::support::sandbox::{RUNTIME, invocation, load, run};
 
 const MIB: u64 = 1 << 20;
 
@@ -60,7 +60,29 @@ async fn core_instances_are_limited() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn handles_are_limited() {
-    let finished = run(&component("handle-bomb"), RunLimits::default()).await;
+async fn handles_are_limited_whatever_they_are_of() {
+    for (what, limit) in [
+        ("o", "resource_handles"),
+        ("t", "resource_handles"),
+        ("p", "resource_handles"),
+        ("f", "resource_handles"),
+        ("e", "resource_handles"),
+        ("d", "open_files"),
+    ] {
+        let mut invocation = invocation(RunLimits::default());
+        invocation.input = format!("\"{what}\"");
+        invocation.grants.scratch = true;
+        let finished = RUNTIME.invoke(&load(&component("handle-bomb")).await, invocation).await;
+        assert_eq!(finished.outcome, Outcome::LimitExceeded(limit.into()), "{what}: {:?}", finished.error);
+        let usage = finished.usage;
+        assert!(usage.fuel > 0 && usage.fuel + usage.trap_slack_fuel <= RunLimits::default().fuel, "{what}: {usage:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resources_of_a_guests_own_are_limited() {
+    let finished = run(&component("resource-bomb"), RunLimits::default()).await;
     assert_eq!(finished.outcome, Outcome::LimitExceeded("resource_handles".into()), "{:?}", finished.error);
+    let usage = finished.usage;
+    assert!(usage.fuel > 0 && usage.fuel + usage.trap_slack_fuel <= RunLimits::default().fuel, "{usage:?}");
 }

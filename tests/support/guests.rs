@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::hostile::agent;
+use super::hostile::{agent, agent_with_lines};
 
 /// Returns its input.
 pub fn echo() -> Vec<u8> {
@@ -27,6 +27,11 @@ pub fn fail() -> Vec<u8> {
 /// Divides by zero in a function `inner`.
 pub fn trap() -> Vec<u8> {
     read("trap")
+}
+
+/// The same, with the lines of `trap.wat` as its debug information.
+pub fn trap_with_lines() -> Vec<u8> {
+    agent_with_lines(&source("trap"), "trap.wat").into()
 }
 
 /// Answers every input with this text, which should be JSON: components that differ in nothing else.

@@ -19,11 +19,26 @@ pub fn component(name: &str) -> Bytes {
     if body.trim_start().starts_with("(component") {
         return wat::parse_str(body).unwrap().into();
     }
-    if body.contains("\n(module") { encode(&body, "wasi:cli/command") } else { agent(&body) }
+    if body.contains("\n(module") {
+        encode(&wat::parse_str(body).unwrap_or_else(|error| panic!("{error}")), "wasi:cli/command")
+    } else {
+        agent(&body)
+    }
 }
 
 /// An agent of the body of a core module: the prelude supplies what it leaves out.
 pub fn agent(body: &str) -> Bytes {
+    encode(&wat::parse_str(assembled(body)).unwrap_or_else(|error| panic!("{error}")), "aaasp:agent/agent")
+}
+
+/// The same, with debug information: the places of a file of this name, whose first line is the body's.
+pub fn agent_with_lines(body: &str, file: &str) -> Bytes {
+    let mut parser = wat::Parser::new();
+    let module = parser.generate_dwarf(wat::GenerateDwarf::Lines).parse_str(Some(Path::new(file)), &assembled(body));
+    encode(&module.unwrap_or_else(|error| panic!("{error}")), "aaasp:agent/agent")
+}
+
+fn assembled(body: &str) -> String {
     let mut text = format!("(module {body}\n{}", read("prelude"));
     if !body.contains("#describe\"") {
         text.push_str(&read("describe"));
@@ -32,11 +47,11 @@ pub fn agent(body: &str) -> Bytes {
         text = text.replace("(memory (export \"memory\") 2)", "");
     }
     text.push(')');
-    encode(&text, "aaasp:agent/agent")
+    text
 }
 
-fn encode(text: &str, world: &str) -> Bytes {
-    let mut module = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
+fn encode(module: &[u8], world: &str) -> Bytes {
+    let mut module = module.to_vec();
     let (resolve, package) = &*CONTRACT;
     let world = resolve.select_world(&[*package], Some(world)).unwrap();
     embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8).unwrap();

@@ -7,19 +7,44 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sqlx::Connection as _;
 use tempfile::TempDir;
 
 use super::Client;
+use super::database::Database;
+use super::tiny_disk::TinyDisk;
 
 /// A server process. Dropping it kills the process and removes its folder.
 pub struct Server {
-    folder: TempDir,
-    database: Option<String>,
+    folder: Place,
+    database: Option<Database>,
     process: Option<Child>,
     said: Arc<Mutex<String>>,
     /// The first account, which `init` made.
     pub account: Client,
+}
+
+/// Where a server's data folder is.
+enum Place {
+    Temporary(TempDir),
+    Tiny(TinyDisk),
+}
+
+impl Place {
+    /// The folder, for this process.
+    fn data(&self) -> PathBuf {
+        match self {
+            Self::Temporary(folder) => folder.path().to_owned(),
+            Self::Tiny(disk) => disk.outside(),
+        }
+    }
+
+    fn command(&self, database: Option<&Database>) -> Command {
+        let url = database.map(Database::url);
+        match self {
+            Self::Temporary(folder) => command(folder.path(), url.as_deref()),
+            Self::Tiny(disk) => on_folder(disk.enter(&binary()), disk.inside(), url.as_deref()),
+        }
+    }
 }
 
 impl Server {
@@ -35,10 +60,23 @@ impl Server {
 
     /// A server with an operator's file, whose first account has so many credits.
     pub async fn with(config: &str, credits: i64) -> Self {
-        let folder = TempDir::new().unwrap();
-        std::fs::write(folder.path().join("aaasp.toml"), config).unwrap();
-        let database = fresh_database().await;
-        let init = command(folder.path(), database.as_deref())
+        Self::made(Place::Temporary(TempDir::new().unwrap()), Database::fresh().await, config, credits)
+    }
+
+    /// A server whose data folder is on a disk of a few MiB.
+    pub async fn on_tiny_disk(mib: u32, config: &str) -> Self {
+        Self::made(Place::Tiny(TinyDisk::new(mib)), Database::fresh().await, config, 1_000_000)
+    }
+
+    /// A server on this database.
+    pub fn on_database(database: Database, config: &str) -> Self {
+        Self::made(Place::Temporary(TempDir::new().unwrap()), Some(database), config, 1_000_000)
+    }
+
+    fn made(folder: Place, database: Option<Database>, config: &str, credits: i64) -> Self {
+        std::fs::write(folder.data().join("aaasp.toml"), config).unwrap();
+        let init = folder
+            .command(database.as_ref())
             .args(["init", "--json", "--credits", &credits.to_string()])
             .output()
             .unwrap();
@@ -52,7 +90,8 @@ impl Server {
 
     /// Starts the process on the folder as it is.
     pub fn serve(&mut self) {
-        let mut process = command(self.folder.path(), self.database.as_deref())
+        let mut process = self
+            .command()
             .args(["serve", "--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -106,8 +145,16 @@ impl Server {
         self.process.as_ref().unwrap().id()
     }
 
-    pub fn data(&self) -> &Path {
-        self.folder.path()
+    pub fn data(&self) -> PathBuf {
+        self.folder.data()
+    }
+
+    /// The disk of a server that was made on a tiny one.
+    pub fn disk(&self) -> &TinyDisk {
+        match &self.folder {
+            Place::Tiny(disk) => disk,
+            Place::Temporary(_) => panic!("the server is on no disk of its own"),
+        }
     }
 
     /// The operator's view.
@@ -125,7 +172,7 @@ impl Server {
 
     /// The binary with this server's folder and database.
     pub fn command(&self) -> Command {
-        command(self.folder.path(), self.database.as_deref())
+        self.folder.command(self.database.as_ref())
     }
 
     /// A second host on the same PostgreSQL database and keyring; none on SQLite, which is one host's.
@@ -136,6 +183,7 @@ impl Server {
         std::fs::copy(self.data().join("keys/keyring.toml"), folder.path().join("keys/keyring.toml")).unwrap();
         std::fs::copy(self.data().join("aaasp.toml"), folder.path().join("aaasp.toml")).unwrap();
         let account = self.account.clone();
+        let folder = Place::Temporary(folder);
         let mut second = Self { folder, database: Some(database), process: None, said: Arc::default(), account };
         second.serve();
         Some(second)
@@ -157,7 +205,10 @@ impl Drop for Server {
 
 /// The binary under test, on a folder and a database.
 pub fn command(folder: &Path, database: Option<&str>) -> Command {
-    let mut command = Command::new(binary());
+    on_folder(Command::new(binary()), folder, database)
+}
+
+fn on_folder(mut command: Command, folder: &Path, database: Option<&str>) -> Command {
     command.env("AAASP_DATA", folder).env_remove("AAASP_DATABASE_URL").env("AAASP_LOG", "warn");
     if let Some(url) = database {
         command.env("AAASP_DATABASE_URL", url);
@@ -179,21 +230,4 @@ pub fn binary() -> PathBuf {
 /// True when the suite runs on PostgreSQL.
 pub fn on_postgres() -> bool {
     std::env::var_os("AAASP_TEST_DATABASE_URL").is_some()
-}
-
-/// A database of the test's own on PostgreSQL; none on SQLite, which is a file in the folder. It sorts as
-/// English readers do, so that a query that relies on the order of bytes without saying so is noticed.
-pub async fn fresh_database() -> Option<String> {
-    let server = std::env::var("AAASP_TEST_DATABASE_URL").ok()?;
-    // The URL may name a database; ours are beside it.
-    let place = server.find("://")? + 3;
-    let server = server[place..].find('/').map_or(server.as_str(), |path| &server[..place + path]);
-    let random = TempDir::new().unwrap();
-    let unique: String = random.path().file_name()?.to_str()?.chars().filter(char::is_ascii_alphanumeric).collect();
-    let name = format!("test_{}", unique.to_lowercase() + &std::process::id().to_string());
-    sqlx::any::install_default_drivers();
-    let mut connection = sqlx::AnyConnection::connect(&format!("{server}/postgres")).await.unwrap();
-    let create = format!("CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'");
-    sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut connection).await.unwrap();
-    Some(format!("{server}/{name}"))
 }

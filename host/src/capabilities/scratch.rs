@@ -18,7 +18,7 @@ use wasmtime_wasi::{FsPerms, OpenMode};
 pub(crate) use self::folder::{Folder, sweep};
 use self::quota::{Handle, Quota};
 use crate::limits::RunLimits;
-use crate::runtime::{State, Stop, fuel};
+use crate::runtime::{State, Stop, fuel, is_disk_full};
 
 /// Where a guest finds its folder.
 const GUEST_PATH: &str = "/";
@@ -55,6 +55,11 @@ impl Scratch {
         self.quota.refused()
     }
 
+    /// Whether the host's disk had no room for what the quota allowed.
+    pub(crate) fn disk_was_full(&self) -> bool {
+        self.quota.disk_was_full()
+    }
+
     /// Takes the folder, so that it can be removed where blocking does no harm.
     pub(crate) fn take_folder(&mut self) -> Option<Folder> {
         self.folder.take()
@@ -62,7 +67,13 @@ impl Scratch {
 
     fn open_folder(&mut self) -> Result<Option<std::fs::File>, Stop> {
         let Some(path) = &self.granted else { return Ok(None) };
-        let failed = |error: std::io::Error| Stop::Host(format!("no scratch folder: {error}"));
+        let quota = self.quota.clone();
+        let failed = |error: std::io::Error| {
+            if is_disk_full(&error) {
+                quota.note_full_disk();
+            }
+            Stop::Host(format!("no scratch folder: {error}"))
+        };
         if self.folder.is_none() {
             self.folder = Some(Folder::create(path.clone()).map_err(failed)?);
         }

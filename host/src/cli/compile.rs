@@ -13,7 +13,7 @@ pub(super) struct Args {
     input: PathBuf,
     /// Where the artifact goes.
     output: PathBuf,
-    /// Address space, in bytes.
+    /// Writable memory, in bytes.
     #[arg(long)]
     memory_bytes: u64,
     /// Processor time, in seconds.

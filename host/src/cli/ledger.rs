@@ -1,15 +1,16 @@
 //! `aaasp ledger verify`: whether every credit is where it must be.
 
 use clap::{Args as ClapArgs, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::data::DataArgs;
 use super::json::{self, JsonArgs};
-use super::{AlreadySaid, out, readable, table};
+use super::{AlreadySaid, out, progress, readable, table};
 use crate::clock::Clock;
 use crate::config::Overrides;
 use crate::folder::{Folder, FolderError};
 use crate::host::Store;
-use crate::ledger::verify::{Check, Report, verify};
+use crate::ledger::verify::{Check, Progress, Report, verify};
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
@@ -54,7 +55,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     }
     let report = super::block_on(async {
         let store = Store::open(folder, config, Clock::System).await?;
-        let report = verify(&store.db).await;
+        let bar = progress::on_stderr(ProgressBar::no_length().with_style(style()?));
+        let report = verify(&store.db, &|progress: Progress| {
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
+        })
+        .await;
+        bar.finish_and_clear();
         store.db.close().await;
         Ok(report?)
     })?;
@@ -64,6 +71,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         show(&report);
     }
     if report.is_sound() { Ok(()) } else { Err(AlreadySaid.into()) }
+}
+
+fn style() -> anyhow::Result<ProgressStyle> {
+    Ok(ProgressStyle::with_template("verifying {bar:40} {human_pos} of {human_len}, {eta} left")?)
 }
 
 fn show(report: &Report) {

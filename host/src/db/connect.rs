@@ -80,7 +80,8 @@ pub(super) async fn pool(url: &DatabaseUrl) -> Result<AnyPool, DbError> {
     let engine = url.engine;
     let pool = AnyPoolOptions::new()
         .max_connections(READERS)
-        .acquire_timeout(Duration::from_secs(10))
+        // A caller is told soon that there is no database.
+        .acquire_timeout(Duration::from_secs(2))
         // A ping for every read would double its cost; a dead connection shows itself by its error.
         .test_before_acquire(engine == DbEngine::Postgres)
         .after_connect(move |connection, _| {

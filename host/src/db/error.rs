@@ -1,16 +1,25 @@
 //! What can go wrong below: the database, or what was found in it.
 
+use std::sync::Arc;
+
 use crate::vault::SealError;
 
+/// How the engines say that their disk is full: SQLite's FULL and IOERR_SHMSIZE (<https://sqlite.org/rescode.html>),
+/// and PostgreSQL's `disk_full` (appendix A of its manual).
+const DISK_FULL: [&str; 3] = ["13", "4874", "53100"];
+
 /// Why a question to the database has no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum DbError {
-    /// The database can't be reached, is full, or refused the statement. Trying again may help.
+    /// The database can't be reached, or refused the statement. Trying again may help.
     #[error("the database is not available: {0}")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] Arc<sqlx::Error>),
+    /// The disk that the database writes to is full. Nothing was written.
+    #[error("the database's disk is full: {0}; free some space")]
+    DiskFull(#[source] Arc<sqlx::Error>),
     /// The schema can't be brought up to date.
     #[error("the database's schema can't be brought up to date: {0}")]
-    Migration(#[source] Box<sqlx::migrate::MigrateError>),
+    Migration(#[source] Arc<sqlx::migrate::MigrateError>),
     /// The URL is not one of a database that we know.
     #[error("{0}")]
     Url(String),
@@ -49,11 +58,21 @@ pub enum DbError {
 
 impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Unavailable(error)
+        let code = error.as_database_error().and_then(|error| error.code());
+        if code.is_some_and(|code| DISK_FULL.contains(&code.as_ref())) {
+            return Self::DiskFull(Arc::new(error));
+        }
+        Self::Unavailable(Arc::new(error))
     }
 }
 
 impl DbError {
+    /// Whether the same may succeed later, with nothing changed here.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::DiskFull(_))
+    }
+
     /// Shorthand for a stored value that can't be read as what it must be.
     pub(crate) fn corrupt(what: impl std::fmt::Display) -> Self {
         Self::Corrupt(what.to_string())

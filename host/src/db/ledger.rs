@@ -1,6 +1,5 @@
 //! The ledger's rows: balances behind guarded statements, and transfers that are only ever added.
 
-use futures::TryStreamExt as _;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -241,18 +240,34 @@ pub async fn transfers(
     rows.iter().map(stored_transfer).collect()
 }
 
-/// Shows every transfer, chain by chain, each in its order: for verification. Streams, so that a long ledger
-/// needs no memory.
+/// Transfers, or runs, that one question of a verification brings.
+const PAGE: i64 = 2_000;
+
+/// A host's transfers behind a number of its chain, in order; none when there are no more.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn each_chained(db: &Db, mut show: impl FnMut(StoredTransfer) + Send) -> Result<(), DbError> {
-    let text = format!("SELECT {TRANSFER_COLUMNS} FROM transfers ORDER BY host_id, host_sequence");
-    let mut rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch(&db.pool);
-    while let Some(row) = rows.try_next().await? {
-        show(stored_transfer(&row)?);
-    }
-    Ok(())
+pub async fn chained(db: &Db, host: &str, after: i64) -> Result<Vec<StoredTransfer>, DbError> {
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {TRANSFER_COLUMNS} FROM transfers WHERE host_id = $1 AND host_sequence > $2
+         ORDER BY host_sequence LIMIT $3"
+    )))
+    .bind(host)
+    .bind(after)
+    .bind(PAGE)
+    .fetch_all(&db.pool)
+    .await?;
+    rows.iter().map(stored_transfer).collect()
+}
+
+/// The next host, by its id, that wrote transfers.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn next_chain(db: &Db, after: &str) -> Result<Option<String>, DbError> {
+    let row =
+        sqlx::query("SELECT MIN(host_id) FROM transfers WHERE host_id > $1").bind(after).fetch_one(&db.pool).await?;
+    Ok(row.try_get(0)?)
 }
 
 /// The heads of all chains.
@@ -279,24 +294,6 @@ pub async fn balances(db: &Db) -> Result<Vec<(Tenant, Microcredits, Microcredits
         .collect()
 }
 
-/// Sums of all transfers by tenant and verb.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn sums(db: &Db) -> Result<Vec<(Tenant, Verb, Microcredits)>, DbError> {
-    let rows = sqlx::query(
-        "SELECT tenant, verb, CAST(SUM(amount) AS bigint) FROM transfers GROUP BY tenant, verb ORDER BY tenant, verb",
-    )
-    .fetch_all(&db.pool)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            let verb = row.try_get::<String, _>(1)?.parse().map_err(DbError::corrupt)?;
-            Ok((Tenant(row.try_get(0)?), verb, Microcredits(row.try_get(2)?)))
-        })
-        .collect()
-}
-
 /// Sum of what unfinished runs hold, by tenant.
 ///
 /// # Errors
@@ -312,26 +309,64 @@ pub async fn held_by_runs(db: &Db) -> Result<Vec<(Tenant, Microcredits)>, DbErro
     rows.iter().map(|row| Ok((Tenant(row.try_get(0)?), Microcredits(row.try_get(1)?)))).collect()
 }
 
-/// Finished runs whose charge is not what the ledger settled for them.
+/// A run, and what the ledger moved for it.
+#[derive(Clone, Debug)]
+pub struct AccountedRun {
+    /// Account and run: its place among all runs.
+    pub key: (String, String),
+    /// What was held for it.
+    pub held: Microcredits,
+    /// What it cost, once it is finished.
+    pub charged: Option<Microcredits>,
+    /// What was taken from its hold.
+    pub settled: Microcredits,
+    /// What was given back from its hold.
+    pub released: Microcredits,
+}
+
+/// Runs behind one of them, by account and id, with what the ledger moved for each; none when there are no more.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn mischarged_runs(db: &Db) -> Result<Vec<String>, DbError> {
+pub async fn accounted_runs(db: &Db, after: &(String, String)) -> Result<Vec<AccountedRun>, DbError> {
+    // A transfer's id is made of its subject's, behind `run_`, and its verb; so each is found by its key.
     let rows = sqlx::query(
-        "SELECT runs.id FROM runs
-         LEFT JOIN (SELECT subject, CAST(SUM(amount) AS bigint) AS amount, COUNT(*) AS times
-                    FROM transfers WHERE verb = 'settle' GROUP BY subject) AS settled ON settled.subject = runs.id
-         LEFT JOIN (SELECT subject, CAST(SUM(amount) AS bigint) AS amount
-                    FROM transfers WHERE verb = 'release' GROUP BY subject) AS released ON released.subject = runs.id
-         WHERE runs.status = 'finished'
-           AND (COALESCE(settled.amount, 0) <> runs.charged
-                OR COALESCE(settled.amount, 0) + COALESCE(released.amount, 0) <> runs.held
-                OR COALESCE(settled.times, 0) > 1)
-         ORDER BY runs.id",
+        "SELECT runs.account_id, runs.id, runs.held, runs.charged,
+                COALESCE(settled.amount, 0), COALESCE(released.amount, 0)
+         FROM runs
+         LEFT JOIN tenants ON tenants.account_id = runs.account_id
+         LEFT JOIN transfers AS settled
+                ON settled.tenant = tenants.tenant AND settled.id = SUBSTR(runs.id, 5) || '-settle'
+         LEFT JOIN transfers AS released
+                ON released.tenant = tenants.tenant AND released.id = SUBSTR(runs.id, 5) || '-release'
+         WHERE (runs.account_id, runs.id) > ($1, $2)
+         ORDER BY runs.account_id, runs.id LIMIT $3",
     )
+    .bind(&after.0)
+    .bind(&after.1)
+    .bind(PAGE)
     .fetch_all(&db.pool)
     .await?;
-    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    rows.iter()
+        .map(|row| {
+            Ok(AccountedRun {
+                key: (row.try_get(0)?, row.try_get(1)?),
+                held: Microcredits(row.try_get(2)?),
+                charged: row.try_get::<Option<i64>, _>(3)?.map(Microcredits),
+                settled: Microcredits(row.try_get(4)?),
+                released: Microcredits(row.try_get(5)?),
+            })
+        })
+        .collect()
+}
+
+/// How many runs there are, to show how far a verification is.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn count_runs(db: &Db) -> Result<u64, DbError> {
+    let row = sqlx::query("SELECT COUNT(*) FROM runs").fetch_one(&db.pool).await?;
+    Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
 }
 
 fn stored_transfer(row: &AnyRow) -> Result<StoredTransfer, DbError> {

@@ -1,5 +1,7 @@
 //! Brings the schema up to date. The migrations are part of the binary.
 
+use std::sync::Arc;
+
 use sqlx::Connection as _;
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -18,8 +20,8 @@ macro_rules! migrations {
     };
 }
 
-const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite": 1 "0001_foundation");
-const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres": 1 "0001_foundation");
+const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite": 1 "0001_foundation", 5 "0005_chain_order");
+const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres": 1 "0001_foundation", 5 "0005_chain_order");
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {
     let steps = match url.engine {
@@ -35,5 +37,5 @@ pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {
     let mut connection = connection(url).await?;
     let outcome = Migrator::with_migrations(migrations).run_direct(None, &mut connection, false).await;
     connection.close().await?;
-    outcome.map_err(|error| DbError::Migration(Box::new(error)))
+    outcome.map_err(|error| DbError::Migration(Arc::new(error)))
 }

@@ -3,7 +3,8 @@
 //! Requests come over a bounded channel. The writer takes all that wait, up to [`LARGEST_GROUP`], does them in
 //! one transaction as sets of rows ([`group`]), and commits once. What must be refused (no credits left) is a
 //! value, not an error. When a group fails, each of its requests is tried alone, so that one cannot take the
-//! others with it. When a commit is lost on the way, the writer asks the database whether the group landed.
+//! others with it. When a commit is lost on the way, the writer asks the database whether the group landed, for as
+//! long as it takes: until then its callers wait, and all others are told at once that there is no database.
 
 mod admissions;
 mod group;
@@ -11,6 +12,7 @@ mod requests;
 mod settlements;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use group::WriteTx;
@@ -32,11 +34,18 @@ const LARGEST_GROUP: usize = 256;
 /// Requests that may wait. Past it, callers wait to hand theirs in.
 const WAITING: usize = 4 * LARGEST_GROUP;
 
+/// How long a connection may take to be made.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often it is asked whether a commit landed, while the database does not answer.
+const DOUBT_PAUSE: Duration = Duration::from_millis(250);
+
 /// A handle on the writer. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Writer {
     requests: mpsc::Sender<Request>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
+    disk_full: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -44,9 +53,16 @@ impl Writer {
         let mut connection = connection(&url).await?;
         let mark = ledger::chain_mark(&mut connection, host).await?;
         let (requests, waiting) = mpsc::channel(WAITING);
-        let work = Work { url, host, connection: Some(connection), mark };
+        let disk_full = Arc::new(AtomicBool::new(false));
+        let work =
+            Work { url, host, connection: Some(connection), mark, doubt: None, disk_full: Arc::clone(&disk_full) };
         let task = tokio::spawn(work.run(waiting));
-        Ok(Self { requests, task: Arc::new(Mutex::new(Some(task))) })
+        Ok(Self { requests, task: Arc::new(Mutex::new(Some(task))), disk_full })
+    }
+
+    /// True when the last write found no room.
+    pub(super) fn disk_is_full(&self) -> bool {
+        self.disk_full.load(Ordering::Relaxed)
     }
 
     pub(super) async fn admit(&self, admission: Admission) -> Result<Admitted, DbError> {
@@ -106,76 +122,147 @@ struct Work {
     host: HostId,
     connection: Option<AnyConnection>,
     mark: Mark,
+    doubt: Option<Doubt>,
+    disk_full: Arc<AtomicBool>,
+}
+
+/// A group whose commit may have landed. Its callers wait for the truth: told that it failed, they would leave
+/// runs that nobody executes.
+struct Doubt {
+    group: Group,
+    mark: Mark,
+    error: DbError,
+}
+
+/// How an attempt at a group ended.
+enum Attempt {
+    /// Each of its callers has been told, or will be once a doubt is settled.
+    Over,
+    /// Nothing of it was written; whether another attempt may go better.
+    Undone(Group, DbError, Prospect),
+}
+
+#[derive(PartialEq, Eq)]
+enum Prospect {
+    /// The statements were refused: perhaps for the sake of one request.
+    Alone,
+    /// The connection had died before.
+    Reconnected,
+    /// There is no database, or no room in it.
+    None,
 }
 
 impl Work {
     async fn run(mut self, mut waiting: mpsc::Receiver<Request>) {
         let mut requests = Vec::with_capacity(LARGEST_GROUP);
-        while waiting.recv_many(&mut requests, LARGEST_GROUP).await > 0 {
-            let stop = requests.iter().any(|request| matches!(request, Request::Stop));
-            requests.retain(|request| !matches!(request, Request::Stop));
+        loop {
+            let receive = waiting.recv_many(&mut requests, LARGEST_GROUP);
+            let received = if self.doubt.is_none() {
+                receive.await
+            } else {
+                match tokio::time::timeout(DOUBT_PAUSE, receive).await {
+                    Ok(received) => received,
+                    Err(_) => {
+                        self.settle_doubt().await;
+                        continue;
+                    }
+                }
+            };
+            let stop = received == 0 || requests.iter().any(|request| matches!(request, Request::Stop));
             let group = Group::new(std::mem::take(&mut requests));
             if !group.is_empty() {
                 self.commit(group).await;
             }
             if stop {
+                self.settle_doubt().await;
                 break;
             }
         }
     }
 
-    async fn commit(&mut self, mut group: Group) {
-        match self.attempt(&mut group).await {
-            Ok(()) => group.answer(),
-            Err(error) if group.len() == 1 => group.fail(error),
-            Err(error) => {
-                tracing::warn!(%error, requests = group.len(), "a group of writes failed; trying each alone");
-                for mut single in group.singles() {
-                    match self.attempt(&mut single).await {
-                        Ok(()) => single.answer(),
-                        Err(error) => single.fail(error),
-                    }
-                }
+    async fn commit(&mut self, group: Group) {
+        let Attempt::Undone(group, error, prospect) = self.attempt(group).await else { return };
+        let another = match prospect {
+            Prospect::Alone => group.len() > 1,
+            Prospect::Reconnected => true,
+            Prospect::None => false,
+        };
+        if !another {
+            return group.fail(&error);
+        }
+        tracing::warn!(%error, requests = group.len(), "a group of writes failed; trying each alone");
+        let mut singles = group.singles().into_iter();
+        while let Some(single) = singles.next() {
+            let Attempt::Undone(single, error, prospect) = self.attempt(single).await else { continue };
+            single.fail(&error);
+            if prospect == Prospect::None {
+                singles.by_ref().for_each(|rest| rest.fail(&error));
             }
         }
     }
 
-    /// One transaction. On an error nothing of it was written.
-    async fn attempt(&mut self, group: &mut Group) -> Result<(), DbError> {
-        let mut connection = self.connected().await?;
-        let done = group.apply(&mut connection, self.url.engine, self.host, &self.mark).await;
-        match done {
+    /// One transaction.
+    async fn attempt(&mut self, mut group: Group) -> Attempt {
+        let mut connection = match self.connected().await {
+            Ok(connection) => connection,
+            Err(error) => return Attempt::Undone(group, error, Prospect::None),
+        };
+        let outcome = group.apply(&mut connection, self.url.engine, self.host, &self.mark).await;
+        let full = matches!(&outcome, GroupOutcome::Broken(DbError::DiskFull(_)));
+        self.disk_full.store(full, Ordering::Relaxed);
+        match outcome {
             GroupOutcome::Committed(mark) => {
                 self.mark = mark;
                 self.connection = Some(connection);
-                Ok(())
+                group.answer();
+                Attempt::Over
             }
             GroupOutcome::RolledBack(error) => {
                 self.connection = Some(connection);
-                Err(error)
+                Attempt::Undone(group, error, Prospect::Alone)
             }
-            GroupOutcome::Lost(mark, error) => {
+            GroupOutcome::Broken(error) => {
+                let prospect = if full { Prospect::None } else { Prospect::Reconnected };
+                Attempt::Undone(group, error, prospect)
+            }
+            GroupOutcome::InDoubt(mark, error) => {
                 tracing::warn!(%error, "the connection was lost during a commit; asking whether it landed");
-                let mut connection = self.connected().await?;
-                let landed = ledger::chain_mark(&mut connection, self.host).await? == mark;
-                self.connection = Some(connection);
-                if landed {
-                    self.mark = mark;
-                    return Ok(());
-                }
-                Err(error)
+                self.doubt = Some(Doubt { group, mark, error });
+                self.settle_doubt().await;
+                Attempt::Over
             }
         }
     }
 
-    /// The connection, made again when the last one was lost.
+    async fn settle_doubt(&mut self) {
+        if self.doubt.is_none() {
+            return;
+        }
+        match self.connected().await {
+            Ok(connection) => self.connection = Some(connection),
+            Err(error) => tracing::warn!(%error, "it is not known yet whether a commit landed"),
+        }
+    }
+
+    /// The connection, made again when the last one was lost. A new one begins by settling a doubt, since the
+    /// next group must be chained to what is there.
     async fn connected(&mut self) -> Result<AnyConnection, DbError> {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
-        let patience = Duration::from_secs(5);
-        tokio::time::timeout(patience, connection(&self.url))
-            .await
-            .unwrap_or_else(|_| Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)))
+        let connecting = tokio::time::timeout(CONNECT_PATIENCE, connection(&self.url));
+        let mut connection = connecting.await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))?;
+        if self.doubt.is_some() {
+            let found = ledger::chain_mark(&mut connection, self.host).await?;
+            if let Some(Doubt { group, mark, error }) = self.doubt.take() {
+                if found == mark {
+                    self.mark = mark;
+                    group.answer();
+                } else {
+                    group.fail(&error);
+                }
+            }
+        }
+        Ok(connection)
     }
 }

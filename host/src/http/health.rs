@@ -13,10 +13,13 @@ pub(super) async fn alive() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// The process can do its work: the database answers.
+/// The process can do its work: the database answers, and there is room to write.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<StatusCode, Problem> {
-    if app.db.answers().await {
-        return Ok(StatusCode::NO_CONTENT);
+    if app.db.disk_is_full() || app.disk.is_full() {
+        return Err(Problem::disk_full());
     }
-    Err(Problem::unavailable("the database does not answer"))
+    if !app.db.answers().await {
+        return Err(Problem::unavailable("the database does not answer"));
+    }
+    Ok(StatusCode::NO_CONTENT)
 }

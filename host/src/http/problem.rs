@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::db::DbError;
 use crate::ids::RequestId;
 use crate::runs::Refused;
-use crate::runtime::Rejection;
+use crate::runtime::{LoadError, Rejection};
 
 /// An error as a client sees it. What it must not see goes to the log, under the same request id.
 #[derive(Clone, Debug)]
@@ -102,6 +102,15 @@ impl Problem {
         problem
     }
 
+    /// 507: there is no room to keep what the request asks for.
+    pub fn disk_full() -> Self {
+        let detail = "the host's disk is full, so nothing was done; try again later. The host goes on by itself as \
+                      soon as its operator has made room, on the disk of the data folder or of the database";
+        let mut problem = Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk-full", "The host's disk is full", detail);
+        problem.retry_after_s = Some(5);
+        problem
+    }
+
     /// 429.
     pub fn too_many(detail: impl Into<String>, retry_after_s: u32) -> Self {
         let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "A limit is reached", detail);
@@ -187,6 +196,10 @@ impl From<&DbError> for Problem {
                 tracing::error!(%error, "the database failed");
                 Self::unavailable("the database does not answer")
             }
+            DbError::DiskFull(_) => {
+                tracing::error!(%error, "there is no room for a write");
+                Self::disk_full()
+            }
             DbError::Migration(_) | DbError::Url(_) | DbError::Corrupt(_) | DbError::Sealed { .. } => {
                 tracing::error!(%error, "a request failed");
                 Self::internal()
@@ -230,17 +243,38 @@ impl From<Refused> for Problem {
             }
             Refused::KeyReused => Self::invalid("", detail),
             Refused::Stopping => Self::unavailable(detail),
-            Refused::NotLoaded(_) => {
-                tracing::error!(error = detail, "a component could not be loaded");
-                Self::unavailable("the component can't be loaded now")
-            }
+            Refused::NotLoaded(error) => Self::not_loaded(&error),
+            Refused::Broken => Self::internal(),
             Refused::Db(error) => Self::from(error),
+        }
+    }
+}
+
+impl Problem {
+    /// A component that was taken once can't be loaded: the host's fault.
+    fn not_loaded(error: &LoadError) -> Self {
+        tracing::error!(%error, "a component could not be loaded");
+        match error {
+            LoadError::Rejected(Rejection::DiskFull) => Self::disk_full(),
+            LoadError::Shared(shared) => Self::not_loaded(shared),
+            _ => Self::unavailable("the component can't be loaded now"),
         }
     }
 }
 
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
+        match &rejection {
+            Rejection::DiskFull => {
+                tracing::error!(error = %rejection, "there is no room for an upload");
+                return Self::disk_full();
+            }
+            Rejection::Host { .. } => {
+                tracing::error!(error = %rejection, "an upload could not be looked at");
+                return Self::unavailable("the component can't be looked at now");
+            }
+            _ => {}
+        }
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "component-rejected",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{ChainHead, Microcredits, Tenant, Verb};
+use crate::db::ledger::StoredTransfer;
 use crate::db::{Db, DbError, ledger};
 
 /// Looks at a ledger that other hosts write to, before we say that it does not hold still.
@@ -87,15 +88,27 @@ impl Report {
     }
 }
 
-/// Verifies the whole ledger. Several questions are asked of the database one after the other, so the answer is
-/// only taken when no host wrote to the ledger in between.
+/// How far a verification is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Transfers and runs that were looked at.
+    pub done: u64,
+    /// Transfers and runs that there are.
+    pub total: u64,
+}
+
+/// Verifies the whole ledger, page by page, so that a long one needs no memory. Several questions are asked of the
+/// database one after the other, so the answer is only taken when no host wrote to the ledger in between.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer, or hosts don't stop writing.
-pub async fn verify(db: &Db) -> Result<Report, DbError> {
+pub async fn verify(db: &Db, show: &(impl Fn(Progress) + Sync)) -> Result<Report, DbError> {
     for _ in 0..TRIES {
         let before = ledger::chain_heads(db).await?;
-        let report = verify_once(db, &before).await?;
+        let chained: i64 = before.iter().map(|(_, head)| head.sequence).sum();
+        let total = chained.unsigned_abs() + ledger::count_runs(db).await?;
+        let look = Look { db, show, progress: Progress { done: 0, total }, report: Report::default() };
+        let report = look.at_all(&before).await?;
         if ledger::chain_heads(db).await? == before {
             return Ok(report);
         }
@@ -103,26 +116,113 @@ pub async fn verify(db: &Db) -> Result<Report, DbError> {
     Err(DbError::InUse(vec!["hosts that write to the ledger; verify it while they are stopped or idle".to_owned()]))
 }
 
-async fn verify_once(db: &Db, heads: &[(String, ChainHead)]) -> Result<Report, DbError> {
-    let mut report = Report::default();
-    check_balances(db, &mut report).await?;
-    for run in ledger::mischarged_runs(db).await? {
-        report.find(Check::Runs, run, "its charge and release are not its hold, or it was settled twice".to_owned());
-    }
-    check_chains(db, heads, &mut report).await?;
-    Ok(report)
+/// One look at the whole ledger.
+struct Look<'a, S> {
+    db: &'a Db,
+    show: &'a S,
+    progress: Progress,
+    report: Report,
 }
 
-async fn check_balances(db: &Db, report: &mut Report) -> Result<(), DbError> {
-    let mut sums: BTreeMap<Tenant, Sums> = BTreeMap::new();
-    for (tenant, verb, amount) in ledger::sums(db).await? {
-        let sums = sums.entry(tenant).or_default();
-        *sums.of(verb) = amount;
-        match verb {
-            Verb::Settle => report.revenue_microcredits += amount,
-            Verb::Grant => report.granted_microcredits += amount,
-            Verb::Hold | Verb::Release => {}
+impl<S: Fn(Progress) + Sync> Look<'_, S> {
+    async fn at_all(mut self, heads: &[(String, ChainHead)]) -> Result<Report, DbError> {
+        let sums = self.at_chains(heads).await?;
+        self.at_runs().await?;
+        check_balances(self.db, sums, &mut self.report).await?;
+        self.report.findings.sort_by_key(|finding| finding.check);
+        Ok(self.report)
+    }
+
+    fn advance(&mut self, by: usize) {
+        self.progress.done += by as u64;
+        (self.show)(self.progress);
+    }
+
+    /// Hashes every transfer again, and sums them up by tenant and verb.
+    async fn at_chains(&mut self, heads: &[(String, ChainHead)]) -> Result<BTreeMap<Tenant, Sums>, DbError> {
+        let mut sums = BTreeMap::new();
+        let mut ends = BTreeMap::new();
+        let mut last = String::new();
+        while let Some(host) = ledger::next_chain(self.db, &last).await? {
+            let end = self.at_chain(&host, &mut sums).await?;
+            ends.insert(host.clone(), end);
+            last = host;
         }
+        self.report.chains = heads.len() as u64;
+        for (host, head) in heads {
+            let end = ends.remove(host).unwrap_or_default();
+            if end != *head {
+                let detail = format!("it ends at number {}, but its head is at {}", end.sequence, head.sequence);
+                self.report.find(Check::Chains, host, detail);
+            }
+        }
+        for host in ends.into_keys() {
+            self.report.find(Check::Chains, host, "it has no head".to_owned());
+        }
+        Ok(sums)
+    }
+
+    async fn at_chain(&mut self, host: &str, sums: &mut BTreeMap<Tenant, Sums>) -> Result<ChainHead, DbError> {
+        let mut end = ChainHead::default();
+        loop {
+            let page = ledger::chained(self.db, host, end.sequence).await?;
+            if page.is_empty() {
+                return Ok(end);
+            }
+            self.report.transfers += page.len() as u64;
+            self.advance(page.len());
+            for stored in page {
+                let transfer = &stored.transfer;
+                *sums.entry(transfer.tenant).or_default().of(transfer.verb) += transfer.amount;
+                if let Some(detail) = broken_link(&end, &stored) {
+                    self.report.find(Check::Chains, host, detail);
+                }
+                // From here on as stored, so that one broken link is one finding.
+                end = stored.head;
+            }
+        }
+    }
+
+    async fn at_runs(&mut self) -> Result<(), DbError> {
+        let mut last = (String::new(), String::new());
+        loop {
+            let page = ledger::accounted_runs(self.db, &last).await?;
+            let Some(end) = page.last() else { return Ok(()) };
+            last = end.key.clone();
+            self.advance(page.len());
+            for run in page {
+                if let Some(charged) = run.charged
+                    && (run.settled != charged || run.settled + run.released != run.held)
+                {
+                    let detail = format!(
+                        "it was charged {charged} of {}, but {} was settled and {} released",
+                        run.held, run.settled, run.released
+                    );
+                    self.report.find(Check::Runs, run.key.1, detail);
+                }
+            }
+        }
+    }
+}
+
+/// What is wrong with a transfer that follows the end of a chain.
+fn broken_link(end: &ChainHead, stored: &StoredTransfer) -> Option<String> {
+    let due = end.extended_by(&stored.transfer);
+    if stored.id != stored.transfer.id() {
+        Some(format!("{} has the id of another transfer", stored.id))
+    } else if due.sequence != stored.head.sequence {
+        Some(format!("number {} is missing before {}", due.sequence, stored.id))
+    } else if due.hash != stored.head.hash {
+        Some(format!("{} is not what was chained", stored.id))
+    } else {
+        None
+    }
+}
+
+async fn check_balances(db: &Db, mut sums: BTreeMap<Tenant, Sums>, report: &mut Report) -> Result<(), DbError> {
+    for sums in sums.values() {
+        report.revenue_microcredits += sums.settle;
+        report.granted_microcredits += sums.grant;
     }
     let mut held_by_runs: BTreeMap<_, _> = ledger::held_by_runs(db).await?.into_iter().collect();
     for (tenant, available, held) in ledger::balances(db).await? {
@@ -179,43 +279,4 @@ impl Sums {
             Verb::Release => &mut self.release,
         }
     }
-}
-
-async fn check_chains(db: &Db, heads: &[(String, ChainHead)], report: &mut Report) -> Result<(), DbError> {
-    let mut ends: BTreeMap<String, ChainHead> = BTreeMap::new();
-    let mut findings = Vec::new();
-    let mut count = 0;
-    ledger::each_chained(db, |stored| {
-        count += 1;
-        let end = ends.entry(stored.host.clone()).or_default();
-        if stored.id != stored.transfer.id() {
-            findings.push((stored.host.clone(), format!("{} has the id of another transfer", stored.id)));
-        }
-        let due = end.extended_by(&stored.transfer);
-        if due.sequence != stored.head.sequence {
-            let detail = format!("number {} is missing before {}", due.sequence, stored.id);
-            findings.push((stored.host.clone(), detail));
-        } else if due.hash != stored.head.hash {
-            findings.push((stored.host.clone(), format!("{} is not what was chained", stored.id)));
-        }
-        // From here on as stored, so that one broken link is one finding.
-        *end = stored.head;
-    })
-    .await?;
-    report.transfers = count;
-    report.chains = heads.len() as u64;
-    for (host, detail) in findings {
-        report.find(Check::Chains, host, detail);
-    }
-    for (host, head) in heads {
-        let end = ends.remove(host).unwrap_or_default();
-        if end != *head {
-            let detail = format!("it ends at number {}, but its head is at {}", end.sequence, head.sequence);
-            report.find(Check::Chains, host, detail);
-        }
-    }
-    for host in ends.into_keys() {
-        report.find(Check::Chains, host, "it has no head".to_owned());
-    }
-    Ok(())
 }

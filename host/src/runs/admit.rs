@@ -14,6 +14,7 @@ use crate::accounts::Account;
 use crate::db::{Admission, Admitted, DbError};
 use crate::ids::RunId;
 use crate::ledger::Microcredits;
+use crate::runtime::LoadError;
 
 /// How long a caller that waits for its run is kept waiting for a slot before the run is queued.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -69,7 +70,10 @@ pub enum Refused {
     Stopping,
     /// The component can't be loaded now.
     #[error("the component can't be loaded: {0}")]
-    NotLoaded(String),
+    NotLoaded(LoadError),
+    /// The host failed while the run went on; it goes on or is settled as lost.
+    #[error("the run's task ended badly")]
+    Broken,
     /// The database failed.
     #[error(transparent)]
     Db(#[from] Arc<DbError>),
@@ -124,7 +128,7 @@ impl Runs {
         let execution = tokio::spawn(async move { runs.execute(job, slot).await });
         match tokio::time::timeout_at(until, execution).await {
             Ok(Ok(finished)) => Ok(finished),
-            Ok(Err(_)) => Err(Refused::NotLoaded("the run's task ended badly".to_owned())),
+            Ok(Err(_)) => Err(Refused::Broken),
             Err(_) => Ok(so_far),
         }
     }

@@ -13,7 +13,7 @@ use crate::clock::Micros;
 use crate::db::{DbError, LogChunk, Settlement, agents};
 use crate::ids::{AccountId, RunId};
 use crate::ledger::Charge;
-use crate::runtime::{Digest, Finished, Gate, Invocation, Loaded, Outcome, RunError, Usage};
+use crate::runtime::{Digest, Finished, Gate, Invocation, LoadError, Loaded, Outcome, RunError, Usage};
 use crate::vault::RowSeal;
 use crate::vault::custody::Empty;
 
@@ -60,11 +60,9 @@ impl Job {
 
 impl Runs {
     /// Loads a component, from memory, from its artifact, or from the database and compiled again.
-    pub(super) async fn load(&self, account: AccountId, digest: &Digest) -> Result<Arc<Loaded>, String> {
-        let fetch = || async move {
-            agents::component(&self.db, account, &digest.to_string()).await.map(Into::into).map_err(|e| e.to_string())
-        };
-        self.runtime.load(digest, fetch).await.map_err(|error| error.to_string())
+    pub(super) async fn load(&self, account: AccountId, digest: &Digest) -> Result<Arc<Loaded>, LoadError> {
+        let fetch = || async move { agents::component(&self.db, account, &digest.to_string()).await.map(Into::into) };
+        self.runtime.load(digest, fetch).await
     }
 
     /// Executes a run to its end. The slot is given back once it is settled.
@@ -200,7 +198,7 @@ impl Runs {
         let mut pause = Duration::from_millis(50);
         loop {
             match write().await {
-                Err(DbError::Unavailable(error)) if !self.is_stopping() => {
+                Err(error) if error.may_pass() && !self.is_stopping() => {
                     tracing::warn!(%error, "the database did not take a write; trying again");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);

@@ -3,13 +3,14 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::admit::slot_request;
+use super::admit::{Refused, slot_request};
 use super::execute::Job;
 use super::slots::Slot;
-use super::{Runs, record};
+use super::{Deployed, Runs, record};
 use crate::accounts::Account;
 use crate::db::{DbError, Settlement, runs};
 use crate::ids::{DeploymentId, RunId};
+use crate::runtime::{LoadError, Loaded};
 
 impl Runs {
     /// Sees to it that the deployment's queued runs are claimed as slots become free: one task for each
@@ -29,17 +30,24 @@ impl Runs {
         });
     }
 
-    async fn claim_all(self: &Arc<Self>, account: &Arc<Account>, deployment: DeploymentId) -> Result<(), DbError> {
+    async fn claim_all(self: &Arc<Self>, account: &Arc<Account>, deployment: DeploymentId) -> Result<(), Refused> {
         while !self.is_stopping() {
             let Some(next) = runs::next_queued(&self.db, account.id, deployment).await? else { return Ok(()) };
             let deployed = self.deployments.at_revision(account, deployment, next.revision).await?;
             let slot = self.slots.acquire(slot_request(account, &deployed)).await;
+            let component = self.load(account.id, &deployed.digest).await;
+            // What may work later leaves the run in the queue; what never will ends it.
+            if let Err(error) = &component
+                && error.may_pass()
+            {
+                return Err(Refused::NotLoaded(error.clone()));
+            }
             let (id, run, host, at) = (account.id, next.id, self.host, self.clock.now());
             // Another host may have been faster, or the run was cancelled; then the next one is looked for.
             if self.db.write(move |tx| Box::pin(runs::claim(tx, id, run, host, Some(at)))).await? {
                 let runs = Arc::clone(self);
                 let account = Arc::clone(account);
-                tokio::spawn(async move { runs.execute_claimed(&account, run, deployed, slot).await });
+                tokio::spawn(async move { runs.execute_claimed(&account, run, deployed, component, slot).await });
             }
         }
         Ok(())
@@ -49,7 +57,8 @@ impl Runs {
         self: Arc<Self>,
         account: &Arc<Account>,
         run: RunId,
-        mut deployed: super::Deployed,
+        mut deployed: Deployed,
+        component: Result<Arc<Loaded>, LoadError>,
         slot: Slot,
     ) {
         let prepared = async {
@@ -60,12 +69,11 @@ impl Runs {
             deployed
                 .under(serde_json::from_str(&runs::terms(&self.db, &stored.terms).await?).map_err(DbError::corrupt)?);
             deployed.held = stored.held;
-            let component = self.load(account.id, &deployed.digest).await.map_err(DbError::Corrupt)?;
             Ok::<_, DbError>(Job {
                 run,
                 account: Arc::clone(account),
                 deployed: Arc::new(deployed),
-                component,
+                component: component.map_err(DbError::corrupt)?,
                 input: String::from_utf8(input).map_err(DbError::corrupt)?.into(),
                 created_at: stored.created_at,
                 started_at: self.clock.now(),

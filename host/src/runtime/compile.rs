@@ -30,7 +30,7 @@ impl Compiler {
 
     /// Compiles these bytes and leaves the artifact, sealed, in its place.
     pub(crate) async fn compile(&self, digest: &Digest, bytes: &[u8], artifacts: &Artifacts) -> Result<(), Rejection> {
-        let host = |error: std::io::Error| Rejection::Host { message: error.to_string() };
+        let host = |error: std::io::Error| Rejection::host(&error);
         let _slot = self.slots.acquire().await;
         let input = artifacts.temporary().map_err(host)?;
         let output = artifacts.temporary().map_err(host)?;
@@ -42,9 +42,9 @@ impl Compiler {
             .args(["--memory-bytes", &self.limits.memory_bytes.to_string()])
             .args(["--cpu-seconds", &self.limits.cpu_seconds.to_string()])
             .env_clear()
-            // With its default arena the allocator now and then found all that it needed under a limit far too
-            // small, presumably in what it had reserved before the limit was set.
-            .env("MIMALLOC_ARENA_RESERVE", "8192")
+            // The limit counts memory that may be written. The allocator asks for much of it ahead of need, and
+            // is told to make it writable only as it is used.
+            .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -68,8 +68,12 @@ impl Compiler {
 
 /// A compiler that ends by itself says why; one that is ended says so by its signal.
 fn explain(ended: &Output) -> Rejection {
-    if let Ok(Report { message }) = serde_json::from_slice(&ended.stdout) {
-        return Rejection::CompileFailed { message };
+    if let Ok(report) = serde_json::from_slice(&ended.stdout) {
+        return match report {
+            Report::DiskFull => Rejection::DiskFull,
+            Report::OutOfMemory => Rejection::CompileLimit { limit: "memory" },
+            Report::Failed(message) => Rejection::CompileFailed { message },
+        };
     }
     let signal = ended.status.signal().and_then(Signal::from_named_raw);
     match signal {
@@ -78,9 +82,7 @@ fn explain(ended: &Output) -> Rejection {
         Some(Signal::ABORT | Signal::SEGV | Signal::BUS) => Rejection::CompileLimit { limit: "memory" },
         None if ended.status.code() == Some(PANIC_CODE) => {
             tracing::error!(stderr = %String::from_utf8_lossy(&ended.stderr), "the compiler panicked");
-            Rejection::CompileFailed {
-                message: "the compiler gave up on it, or the memory that it may use did not suffice".into(),
-            }
+            Rejection::CompileFailed { message: "the compiler gave up on it".into() }
         }
         _ => {
             let said = String::from_utf8_lossy(&ended.stderr);

@@ -1,11 +1,15 @@
 //! The body of the hidden subcommand `compile`: one component in, one artifact out, within limits.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 use serde::{Deserialize, Serialize};
+use wasmtime::OutOfMemory;
+
+use super::errors::is_disk_full;
 
 /// Added to the compiler's niceness, so that runs go first.
 const NICENESS: i32 = 10;
@@ -20,7 +24,7 @@ pub struct CompileJob {
     pub input: PathBuf,
     /// Where the artifact goes.
     pub output: PathBuf,
-    /// Address space that this process may use, in bytes.
+    /// Memory that this process may have writable, in bytes.
     pub memory_bytes: u64,
     /// Processor time that this process may use, in seconds.
     pub cpu_seconds: u64,
@@ -28,8 +32,14 @@ pub struct CompileJob {
 
 /// The one line of JSON on stdout by which the compiler says why it failed.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Report {
-    pub(crate) message: String,
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Report {
+    /// There is no room for the artifact.
+    DiskFull,
+    /// The limit of memory was reached, and the compiler noticed by itself.
+    OutOfMemory,
+    /// The component can't be compiled.
+    Failed(String),
 }
 
 /// Compiles within limits that it sets on its own process. An error is one line of JSON on stdout.
@@ -38,19 +48,33 @@ pub fn compile_child(job: &CompileJob) -> ExitCode {
     match compile(job) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let report = serde_json::to_string(&Report { message: format!("{error:#}") }).unwrap_or_default();
-            let _ = writeln!(std::io::stdout(), "{report}");
+            let report = serde_json::to_string(&Report::of(&error)).unwrap_or_default();
+            let _ = writeln!(io::stdout(), "{report}");
             ExitCode::FAILURE
         }
+    }
+}
+
+impl Report {
+    fn of(error: &wasmtime::Error) -> Self {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(is_disk_full) {
+            return Self::DiskFull;
+        }
+        let no_memory = error.is::<OutOfMemory>()
+            || error.downcast_ref() == Some(&Errno::NOMEM)
+            || io.is_some_and(|error| error.kind() == io::ErrorKind::OutOfMemory);
+        if no_memory { Self::OutOfMemory } else { Self::Failed(format!("{error:#}")) }
     }
 }
 
 fn compile(job: &CompileJob) -> wasmtime::Result<()> {
     // The compiler starts its threads with its first component. Starting them under the limit could
     // fail by a panic, where an allocation that fails ends the process by a signal that says so.
+    // The limit counts what is writable, whenever it became so: nothing is had for free by being first.
     let engine = super::engine::compiler()?;
     engine.precompile_component(EMPTY_COMPONENT)?;
-    limit(Resource::As, job.memory_bytes)?;
+    limit(Resource::Data, job.memory_bytes)?;
     limit(Resource::Cpu, job.cpu_seconds)?;
     limit(Resource::Core, 0)?;
     // Compiling at the host's own priority is no failure.

@@ -1,5 +1,6 @@
 //! Why an upload is turned away, a component can't be loaded, or the sandbox can't start.
 
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 /// The sandbox can't start.
@@ -14,11 +15,11 @@ pub enum RuntimeError {
         /// The folder.
         folder: std::path::PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The threads for long runs can't be started.
     #[error("the threads for long runs can't be started: {0}")]
-    Threads(std::io::Error),
+    Threads(io::Error),
 }
 
 /// Why an upload is turned away; the text says what is wrong and what to do.
@@ -80,6 +81,9 @@ pub enum Rejection {
         /// Which field, and why.
         message: String,
     },
+    /// The host has no room for what it compiles.
+    #[error("the host's disk is full")]
+    DiskFull,
     /// The host's own fault.
     #[error("the host could not inspect the component: {message}")]
     Host {
@@ -103,4 +107,28 @@ pub enum LoadError {
     /// A load of the same component at the same time failed.
     #[error("{0}")]
     Shared(Arc<LoadError>),
+}
+
+impl Rejection {
+    /// The host's own fault, by what the system said.
+    pub(crate) fn host(error: &io::Error) -> Self {
+        if is_disk_full(error) { Self::DiskFull } else { Self::Host { message: error.to_string() } }
+    }
+}
+
+impl LoadError {
+    /// Whether the same may succeed later, with nothing changed here.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Fetch(_) | Self::Rejected(Rejection::DiskFull | Rejection::Host { .. }) => true,
+            Self::Digest(_) | Self::Rejected(_) => false,
+            Self::Shared(shared) => shared.may_pass(),
+        }
+    }
+}
+
+/// Whether there was no room for a write: on the disk, or within what its owner may use of it.
+pub(crate) fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use wasmtime::{AsContextMut, CallHook, CallHookHandler, Store, StoreContextMut, Trap};
+use wasmtime::component::Resource;
+use wasmtime::{AsContextMut, CallHook, CallHookHandler, OutOfMemory, Store, StoreContextMut, Trap};
 
 use super::bindings::exports::aaasp::agent::handler;
 use super::component::Program;
@@ -185,7 +186,9 @@ async fn finish(mut store: Store<State>, ending: Ending, started: Instant, limit
     // What the last host call cost is due even if it never returned to the guest.
     let _ = deduct(&mut store.as_context_mut(), 0);
     let burned = limit.saturating_sub(store.get_fuel().unwrap_or(0));
+    let handles_used_up = matches!(ending, Ending::Raised { .. }) && handles_are_used_up(&mut store);
     let mut state = store.into_data();
+    state.handles_used_up = handles_used_up;
     state.stdio.finish();
     let mut verdict = judge(ending, &state);
     if let Some(output) = &verdict.output
@@ -213,6 +216,12 @@ async fn finish(mut store: Store<State>, ending: Ending, started: Instant, limit
         let _ = tokio::task::spawn_blocking(move || drop(folder)).await;
     }
     Finished { outcome: verdict.outcome, output: verdict.output, error: verdict.error, usage }
+}
+
+/// Whether the store refuses another handle. A guest may make resources of its own type without the host being
+/// called, and wasmtime's refusal of those has no type to be told by; so a handle of ours is tried.
+fn handles_are_used_up(store: &mut Store<State>) -> bool {
+    Resource::<Meter>::new_own(0).try_into_resource_any(store).is_err_and(|error| !error.is::<OutOfMemory>())
 }
 
 fn no_room() -> Finished {

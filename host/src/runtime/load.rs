@@ -125,11 +125,11 @@ impl Runtime {
             _ => load(),
         };
         loaded.map_err(|error| {
-            let message = error.to_string();
             match error {
-                Unusable::Io(_) => Rejection::Host { message }.into(),
-                Unusable::Refused(_) => Rejection::CompileFailed { message }.into(),
+                Unusable::Io(error) => Rejection::host(&error),
+                Unusable::Refused(message) => Rejection::CompileFailed { message },
             }
+            .into()
         })
     }
 

@@ -177,10 +177,15 @@ pub(crate) fn judge(ending: Ending, state: &State) -> Verdict {
     let outcome = with_refusals(outcome, state);
     let error = error.map(|error| match outcome {
         Outcome::OutOfMemory | Outcome::LimitExceeded(_) => RunError { code: outcome.as_str().into(), ..error },
+        Outcome::Lost if state.scratch.disk_was_full() => RunError::new("lost", DISK_FULL),
         _ => error,
     });
     Verdict { outcome, output, error, slack }
 }
+
+/// Why a run is lost whose scratch folder found no room.
+const DISK_FULL: &str = "the host's disk is full: it could not keep what the guest wrote to its folder, as its limits \
+                         allow; nothing is charged";
 
 /// A guest that was refused memory, a table or room in its folder, and then did not succeed, failed for that reason.
 fn with_refusals(outcome: Outcome, state: &State) -> Outcome {
@@ -189,8 +194,13 @@ fn with_refusals(outcome: Outcome, state: &State) -> Outcome {
         Outcome::Failed | Outcome::Trapped if state.limiter.tables_refused() => {
             Outcome::LimitExceeded("table_elements".into())
         }
+        Outcome::Failed | Outcome::Trapped if state.handles_used_up => {
+            Outcome::LimitExceeded("resource_handles".into())
+        }
         Outcome::Failed | Outcome::Trapped => match state.scratch.refused() {
             Some(name) => Outcome::LimitExceeded(name.into()),
+            // What its quota allows is the host's to give.
+            None if state.scratch.disk_was_full() => Outcome::Lost,
             None => outcome,
         },
         other => other,

@@ -33,7 +33,7 @@ pub struct RuntimeSettings {
 /// What compiling one component may use, and the program that does it.
 #[derive(Clone, Debug)]
 pub struct CompileLimits {
-    /// Address space of the compiling process, in bytes.
+    /// Writable memory of the compiling process, in bytes.
     pub memory_bytes: u64,
     /// Processor time of the compiling process, in seconds.
     pub cpu_seconds: u64,

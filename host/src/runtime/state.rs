@@ -30,6 +30,8 @@ pub(crate) struct State {
     pub(crate) scratch: Scratch,
     pub(crate) egress: Egress,
     pub(crate) command: bool,
+    /// Whether the store refused another handle when the run ended.
+    pub(crate) handles_used_up: bool,
     /// Fuel that host calls cost and that the call hook has not yet deducted.
     pub(crate) owed: u64,
     /// Fuel left when the guest last let others run.
@@ -61,6 +63,7 @@ impl State {
             scratch: Scratch::new(invocation.grants.scratch.then(|| scratch_root.join(&invocation.run_id)), &limits),
             egress: Egress::new(Arc::clone(&invocation.log), invocation.gate.clone(), limits.http_requests),
             command,
+            handles_used_up: false,
             owed: 0,
             yielded_at: limits.fuel,
             started: std::time::Instant::now(),

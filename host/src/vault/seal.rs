@@ -14,7 +14,7 @@ const NONCE: std::ops::Range<usize> = 5..17;
 const OVERHEAD: usize = 17 + 16;
 
 /// Why a value could not be sealed or opened. None of these says anything of the value.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SealError {
     /// The bytes are not a sealed value of a known format.
     #[error("not a sealed value of a known format")]

@@ -43,6 +43,16 @@ impl State {
         result
     }
 
+    /// Hears of a change that found no room on the disk, though the quota had some.
+    fn heard<T>(&self, result: FsResult<T>) -> FsResult<T> {
+        if let Err(error) = &result
+            && matches!(error.downcast_ref(), Some(ErrorCode::InsufficientSpace | ErrorCode::Quota))
+        {
+            self.scratch.quota.note_full_disk();
+        }
+        result
+    }
+
     /// What is at a path, links not followed.
     async fn find(&mut self, fd: &Fd, path: &str) -> Option<Found> {
         let flags = PathFlags::empty();
@@ -100,7 +110,8 @@ impl HostDescriptor for State {
         if !self.handle(&fd)?.reserve(Some(offset), buffer.len() as u64) {
             return Err(ErrorCode::InsufficientSpace.into());
         }
-        self.files().write(fd, buffer, offset).await
+        let written = self.files().write(fd, buffer, offset).await;
+        self.heard(written)
     }
 
     async fn read(&mut self, fd: Fd, len: Filesize, offset: Filesize) -> FsResult<(Vec<u8>, bool)> {
@@ -117,7 +128,8 @@ impl HostDescriptor for State {
         if !handle.reserve(Some(size), 0) {
             return Err(ErrorCode::InsufficientSpace.into());
         }
-        self.files().set_size(fd, size).await?;
+        let resized = self.files().set_size(fd, size).await;
+        self.heard(resized)?;
         handle.resize(size);
         Ok(())
     }
@@ -140,6 +152,7 @@ impl HostDescriptor for State {
             self.add_name()?;
         }
         let opened = self.files().open_at(fd, path_flags, path, open_flags, flags).await;
+        let opened = self.heard(opened);
         let opened = if creates { self.keep_name(opened)? } else { opened? };
         let file = match self.table.get(&opened)? {
             Descriptor::File(_) => Some(self.files().metadata_hash(same(&opened)).await?.lower),
@@ -162,14 +175,14 @@ impl HostDescriptor for State {
         self.owe(fuel::FILE_CALL);
         self.add_name()?;
         let made = self.files().create_directory_at(fd, path).await;
-        self.keep_name(made)
+        self.keep_name(self.heard(made))
     }
 
     async fn symlink_at(&mut self, fd: Fd, old_path: String, new_path: String) -> FsResult<()> {
         self.owe(fuel::FILE_CALL);
         self.add_name()?;
         let made = self.files().symlink_at(fd, old_path, new_path).await;
-        self.keep_name(made)
+        self.keep_name(self.heard(made))
     }
 
     async fn link_at(
@@ -184,7 +197,7 @@ impl HostDescriptor for State {
         self.add_name()?;
         let target = same(&new_fd);
         let made = self.files().link_at(fd, old_path_flags, old_path, new_fd, new_path.clone()).await;
-        self.keep_name(made)?;
+        self.keep_name(self.heard(made))?;
         if let Some(Found { id, regular: true }) = self.find(&target, &new_path).await {
             self.scratch.quota.link(id);
         }
@@ -195,7 +208,8 @@ impl HostDescriptor for State {
         self.owe(fuel::FILE_CALL);
         let source = self.find(&fd, &old_path).await;
         let target = self.find(&new_fd, &new_path).await;
-        self.files().rename_at(fd, old_path, new_fd, new_path).await?;
+        let renamed = self.files().rename_at(fd, old_path, new_fd, new_path).await;
+        self.heard(renamed)?;
         // Two names of one file stay two names (rename(2)); any other target is replaced.
         if let (Some(source), Some(target)) = (source, target)
             && source.id != target.id

@@ -20,6 +20,7 @@ struct Books {
     open: u64,
     contents: HashMap<FileId, Content>,
     refused: Option<&'static str>,
+    disk_full: bool,
 }
 
 /// Identity of a file's content, whatever its names.
@@ -52,6 +53,7 @@ impl Quota {
             open: 0,
             contents: HashMap::new(),
             refused: None,
+            disk_full: false,
         })))
     }
 
@@ -61,6 +63,16 @@ impl Quota {
 
     pub(crate) fn refused(&self) -> Option<&'static str> {
         self.books().refused
+    }
+
+    /// Whether the disk had no room for what the quota allowed.
+    pub(crate) fn disk_was_full(&self) -> bool {
+        self.books().disk_full
+    }
+
+    /// Notes that the disk had no room for what the quota allowed.
+    pub(crate) fn note_full_disk(&self) {
+        self.books().disk_full = true;
     }
 
     /// Counts one more open descriptor, of that file's content if it is a file's; none left: nothing.
@@ -134,6 +146,11 @@ impl Handle {
         let size = books.contents.get(&file).map_or(0, |content| content.size);
         let end = offset.unwrap_or(size).saturating_add(len);
         end <= size || books.resize(file, end)
+    }
+
+    /// Notes that the disk had no room for what the quota allowed.
+    pub(crate) fn note_full_disk(&self) {
+        self.quota.note_full_disk();
     }
 
     /// Sets the file's size in the books; false when that would be too large.

@@ -10,6 +10,7 @@ use wasmtime_wasi::p2::{
 };
 
 use super::quota::Handle;
+use crate::runtime::is_disk_full;
 
 /// Reads a file.
 pub(super) struct Reader {
@@ -34,6 +35,16 @@ impl Writer {
             *position = position.saturating_add(len as u64);
         }
         Ok(())
+    }
+
+    /// Hears of a write that found no room, which may be told with a later call.
+    fn heard<T>(&self, result: StreamResult<T>) -> StreamResult<T> {
+        if let Err(StreamError::LastOperationFailed(error)) = &result
+            && error.downcast_ref::<io::Error>().is_some_and(is_disk_full)
+        {
+            self.open.note_full_disk();
+        }
+        result
     }
 }
 
@@ -74,20 +85,24 @@ impl Pollable for Writer {
 impl OutputStream for Writer {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.reserve(bytes.len())?;
-        self.inner.write(bytes)
+        let written = self.inner.write(bytes);
+        self.heard(written)
     }
 
     async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.reserve(bytes.len())?;
-        self.inner.blocking_write_and_flush(bytes).await
+        let written = self.inner.blocking_write_and_flush(bytes).await;
+        self.heard(written)
     }
 
     fn flush(&mut self) -> StreamResult<()> {
-        self.inner.flush()
+        let flushed = self.inner.flush();
+        self.heard(flushed)
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        self.inner.check_write()
+        let writable = self.inner.check_write();
+        self.heard(writable)
     }
 
     async fn cancel(&mut self) {

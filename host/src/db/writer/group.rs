@@ -45,9 +45,12 @@ impl DerefMut for WriteTx<'_> {
 
 pub(super) enum GroupOutcome {
     Committed(Mark),
+    /// Nothing was written; the connection is good for another transaction.
     RolledBack(DbError),
-    /// The connection is gone, and with it the answer to the commit that would have left this mark.
-    Lost(Mark, DbError),
+    /// Nothing was written; the connection is good for nothing.
+    Broken(DbError),
+    /// The answer to the commit that would leave this mark is lost.
+    InDoubt(Mark, DbError),
 }
 
 #[derive(Default)]
@@ -105,21 +108,23 @@ impl Group {
     ) -> GroupOutcome {
         let mut tx = match connection.begin_with(engine.begin()).await {
             Ok(tx) => tx,
-            Err(error) => return GroupOutcome::Lost(before.clone(), error.into()),
+            Err(error) => return GroupOutcome::Broken(error.into()),
         };
         let mark = match self.statements(&mut tx, host, before).await {
             Ok(mark) => mark,
             Err(error) => {
                 return match tx.rollback().await {
                     Ok(()) => GroupOutcome::RolledBack(error),
-                    // A transaction whose connection is gone is rolled back by the engine.
-                    Err(lost) => GroupOutcome::Lost(before.clone(), lost.into()),
+                    // A transaction whose connection goes is rolled back by the engine.
+                    Err(_) => GroupOutcome::Broken(error),
                 };
             }
         };
-        match tx.commit().await {
+        match tx.commit().await.map_err(DbError::from) {
             Ok(()) => GroupOutcome::Committed(mark),
-            Err(error) => GroupOutcome::Lost(mark, error.into()),
+            // The last page of a commit is the one that makes it one, and it found no room.
+            Err(error @ DbError::DiskFull(_)) => GroupOutcome::Broken(error),
+            Err(error) => GroupOutcome::InDoubt(mark, error),
         }
     }
 
@@ -161,16 +166,19 @@ impl Group {
         }
     }
 
-    /// Answers a group of one with its error.
-    pub(super) fn fail(self, error: DbError) {
-        if let Some(reply) = self.admission_replies.into_iter().next() {
-            let _ = reply.send(Err(error));
-        } else if let Some(reply) = self.settlement_replies.into_iter().next() {
-            let _ = reply.send(Err(error));
-        } else if let Some(reply) = self.log_replies.into_iter().next() {
-            let _ = reply.send(Err(error));
-        } else if let Some(cold) = self.cold.into_iter().next() {
-            cold.fail(error);
+    /// Answers all of it with an error.
+    pub(super) fn fail(self, error: &DbError) {
+        for reply in self.admission_replies {
+            let _ = reply.send(Err(error.clone()));
+        }
+        for reply in self.settlement_replies {
+            let _ = reply.send(Err(error.clone()));
+        }
+        for reply in self.log_replies {
+            let _ = reply.send(Err(error.clone()));
+        }
+        for cold in self.cold {
+            cold.fail(error.clone());
         }
     }
 
@@ -197,11 +205,14 @@ async fn cold_request(
     let booked = transfers.len();
     let mut savepoint = connection.begin().await?;
     let outcome = cold.apply(&mut WriteTx { connection: &mut savepoint, transfers }).await;
-    if outcome.is_ok() {
-        savepoint.commit().await?;
-    } else {
-        savepoint.rollback().await?;
-        transfers.truncate(booked);
+    match outcome {
+        Ok(()) => savepoint.commit().await?,
+        // SQLite may have rolled back all of the transaction, so that there is no savepoint to go back to.
+        Err(error @ DbError::DiskFull(_)) => return Err(error),
+        Err(_) => {
+            savepoint.rollback().await?;
+            transfers.truncate(booked);
+        }
     }
     Ok(())
 }

@@ -141,7 +141,7 @@ pub struct LogChunk {
 /// A request that is not on the hot path: a function over the transaction, and where its answer goes.
 pub(super) trait ColdRequest: Send + Sync {
     /// Runs the function and keeps its answer; the error, if any, is told to the group.
-    fn apply<'t>(&'t self, tx: &'t mut WriteTx<'_>) -> BoxFuture<'t, Result<(), ()>>;
+    fn apply<'t>(&'t self, tx: &'t mut WriteTx<'_>) -> BoxFuture<'t, Result<(), DbError>>;
     /// Sends the answer that was kept.
     fn answer(self: Box<Self>);
     /// Sends an error instead.
@@ -170,10 +170,10 @@ where
     T: Send + 'static,
     F: for<'t> Fn(&'t mut WriteTx<'_>) -> BoxFuture<'t, Result<T, DbError>> + Send + Sync + 'static,
 {
-    fn apply<'t>(&'t self, tx: &'t mut WriteTx<'_>) -> BoxFuture<'t, Result<(), ()>> {
+    fn apply<'t>(&'t self, tx: &'t mut WriteTx<'_>) -> BoxFuture<'t, Result<(), DbError>> {
         Box::pin(async move {
             let answer = (self.function)(tx).await;
-            let outcome = answer.as_ref().map(|_| ()).map_err(|_| ());
+            let outcome = answer.as_ref().map(|_| ()).map_err(Clone::clone);
             *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
             outcome
         })
