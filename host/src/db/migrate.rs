@@ -18,8 +18,8 @@ macro_rules! migrations {
     };
 }
 
-const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite": 1 "0001_foundation");
-const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres": 1 "0001_foundation");
+const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite": 1 "0001_foundation", 2 "0002_answered_requests");
+const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres": 1 "0001_foundation", 2 "0002_answered_requests");
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {
     let steps = match url.engine {
