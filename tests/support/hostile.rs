@@ -34,7 +34,7 @@ pub fn agent(body: &str) -> Bytes {
 /// The same, with debug information: the places of a file of this name, whose first line is the body's.
 pub fn agent_with_lines(body: &str, file: &str) -> Bytes {
     let mut parser = wat::Parser::new();
-    let module = parser.generate_dwarf(wat::GenerateDwarf::Lines).parse_str(Some(Path::new(file)), &assembled(body));
+    let module = parser.generate_dwarf(wat::GenerateDwarf::Lines).parse_str(Some(Path::new(file)), assembled(body));
     encode(&module.unwrap_or_else(|error| panic!("{error}")), "aaasp:agent/agent")
 }
 

@@ -7,14 +7,18 @@ use axum::http::request::Parts;
 use axum::http::{Method, header};
 
 use super::Problem;
+use super::routes::{Described, Part};
 use crate::accounts::{ApiKey, Caller};
 use crate::app::App;
 use crate::ids::OperatorKeyId;
 
+/// What the description calls the two kinds of keys.
+pub(super) const ACCOUNT_KEY: &str = "account_key";
+pub(super) const OPERATOR_KEY: &str = "operator_key";
+
 /// The operator behind a request.
 pub(super) struct Operator {
     /// The key that it came with.
-    #[expect(dead_code, reason = "the audit of operators' access, which comes with the roles, names it")]
     pub key: OperatorKeyId,
 }
 
@@ -44,6 +48,23 @@ impl FromRequestParts<Arc<App>> for Operator {
             Problem::unauthenticated("this is no operator's key; `init` wrote one to keys/operator.key")
         })?;
         Ok(Self { key })
+    }
+}
+
+impl Part for Caller {
+    fn describe(described: &mut Described) {
+        described.asks_for_key(ACCOUNT_KEY);
+        described.refuses(&Problem::unauthenticated(""));
+        if !described.method.is_safe() {
+            described.refuses(&Problem::forbidden(""));
+        }
+    }
+}
+
+impl Part for Operator {
+    fn describe(described: &mut Described) {
+        described.asks_for_key(OPERATOR_KEY);
+        described.refuses(&Problem::unauthenticated(""));
     }
 }
 

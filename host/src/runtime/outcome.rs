@@ -1,10 +1,12 @@
 //! How a run ended: turns a trap, a limit or an answer into an outcome that the ledger can bill.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use super::{State, Stop, fuel};
+use crate::words::RunOutcome;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,16 +36,20 @@ impl Outcome {
     /// The outcome's name, without the limit's.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
+        self.word().as_str()
+    }
+
+    fn word(&self) -> RunOutcome {
         match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Trapped => "trapped",
-            Self::OutOfFuel => "out_of_fuel",
-            Self::OutOfMemory => "out_of_memory",
-            Self::TimedOut => "timed_out",
-            Self::LimitExceeded(_) => "limit_exceeded",
-            Self::Cancelled => "cancelled",
-            Self::Lost => "lost",
+            Self::Succeeded => RunOutcome::Succeeded,
+            Self::Failed => RunOutcome::Failed,
+            Self::Trapped => RunOutcome::Trapped,
+            Self::OutOfFuel => RunOutcome::OutOfFuel,
+            Self::OutOfMemory => RunOutcome::OutOfMemory,
+            Self::TimedOut => RunOutcome::TimedOut,
+            Self::LimitExceeded(_) => RunOutcome::LimitExceeded,
+            Self::Cancelled => RunOutcome::Cancelled,
+            Self::Lost => RunOutcome::Lost,
         }
     }
 
@@ -80,7 +86,7 @@ pub struct Finished {
 }
 
 /// Why a run did not succeed, in words for the agent's author.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunError {
     /// What kind of error: `invalid_input`, `retryable` or `failed` from the guest, else the outcome.
     pub code: String,
@@ -98,7 +104,7 @@ impl RunError {
 }
 
 /// A place in the guest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Frame {
     /// Name of the function, or its index.
     pub function: String,
