@@ -1,8 +1,9 @@
 //! The scratch folder: its quota holds before the write, nothing outside of it exists, and it is gone
 //! after the run.
 
+use aaasp::grants::Grants;
 use aaasp::limits::RunLimits;
-use aaasp::runtime::{Finished, Grants, Outcome};
+use aaasp::runtime::{Finished, Outcome};
 
 use crate::support::hostile::component;
 use crate::support::sandbox::{FOLDER, RUNTIME, invocation, load};
@@ -13,7 +14,7 @@ const THROUGH: &str = "99";
 async fn run_with(guest: &str, input: &str, limits: RunLimits, scratch: bool) -> Finished {
     let mut invocation = invocation(limits);
     invocation.input = format!("\"{input}\"");
-    invocation.grants = Grants { scratch };
+    invocation.grants = Grants { scratch, ..Grants::default() }.into();
     let folder = FOLDER.join("scratch").join(&invocation.run_id);
     let finished = RUNTIME.invoke(&load(&component(guest)).await, invocation).await;
     assert!(!folder.exists(), "{guest} {input} left its folder behind");

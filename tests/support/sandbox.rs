@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use aaasp::capabilities::log::RunLog;
 use aaasp::limits::RunLimits;
-use aaasp::runtime::{Digest, Finished, Gate, Grants, Invocation, Loaded, Runtime, RuntimeSettings};
+use aaasp::runtime::{Digest, Finished, Gate, Invocation, Loaded, Runtime, RuntimeSettings};
+use aaasp::vault::custody::Empty;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
@@ -47,7 +48,8 @@ pub fn invocation(limits: RunLimits) -> Invocation {
         log: Arc::new(RunLog::new(limits.log_lines, limits.log_bytes)),
         limits,
         config: Arc::default(),
-        grants: Grants::default(),
+        grants: Arc::default(),
+        custody: Arc::new(Empty),
         gate: Gate::open(),
         cancel: CancellationToken::new(),
     }

@@ -139,7 +139,7 @@ enum Attempt {
     /// Each of its callers has been told, or will be once a doubt is settled.
     Over,
     /// Nothing of it was written; whether another attempt may go better.
-    Undone(Group, DbError, Prospect),
+    Undone(Box<Group>, DbError, Prospect),
 }
 
 #[derive(PartialEq, Eq)]
@@ -205,7 +205,7 @@ impl Work {
     async fn attempt(&mut self, mut group: Group) -> Attempt {
         let mut connection = match self.connected().await {
             Ok(connection) => connection,
-            Err(error) => return Attempt::Undone(group, error, Prospect::None),
+            Err(error) => return Attempt::Undone(Box::new(group), error, Prospect::None),
         };
         let outcome = group.apply(&mut connection, self.url.engine, self.host, &self.mark).await;
         let full = matches!(&outcome, GroupOutcome::Broken(DbError::DiskFull(_)));
@@ -219,11 +219,11 @@ impl Work {
             }
             GroupOutcome::RolledBack(error) => {
                 self.connection = Some(connection);
-                Attempt::Undone(group, error, Prospect::Alone)
+                Attempt::Undone(Box::new(group), error, Prospect::Alone)
             }
             GroupOutcome::Broken(error) => {
                 let prospect = if full { Prospect::None } else { Prospect::Reconnected };
-                Attempt::Undone(group, error, prospect)
+                Attempt::Undone(Box::new(group), error, prospect)
             }
             GroupOutcome::InDoubt(mark, error) => {
                 tracing::warn!(%error, "the connection was lost during a commit; asking whether it landed");
