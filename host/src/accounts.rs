@@ -2,17 +2,19 @@
 
 mod api_key;
 mod callers;
+mod once;
 
 use std::sync::Arc;
 
 pub use api_key::{ApiKey, KEY_PREFIX, MalformedKey};
 pub use callers::{Caller, Callers};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, Micros};
 use crate::config::Config;
 use crate::db::accounts::{NewAccount, StoredAccount};
 use crate::db::keys::StoredApiKey;
-use crate::db::{Db, DbError, accounts, keys, ledger};
+use crate::db::{Db, DbError, Once, accounts, keys, ledger};
 use crate::ids::{AccountId, ApiKeyId, GrantId, OperatorKeyId};
 use crate::ledger::{Microcredits, Tenant};
 use crate::limits::{AccountLimits, RunLimits};
@@ -63,6 +65,44 @@ impl Account {
     }
 }
 
+/// What the first key of an account is called.
+const FIRST_KEY: &str = "first";
+
+/// An account to open.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening<'a> {
+    /// Its email address.
+    pub email: &'a str,
+    /// Its plan.
+    pub plan: &'a str,
+    /// The credits that it begins with.
+    pub grant: Microcredits,
+}
+
+/// An account that was opened.
+#[derive(Serialize, Deserialize)]
+pub struct Opened {
+    /// The account.
+    pub account: AccountId,
+    /// Its first key, to be shown once.
+    #[serde(with = "once::sealed_key")]
+    pub api_key: ApiKey,
+}
+
+/// An API key that was made.
+#[derive(Serialize, Deserialize)]
+pub struct CreatedApiKey {
+    /// The key's id.
+    pub id: ApiKeyId,
+    /// What its owner calls it.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Micros,
+    /// The key itself, to be shown once.
+    #[serde(with = "once::sealed_key")]
+    pub api_key: ApiKey,
+}
+
 /// Makes and loads accounts, keys and grants.
 #[derive(Clone)]
 pub struct Accounts {
@@ -79,32 +119,44 @@ impl Accounts {
         Self { db, keyring, config, clock }
     }
 
-    /// Makes an active account.
+    /// Opens an active account with its first key and its credits, in one commit.
     ///
     /// # Errors
     /// [`DbError::Exists`] when the address is taken.
-    pub async fn create(&self, email: &str, plan: &str) -> Result<AccountId, DbError> {
+    pub async fn open(&self, new: &Opening<'_>, once: Option<Once>) -> Result<Opened, DbError> {
         let id = AccountId::generate();
         let sealed = |error| DbError::Sealed { table: "accounts", source: error };
         let (data_key, wrapped_key) = self.keyring.fresh_data_key(id, 1).map_err(sealed)?;
         let row = id.to_string();
         let place = Place { account: id, table: "accounts", row: &row };
-        let sealed_email = data_key.row(place).and_then(|seal| seal.seal("email", email.as_bytes())).map_err(sealed)?;
+        let sealed_email =
+            data_key.row(place).and_then(|seal| seal.seal("email", new.email.as_bytes())).map_err(sealed)?;
+        let at = self.clock.now();
         let account = NewAccount {
             id,
             sealed_email,
-            email_lookup: self.keyring.email_lookup(email),
-            plan: plan.to_owned(),
+            email_lookup: self.keyring.email_lookup(new.email),
+            plan: new.plan.to_owned(),
             wrapped_key,
-            at: self.clock.now(),
+            at,
         };
-        self.db
-            .write(move |tx| {
-                let account = account.clone();
-                Box::pin(async move { accounts::insert(tx, &account).await })
+        let (key, secret) = self.fresh_api_key(id, FIRST_KEY)?;
+        let (digest, grant) = (secret.digest(), (GrantId::generate().to_string(), new.grant));
+        let answer = Opened { account: id, api_key: secret };
+        self.write_once(once, (id, &data_key), id.to_string(), answer, move |tx| {
+            let (account, key, grant) = (account.clone(), key.clone(), grant.clone());
+            Box::pin(async move {
+                let tenant = accounts::insert(tx, &account).await?;
+                // An account without any key could not be used at all, whatever its plan says.
+                keys::insert_api_key(tx, &key, &digest, 1).await?;
+                let (grant, amount) = grant;
+                if amount > Microcredits::ZERO {
+                    ledger::grant(tx, tenant, &grant, amount, at).await?;
+                }
+                Ok(())
             })
-            .await?;
-        Ok(id)
+        })
+        .await
     }
 
     /// Loads an account.
@@ -155,21 +207,24 @@ impl Accounts {
     /// [`DbError::Limit`] when the account has as many keys as it may have.
     pub async fn create_api_key(
         &self,
-        account: AccountId,
+        account: &Account,
         name: &str,
-        most: u64,
-    ) -> Result<(StoredApiKey, ApiKey), DbError> {
+        once: Option<Once>,
+    ) -> Result<CreatedApiKey, DbError> {
+        let (key, secret) = self.fresh_api_key(account.id, name)?;
+        let (digest, most) = (secret.digest(), account.limits.api_keys);
+        let answer = CreatedApiKey { id: key.id, name: key.name.clone(), created_at: key.created_at, api_key: secret };
+        self.write_once(once, (account.id, &account.data_key), key.id.to_string(), answer, move |tx| {
+            let key = key.clone();
+            Box::pin(async move { keys::insert_api_key(tx, &key, &digest, most).await })
+        })
+        .await
+    }
+
+    fn fresh_api_key(&self, account: AccountId, name: &str) -> Result<(StoredApiKey, ApiKey), DbError> {
         let secret = ApiKey::generate().map_err(|_| DbError::corrupt("the operating system gave no randomness"))?;
-        let stored =
-            StoredApiKey { id: ApiKeyId::generate(), account, name: name.to_owned(), created_at: self.clock.now() };
-        let (digest, kept) = (secret.digest(), stored.clone());
-        self.db
-            .write(move |tx| {
-                let key = kept.clone();
-                Box::pin(async move { keys::insert_api_key(tx, &key, &digest, most).await })
-            })
-            .await?;
-        Ok((stored, secret))
+        let (id, name) = (ApiKeyId::generate(), name.to_owned());
+        Ok((StoredApiKey { id, account, name, created_at: self.clock.now() }, secret))
     }
 
     /// Makes an operator key; its secret is shown once, here.
@@ -189,11 +244,11 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer, or the balance would pass what the ledger can hold.
-    pub async fn grant(&self, tenant: Tenant, amount: Microcredits) -> Result<GrantId, DbError> {
-        let (grant, at) = (GrantId::generate(), self.clock.now());
-        self.db
-            .write(move |tx| Box::pin(async move { ledger::grant(tx, tenant, &grant.to_string(), amount, at).await }))
-            .await?;
-        Ok(grant)
+    pub async fn grant(&self, account: &Account, amount: Microcredits, once: Option<Once>) -> Result<GrantId, DbError> {
+        let (grant, tenant, at) = (GrantId::generate(), account.tenant, self.clock.now());
+        self.write_once(once, (account.id, &account.data_key), grant.to_string(), grant, move |tx| {
+            Box::pin(async move { ledger::grant(tx, tenant, &grant.to_string(), amount, at).await })
+        })
+        .await
     }
 }

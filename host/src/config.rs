@@ -131,13 +131,13 @@ pub struct PlanValues {
 pub struct RetentionValues {
     /// Logs of runs, in days.
     pub log_days: u32,
-    /// Idempotency keys, in hours.
+    /// Idempotency keys and the answers that they repeat, in hours.
     pub idempotency_hours: u32,
 }
 
 impl Default for RetentionValues {
     fn default() -> Self {
-        Self { log_days: 90, idempotency_hours: 48 }
+        Self { log_days: 90, idempotency_hours: 24 }
     }
 }
 

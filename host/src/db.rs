@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod agents;
+mod answered;
 mod connect;
 pub mod deployments;
 mod engine;
@@ -22,12 +23,14 @@ mod writer;
 
 use std::sync::Arc;
 
+pub use answered::{Earlier, Once};
 pub use connect::DatabaseUrl;
 pub use error::DbError;
 use sqlx::AnyPool;
 pub use writer::{Admission, Admitted, LogChunk, Settlement, WriteTx};
 
-use crate::ids::HostId;
+use crate::clock::Micros;
+use crate::ids::{AccountId, HostId};
 
 /// The open database. Cheap to clone.
 #[derive(Clone)]
@@ -65,6 +68,40 @@ impl Db {
             + 'static,
     {
         self.writer.write(function).await
+    }
+
+    /// Like [`Self::write`], for a request that may be made again: the second time nothing is written, and what
+    /// is known of the first time is returned. Its answer, an account's subject sealed, is kept in the same commit.
+    ///
+    /// # Errors
+    /// [`DbError::KeyReused`] when another request used the key; otherwise as for [`Self::write`], and the key is
+    /// then free to be used again.
+    pub async fn write_once<F>(
+        &self,
+        once: Once,
+        answer: (AccountId, String, Vec<u8>),
+        at: Micros,
+        function: F,
+    ) -> Result<Option<Earlier>, DbError>
+    where
+        F: for<'t> Fn(&'t mut WriteTx<'_>) -> futures::future::BoxFuture<'t, Result<(), DbError>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        let kept = Arc::new((once, answer, function));
+        self.write(move |tx| {
+            let kept = Arc::clone(&kept);
+            Box::pin(async move {
+                let (once, (account, subject, sealed), function) = &*kept;
+                let earlier = answered::claim(tx, once, *account, subject, Some(sealed), at).await?;
+                if earlier.is_none() {
+                    function(tx).await?;
+                }
+                Ok(earlier)
+            })
+        })
+        .await
     }
 
     /// Holds the most that a run may cost and inserts it, in one commit.

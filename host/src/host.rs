@@ -7,7 +7,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::accounts::{Accounts, Callers};
+use crate::accounts::{Accounts, Callers, Opening};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, DEFAULT_PLAN};
@@ -120,14 +120,9 @@ impl Store {
         let location = self.db.location();
         let operator = self.accounts.create_operator_key("first").await.map_err(failed(&location))?;
         let operator_key = self.folder.write_operator_key(operator.expose())?;
-        let account = self.accounts.create(email, DEFAULT_PLAN).await.map_err(failed(&location))?;
-        let loaded = self.accounts.load(account).await.map_err(failed(&location))?;
-        if let Some(loaded) = loaded.filter(|_| grant > Microcredits::ZERO) {
-            self.accounts.grant(loaded.tenant, grant).await.map_err(failed(&location))?;
-        }
-        let most = self.config.account_limits(DEFAULT_PLAN).api_keys.max(1);
-        let (_, secret) = self.accounts.create_api_key(account, "first", most).await.map_err(failed(&location))?;
-        Ok(FirstAccount { account, api_key: secret.expose().to_owned(), operator_key })
+        let opening = Opening { email, plan: DEFAULT_PLAN, grant };
+        let opened = self.accounts.open(&opening, None).await.map_err(failed(&location))?;
+        Ok(FirstAccount { account: opened.account, api_key: opened.api_key.expose().to_owned(), operator_key })
     }
 }
 

@@ -11,6 +11,7 @@ mod deployments;
 mod health;
 mod logs;
 mod observe;
+mod once;
 mod page;
 mod problem;
 mod runs;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aaasp::clock::Micros;
 use aaasp::db::accounts::{self, NewAccount};
-use aaasp::db::{Admission, Admitted, DatabaseUrl, Db, Settlement, ledger};
+use aaasp::db::{Admission, Admitted, DatabaseUrl, Db, Once, Settlement, ledger};
 use aaasp::ids::{AccountId, DeploymentId, GrantId, HostId, RunId};
 use aaasp::ledger::{Charge, ChargeLine, Microcredits, Tenant, Verb};
 use proptest::prelude::*;
@@ -99,7 +99,11 @@ impl Case {
             terms: "terms".to_owned(),
             held: Microcredits(amount),
             sealed_input: vec![1],
-            idempotency: key.map(|key| (format!("key-{key}"), [key; 32])),
+            once: key.map(|key| Once {
+                caller: self.account.to_string(),
+                name: format!("key-{key}"),
+                digest: [key; 32],
+            }),
             queued_runs: 0,
             at: Micros(2),
         }

@@ -48,6 +48,9 @@ pub enum DbError {
         /// Its value.
         value: u64,
     },
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
     /// Something else uses it.
     #[error("it is in use by {}", .0.join(", "))]
     InUse(Vec<String>),

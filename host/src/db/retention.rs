@@ -20,15 +20,15 @@ pub async fn delete_logs(db: &Db, before: Micros) -> Result<u64, DbError> {
     .await
 }
 
-/// Deletes idempotency keys that were used before a moment. Returns how many.
+/// Deletes what requests under an idempotency key were answered before a moment. Returns how many.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
-pub async fn delete_idempotency_keys(db: &Db, before: Micros) -> Result<u64, DbError> {
+pub async fn delete_answered_requests(db: &Db, before: Micros) -> Result<u64, DbError> {
     delete_in_batches(
         db,
-        "DELETE FROM idempotency_keys WHERE (account_id, name) IN (
-             SELECT account_id, name FROM idempotency_keys WHERE created_at < $1 LIMIT $2)",
+        "DELETE FROM answered_requests WHERE (caller_id, name) IN (
+             SELECT caller_id, name FROM answered_requests WHERE created_at < $1 LIMIT $2)",
         before,
     )
     .await

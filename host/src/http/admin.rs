@@ -11,8 +11,9 @@ use super::Problem;
 use super::accounts::AccountView;
 use super::auth::Operator;
 use super::body::{Json, PathId};
+use super::once::MayRepeat;
 use super::page::{Page, PageQuery, QueryOf};
-use crate::accounts::Account;
+use crate::accounts::{Account, Opening};
 use crate::app::App;
 use crate::config::DEFAULT_PLAN;
 use crate::db::ledger;
@@ -22,7 +23,7 @@ use crate::ledger::Microcredits;
 /// The largest single grant: a thousand million credits.
 const LARGEST_GRANT: Microcredits = Microcredits(1_000_000_000 * Microcredits::PER_CREDIT);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewAccount {
     email: String,
@@ -31,8 +32,8 @@ pub(super) struct NewAccount {
     grant_microcredits: Microcredits,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Opened {
+#[derive(Serialize)]
+pub(super) struct OpenedView {
     account: AccountId,
     api_key: String,
 }
@@ -58,7 +59,7 @@ enum Status {
     Suspended,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewGrant {
     amount_microcredits: Microcredits,
@@ -87,9 +88,10 @@ pub(super) async fn list(
 /// Makes an account with its first key, which is shown once, and an optional grant.
 pub(super) async fn create(
     State(app): State<Arc<App>>,
-    _: Operator,
+    operator: Operator,
+    once: MayRepeat,
     Json(new): Json<NewAccount>,
-) -> Result<(StatusCode, Answer<Opened>), Problem> {
+) -> Result<(StatusCode, Answer<OpenedView>), Problem> {
     let email = checked_email(&new.email)?;
     let plan = new.plan.as_deref().unwrap_or(DEFAULT_PLAN);
     if !app.config.values.plans.contains_key(plan) {
@@ -98,13 +100,10 @@ pub(super) async fn create(
     if new.grant_microcredits != Microcredits::ZERO {
         checked_grant("/grant_microcredits", new.grant_microcredits)?;
     }
-    let id = app.accounts.create(email, plan).await?;
-    let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
-    let (_, secret) = app.accounts.create_api_key(id, "first", account.limits.api_keys.max(1)).await?;
-    if new.grant_microcredits > Microcredits::ZERO {
-        app.accounts.grant(account.tenant, new.grant_microcredits).await?;
-    }
-    Ok((StatusCode::CREATED, Answer(Opened { account: id, api_key: secret.expose().to_owned() })))
+    let opening = Opening { email, plan, grant: new.grant_microcredits };
+    let opened = app.accounts.open(&opening, once.by(&app, operator.key, &new)).await?;
+    let api_key = opened.api_key.expose().to_owned();
+    Ok((StatusCode::CREATED, Answer(OpenedView { account: opened.account, api_key })))
 }
 
 /// One account.
@@ -136,13 +135,14 @@ pub(super) async fn update(
 /// Gives credits to an account.
 pub(super) async fn grant(
     State(app): State<Arc<App>>,
-    _: Operator,
+    operator: Operator,
     PathId(id): PathId<AccountId>,
+    once: MayRepeat,
     Json(new): Json<NewGrant>,
 ) -> Result<(StatusCode, Answer<Granted>), Problem> {
     checked_grant("/amount_microcredits", new.amount_microcredits)?;
     let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
-    let grant = app.accounts.grant(account.tenant, new.amount_microcredits).await?;
+    let grant = app.accounts.grant(&account, new.amount_microcredits, once.by(&app, operator.key, &new)).await?;
     Ok((StatusCode::CREATED, Answer(Granted { id: grant, amount_microcredits: new.amount_microcredits })))
 }
 

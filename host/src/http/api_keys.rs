@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Problem;
 use super::body::{Json, PathId};
+use super::once::MayRepeat;
 use super::page::{Page, PageQuery, QueryOf};
 use crate::accounts::Caller;
 use crate::app::App;
@@ -16,7 +17,7 @@ use crate::clock::Micros;
 use crate::db::keys::{self, StoredApiKey};
 use crate::ids::ApiKeyId;
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct ApiKeyView {
     id: ApiKeyId,
     name: String,
@@ -26,15 +27,15 @@ pub(super) struct ApiKeyView {
     api_key: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewApiKey {
     name: String,
 }
 
 impl ApiKeyView {
-    pub(super) fn of(key: StoredApiKey, secret: Option<&str>) -> Self {
-        Self { id: key.id, name: key.name, created_at: key.created_at, api_key: secret.map(str::to_owned) }
+    fn of(key: StoredApiKey) -> Self {
+        Self { id: key.id, name: key.name, created_at: key.created_at, api_key: None }
     }
 }
 
@@ -45,7 +46,7 @@ pub(super) async fn list(
     QueryOf(query): QueryOf<PageQuery>,
 ) -> Result<Answer<Page<ApiKeyView>>, Problem> {
     let keys = keys::api_keys(&app.db, caller.account.id, query.after_id()?, query.asked()).await?;
-    let views = keys.into_iter().map(|key| ApiKeyView::of(key, None)).collect();
+    let views = keys.into_iter().map(ApiKeyView::of).collect();
     Ok(Answer(Page::of(views, query.limit(), |view| view.id.to_string())))
 }
 
@@ -53,12 +54,15 @@ pub(super) async fn list(
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
+    once: MayRepeat,
     Json(new): Json<NewApiKey>,
 ) -> Result<(StatusCode, Answer<ApiKeyView>), Problem> {
     let name = checked_name(&new.name)?;
     let account = &caller.account;
-    let (key, secret) = app.accounts.create_api_key(account.id, name, account.limits.api_keys).await?;
-    Ok((StatusCode::CREATED, Answer(ApiKeyView::of(key, Some(secret.expose())))))
+    let made = app.accounts.create_api_key(account, name, once.by(&app, account.id, &new)).await?;
+    let api_key = Some(made.api_key.expose().to_owned());
+    let view = ApiKeyView { id: made.id, name: made.name, created_at: made.created_at, api_key };
+    Ok((StatusCode::CREATED, Answer(view)))
 }
 
 /// Revokes a key, the caller's own too. It holds here at once and on every host within a second.

@@ -14,7 +14,6 @@ use crate::ids::OperatorKeyId;
 /// The operator behind a request.
 pub(super) struct Operator {
     /// The key that it came with.
-    #[expect(dead_code, reason = "the audit of operators' access, which comes with the roles, names it")]
     pub key: OperatorKeyId,
 }
 

@@ -191,6 +191,7 @@ impl From<&DbError> for Problem {
                 problem.extra.insert("value".to_owned(), json!(value));
                 problem
             }
+            DbError::KeyReused => Self::invalid("", error.to_string()),
             DbError::Closed => Self::unavailable("the host is shutting down"),
             DbError::Unavailable(_) => {
                 tracing::error!(%error, "the database failed");

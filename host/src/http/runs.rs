@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Problem;
 use super::body::{Json, PathId, PathName};
+use super::once::MayRepeat;
 use super::page::{self, Page, QueryOf};
 use crate::accounts::Caller;
 use crate::app::App;
@@ -41,15 +42,11 @@ pub(super) async fn create(
     caller: Caller,
     PathName(name): PathName,
     QueryOf(query): QueryOf<WaitQuery>,
-    headers: HeaderMap,
+    once: MayRepeat,
     Json(body): Json<RunBody>,
 ) -> Result<Response, Problem> {
-    let request = RunRequest {
-        deployment: name.into(),
-        input: body.input,
-        wait: wait(&query)?,
-        idempotency_key: idempotency_key(&headers)?,
-    };
+    let request =
+        RunRequest { deployment: name.into(), input: body.input, wait: wait(&query)?, idempotency_key: once.key };
     let run = app.runs.start(&caller.account, request).await?;
     let status = if run.finished_at.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = [(header::LOCATION, format!("/v1/runs/{}", run.id))];
@@ -62,14 +59,6 @@ fn wait(query: &WaitQuery) -> Result<Duration, Problem> {
     seconds.map(Duration::from_secs).ok_or_else(|| {
         Problem::invalid("", format!("the query parameter `wait` is a number of seconds from 0 to {LONGEST_WAIT_S}"))
     })
-}
-
-/// The idempotency key: 1 to 255 visible ASCII characters.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
-    text.map(|text| Some(text.to_owned()))
-        .ok_or_else(|| Problem::invalid("", "the header Idempotency-Key has 1 to 255 visible ASCII characters"))
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::execute::Job;
@@ -155,13 +154,10 @@ impl Runs {
         let run = RunId::generate();
         let seal = record::seal_of(&account.data_key, account.id, run)?;
         let sealed_input = seal.seal("input", request.input.get().as_bytes()).map_err(DbError::sealed("runs"))?;
-        let idempotency = request.idempotency_key.as_ref().map(|key| {
-            let mut hasher = Sha256::new();
-            hasher.update(request.deployment.as_bytes());
-            hasher.update([0]);
-            hasher.update(request.input.get().as_bytes());
-            (key.clone(), hasher.finalize().into())
-        });
+        let once = request
+            .idempotency_key
+            .as_ref()
+            .map(|key| self.accounts.once(account.id, key, &[&request.deployment, request.input.get()]));
         Ok(Admission {
             run,
             account: account.id,
@@ -172,7 +168,7 @@ impl Runs {
             terms: deployed.terms_id.clone(),
             held: deployed.held,
             sealed_input,
-            idempotency,
+            once,
             queued_runs: account.limits.queued_runs,
             at: self.clock.now(),
         })

@@ -112,9 +112,9 @@ impl Runs {
         let kept = &self.config.values.retention;
         let before = |hours: i64| Micros(self.clock.now().plus_ms(-hours * HOUR_MS).0);
         let logs = retention::delete_logs(&self.db, before(i64::from(kept.log_days) * 24)).await?;
-        let keys = retention::delete_idempotency_keys(&self.db, before(i64::from(kept.idempotency_hours))).await?;
-        if logs + keys > 0 {
-            tracing::info!(log_chunks = logs, idempotency_keys = keys, "deleted what was kept long enough");
+        let answers = retention::delete_answered_requests(&self.db, before(i64::from(kept.idempotency_hours))).await?;
+        if logs + answers > 0 {
+            tracing::info!(log_chunks = logs, answered_requests = answers, "deleted what was kept long enough");
         }
         Ok(())
     }

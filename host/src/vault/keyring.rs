@@ -153,6 +153,17 @@ impl Keyring {
         Ok(DataKey::new(version, Zeroizing::new(key)))
     }
 
+    /// What a request is known by: an HMAC of its parts, so that the database alone confirms no guess of an input or
+    /// an address.
+    #[must_use]
+    pub fn request_digest(&self, asked: &[&str]) -> [u8; 32] {
+        let mut parts = Vec::new();
+        for part in asked {
+            push_part(&mut parts, part);
+        }
+        self.keyed("request", &parts)
+    }
+
     /// The value by which an email address is found: an HMAC, so that the database alone tells no address.
     #[must_use]
     pub fn email_lookup(&self, email: &str) -> [u8; 32] {

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use sqlx::AnyConnection;
-use sqlx::Row as _;
 
 use super::requests::{Admission, Admitted};
-use crate::db::{DbError, ledger, runs};
+use crate::db::{DbError, answered, ledger, runs};
 use crate::ledger::{Microcredits, Tenant, Transfer, Verb};
 
 /// Admits what can be admitted; the answers are in the order of the admissions.
@@ -31,7 +30,11 @@ pub(super) async fn admit(
         match answer {
             Admitted::Yes => admitted.push(admission),
             // The request may be made again once there are credits, under the same key.
-            Admitted::Insufficient { .. } | Admitted::QueueFull => forget_key(connection, admission).await?,
+            Admitted::Insufficient { .. } | Admitted::QueueFull => {
+                if let Some(once) = &admission.once {
+                    answered::forget(connection, once).await?;
+                }
+            }
             Admitted::Before(_) | Admitted::KeyReused => {}
         }
     }
@@ -52,21 +55,13 @@ async fn precondition(
     admission: &Admission,
     queued: &mut BTreeMap<String, u64>,
 ) -> Result<Admitted, DbError> {
-    if let Some((key, digest)) = &admission.idempotency {
-        let account = admission.account.to_string();
-        let inserted = sqlx::query(
-            "INSERT INTO idempotency_keys (account_id, name, request_digest, subject, created_at)
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-        )
-        .bind(&account)
-        .bind(key)
-        .bind(digest.as_slice())
-        .bind(admission.run.to_string())
-        .bind(admission.at.0)
-        .execute(&mut *connection)
-        .await?;
-        if inserted.rows_affected() == 0 {
-            return earlier(connection, &account, key, digest).await;
+    if let Some(once) = &admission.once {
+        let (account, subject, at) = (admission.account, admission.run.to_string(), admission.at);
+        match answered::claim(connection, once, account, &subject, None, at).await {
+            Ok(None) => {}
+            Ok(Some(earlier)) => return earlier.subject.parse().map(Admitted::Before).map_err(DbError::corrupt),
+            Err(DbError::KeyReused) => return Ok(Admitted::KeyReused),
+            Err(error) => return Err(error),
         }
     }
     if admission.host.is_none() {
@@ -83,23 +78,6 @@ async fn precondition(
     Ok(Admitted::Yes)
 }
 
-async fn earlier(
-    connection: &mut AnyConnection,
-    account: &str,
-    key: &str,
-    digest: &[u8; 32],
-) -> Result<Admitted, DbError> {
-    let row = sqlx::query("SELECT request_digest, subject FROM idempotency_keys WHERE account_id = $1 AND name = $2")
-        .bind(account)
-        .bind(key)
-        .fetch_one(connection)
-        .await?;
-    if row.try_get::<Vec<u8>, _>(0)? != digest {
-        return Ok(Admitted::KeyReused);
-    }
-    row.try_get::<String, _>(1)?.parse().map(Admitted::Before).map_err(DbError::corrupt)
-}
-
 /// A request that repeats one of the same group which is refused is refused as well: there will be no run to
 /// point to. Where its deployment has changed in between, so that it asks for other terms, it is another request.
 fn refuse_repeats(admissions: &[Admission], answers: &mut [Admitted]) {
@@ -112,17 +90,6 @@ fn refuse_repeats(admissions: &[Admission], answers: &mut [Admitted]) {
         let same_terms = admissions[first].held == admissions[position].held;
         answers[position] = if same_terms { answers[first].clone() } else { Admitted::KeyReused };
     }
-}
-
-async fn forget_key(connection: &mut AnyConnection, admission: &Admission) -> Result<(), DbError> {
-    if let Some((key, _)) = &admission.idempotency {
-        sqlx::query("DELETE FROM idempotency_keys WHERE account_id = $1 AND name = $2")
-            .bind(admission.account.to_string())
-            .bind(key)
-            .execute(connection)
-            .await?;
-    }
-    Ok(())
 }
 
 /// Holds each tenant's sum with one guarded statement. Where the sum is too much, admits in order until the

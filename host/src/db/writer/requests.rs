@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use super::group::WriteTx;
 use crate::clock::Micros;
-use crate::db::DbError;
 use crate::db::runs::StoredRun;
+use crate::db::{DbError, Once};
 use crate::ids::{AccountId, DeploymentId, HostId, RunId};
 use crate::ledger::{Charge, Microcredits, Tenant};
 
@@ -43,8 +43,8 @@ pub struct Admission {
     pub held: Microcredits,
     /// The input, sealed.
     pub sealed_input: Vec<u8>,
-    /// The request's idempotency key and the digest of what it asked.
-    pub idempotency: Option<(String, [u8; 32])>,
+    /// Set when the request may be made again.
+    pub once: Option<Once>,
     /// Most runs of the account that may wait in the queue; counted when this one would.
     pub queued_runs: u64,
     /// Now.
