@@ -16,6 +16,8 @@ pub mod ids;
 pub mod ledger;
 pub mod limits;
 pub mod names;
+pub mod objects;
 pub mod runs;
 pub mod runtime;
 pub mod vault;
+pub mod words;

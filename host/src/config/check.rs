@@ -3,8 +3,11 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize as _;
+
 use super::Values;
 use crate::limits::RunLimits;
+use crate::objects::Objects;
 
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +26,8 @@ impl ConfigError {
 
 pub(super) fn parse(file: Option<&Path>, text: &str) -> Result<Values, ConfigError> {
     let file = file.unwrap_or_else(|| Path::new(super::FILE_NAME));
-    let values: Values = toml::from_str(text).map_err(|error| {
+    let read = toml::Deserializer::parse(text).and_then(|read| Values::deserialize(Objects(read)));
+    let values = read.map_err(|error| {
         let line = error.span().map(|span| line_at(text, span.start));
         let mut reason = error.message().to_owned();
         if reason.contains("invalid type: string") {
@@ -128,6 +132,12 @@ mod tests {
         let message = error("[limits.run]\nwall_clock_ms = \"30s\"\n");
         assert!(message.starts_with("aaasp.toml:2: `wall_clock_ms`"), "{message}");
         assert!(message.contains("plain integers"), "{message}");
+    }
+
+    #[test]
+    fn a_list_is_no_table_of_values() {
+        let message = error("[limits]\nrun = [5]\n");
+        assert_eq!(message, "aaasp.toml:2: `run`: invalid type: sequence, expected an object");
     }
 
     #[test]

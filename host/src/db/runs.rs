@@ -174,9 +174,9 @@ pub struct RunFilter {
     /// Only runs of this deployment.
     pub deployment: Option<String>,
     /// Only runs of this status.
-    pub status: Option<String>,
+    pub status: Option<&'static str>,
     /// Only runs that ended so.
-    pub outcome: Option<String>,
+    pub outcome: Option<&'static str>,
     /// Only runs before this one.
     pub before: Option<RunId>,
 }
@@ -197,8 +197,8 @@ pub async fn list(db: &Db, account: AccountId, filter: &RunFilter, limit: i64) -
     .bind(account.to_string())
     .bind(filter.before.map_or_else(|| "~".to_owned(), |run| run.to_string()))
     .bind(filter.deployment.as_deref().unwrap_or_default())
-    .bind(filter.status.as_deref().unwrap_or_default())
-    .bind(filter.outcome.as_deref().unwrap_or_default())
+    .bind(filter.status.unwrap_or_default())
+    .bind(filter.outcome.unwrap_or_default())
     .bind(limit)
     .fetch_all(&db.pool)
     .await?;

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::Problem;
 use crate::names::Name;
+use crate::objects::{self, Objects};
 
 /// A JSON body. Unknown fields are errors where the type says so.
 pub(super) struct Json<T>(pub T);
@@ -23,22 +24,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         if !json {
             return Err(Problem::unsupported_media_type("application/json"));
         }
-        // Serde would take an array for an object, its items for the fields in the order of their declaration.
-        if bytes.trim_ascii_start().first() == Some(&b'[') {
-            return Err(Problem::invalid("", "the body must be a JSON object"));
-        }
         parsed(&bytes).map(Self)
     }
 }
 
 /// Reads JSON; an error names the field by its pointer.
 fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    if let Ok(value) = serde_json::from_slice(bytes) {
+    if let Ok(value) = objects::from_json(bytes) {
         return Ok(value);
     }
     // Only now the slower way, which knows where it was.
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let error = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+    let error = match serde_path_to_error::deserialize::<_, T>(Objects(&mut deserializer)) {
         Ok(_) => return Err(Problem::malformed("the body is not one JSON value: something follows it")),
         Err(error) => error,
     };

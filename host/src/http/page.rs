@@ -1,5 +1,7 @@
 //! Lists: `?limit=&after=`, and the cursor of the next page.
 
+use std::error::Error as _;
+
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -83,10 +85,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
         if parts.uri.query().is_some_and(|query| query.contains("%00")) {
             return Err(Problem::invalid("", "the query holds the character U+0000"));
         }
-        Query::<T>::from_request_parts(parts, state)
-            .await
-            .map(|Query(query)| Self(query))
-            .map_err(|rejection| Problem::invalid("", format!("the query: {}", rejection.body_text())))
+        Query::<T>::from_request_parts(parts, state).await.map(|Query(query)| Self(query)).map_err(|rejection| {
+            // The cause begins with the parameter's name; around it stands only that it is a query.
+            let cause = rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string);
+            Problem::invalid("", format!("the query: {cause}"))
+        })
     }
 }
 

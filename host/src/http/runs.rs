@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::db::runs::RunFilter;
 use crate::ids::RunId;
 use crate::runs::{Run, RunRequest};
+use crate::words::{RunOutcome, RunStatus};
 
 /// The longest that a request waits for its run, in seconds.
 const LONGEST_WAIT_S: u64 = 60;
@@ -65,8 +66,8 @@ fn wait(query: &WaitQuery) -> Result<Duration, Problem> {
 #[serde(deny_unknown_fields)]
 pub(super) struct RunsQuery {
     deployment: Option<String>,
-    status: Option<String>,
-    outcome: Option<String>,
+    status: Option<RunStatus>,
+    outcome: Option<RunOutcome>,
     #[serde(default, deserialize_with = "page::limit")]
     limit: Option<i64>,
     after: Option<String>,
@@ -81,8 +82,8 @@ pub(super) async fn list(
     let page = page::PageQuery::new(query.limit, query.after);
     let filter = RunFilter {
         deployment: query.deployment,
-        status: query.status,
-        outcome: query.outcome,
+        status: query.status.map(RunStatus::as_str),
+        outcome: query.outcome.map(RunOutcome::as_str),
         before: page.after_id()?,
     };
     let found = app.runs.list(&caller.account, &filter, page.asked()).await?;

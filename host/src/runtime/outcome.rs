@@ -5,6 +5,7 @@ use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use super::{State, Stop, fuel};
+use crate::words::RunOutcome;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,16 +35,20 @@ impl Outcome {
     /// The outcome's name, without the limit's.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
+        self.word().as_str()
+    }
+
+    fn word(&self) -> RunOutcome {
         match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Trapped => "trapped",
-            Self::OutOfFuel => "out_of_fuel",
-            Self::OutOfMemory => "out_of_memory",
-            Self::TimedOut => "timed_out",
-            Self::LimitExceeded(_) => "limit_exceeded",
-            Self::Cancelled => "cancelled",
-            Self::Lost => "lost",
+            Self::Succeeded => RunOutcome::Succeeded,
+            Self::Failed => RunOutcome::Failed,
+            Self::Trapped => RunOutcome::Trapped,
+            Self::OutOfFuel => RunOutcome::OutOfFuel,
+            Self::OutOfMemory => RunOutcome::OutOfMemory,
+            Self::TimedOut => RunOutcome::TimedOut,
+            Self::LimitExceeded(_) => RunOutcome::LimitExceeded,
+            Self::Cancelled => RunOutcome::Cancelled,
+            Self::Lost => RunOutcome::Lost,
         }
     }
 

@@ -17,6 +17,7 @@ use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use super::RunError;
 use super::invoke::{Raised, while_instantiating};
 use super::state::{State, Stop};
+use crate::objects;
 
 /// The authority of a request that names no host.
 const DEFAULT_HOST: &str = "localhost";
@@ -87,7 +88,8 @@ pub(super) async fn run(
 }
 
 fn request(input: &str) -> Result<http::Request<Full<Bytes>>, String> {
-    let request: Request = serde_json::from_str(input).map_err(|error| format!("the input is no request: {error}"))?;
+    let request: Request =
+        objects::from_json(input.as_bytes()).map_err(|error| format!("the input is no request: {error}"))?;
     let mut builder = http::Request::builder()
         .method(request.method.as_deref().unwrap_or("GET"))
         .uri(request.path.as_deref().unwrap_or("/"));

@@ -1,0 +1,53 @@
+//! The words for where a run is and how it ended: those of runtime, database and API alike.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! words {
+    ($( $(#[$meta:meta])* $name:ident { $( $(#[$doc:meta])* $variant:ident = $word:literal, )+ } )+) => { $(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum $name { $( $(#[$doc])* #[serde(rename = $word)] $variant, )+ }
+
+        impl $name {
+            /// The word, as the database has it too.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $word, )+ }
+            }
+        }
+    )+ };
+}
+
+words! {
+    /// Where a run is in its life.
+    RunStatus {
+        /// It waits for a slot.
+        Queued = "queued",
+        /// A host executes it.
+        Running = "running",
+        /// It has an outcome.
+        Finished = "finished",
+    }
+
+    /// How a run ended.
+    RunOutcome {
+        /// It returned an output.
+        Succeeded = "succeeded",
+        /// It returned an error, or left without an output.
+        Failed = "failed",
+        /// It did what no instance may do.
+        Trapped = "trapped",
+        /// It burned its fuel.
+        OutOfFuel = "out_of_fuel",
+        /// Memory was refused and it did not succeed.
+        OutOfMemory = "out_of_memory",
+        /// It took too long.
+        TimedOut = "timed_out",
+        /// It reached another limit, which its error names.
+        LimitExceeded = "limit_exceeded",
+        /// It was stopped from outside.
+        Cancelled = "cancelled",
+        /// The host failed.
+        Lost = "lost",
+    }
+}
