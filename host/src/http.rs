@@ -3,6 +3,7 @@
 mod accounts;
 mod admin;
 mod agents;
+mod answer;
 mod api_keys;
 mod auth;
 mod body;
@@ -14,6 +15,7 @@ mod observe;
 mod once;
 mod page;
 mod problem;
+mod routes;
 mod runs;
 mod unread;
 
@@ -22,43 +24,51 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
-use axum::routing::{delete, get, post, put};
 pub use problem::Problem;
+use routes::Routes;
 
 use crate::app::App;
 
 /// Bytes of a JSON body besides a run's input.
 const BODY_BYTES: usize = 256 << 10;
 
-/// The routes, over the app that they share.
+/// The routes, over the app that they share, and `/v1/openapi.json`, which describes them.
 pub fn router(app: Arc<App>) -> Router {
     let input_bytes = usize::try_from(app.config.host_run_limits().input_bytes).unwrap_or(usize::MAX);
-    Router::new()
-        .route("/v1/account", get(accounts::show))
-        .route("/v1/api-keys", get(api_keys::list).post(api_keys::create))
-        .route("/v1/api-keys/{id}", delete(api_keys::revoke))
-        .route("/v1/agents", get(agents::list))
-        .route("/v1/agents/{name}", get(agents::show).delete(agents::delete))
-        // The body of an upload is read within the account's own limit, by its handler.
-        .route("/v1/agents/{name}", put(agents::upload).layer(DefaultBodyLimit::disable()))
-        .route("/v1/deployments", get(deployments::list))
-        .route("/v1/deployments/{name}", get(deployments::show).put(deployments::put).delete(deployments::delete))
-        .route(
-            "/v1/deployments/{name}/runs",
-            post(runs::create).layer(DefaultBodyLimit::max(input_bytes.saturating_add(BODY_BYTES))),
+    let run_bytes = input_bytes.saturating_add(BODY_BYTES);
+    Routes::new()
+        .get("/v1/account", "Shows the account, its plan and its effective limits", accounts::show)
+        .get("/v1/api-keys", "Lists the account's API keys, latest first, without their secrets", api_keys::list)
+        .post("/v1/api-keys", "Makes an API key, which only this answer shows", api_keys::create)
+        .delete("/v1/api-keys/{id}", "Revokes an API key; everywhere within a second", api_keys::revoke)
+        .get("/v1/agents", "Lists the account's agents by name", agents::list)
+        .get("/v1/agents/{name}", "Shows an agent with its versions", agents::show)
+        .put("/v1/agents/{name}", "Uploads a component as a version; the same bytes are the same one", agents::upload)
+        .delete("/v1/agents/{name}", "Deletes an agent that no deployment uses", agents::delete)
+        .get("/v1/deployments", "Lists the account's deployments by name", deployments::list)
+        .get("/v1/deployments/{name}", "Shows a deployment", deployments::show)
+        .put("/v1/deployments/{name}", "Creates or replaces a deployment", deployments::put)
+        .delete("/v1/deployments/{name}", "Deletes a deployment that has no unfinished runs", deployments::delete)
+        .large_post(run_bytes, "/v1/deployments/{name}/runs", "Starts a run, and may wait for its end", runs::create)
+        .get("/v1/runs", "Lists the account's runs, latest first", runs::list)
+        .get("/v1/runs/{id}", "Shows a run", runs::show)
+        .get("/v1/runs/{id}/input", "Shows the input that a run was given", runs::input)
+        .post("/v1/runs/{id}/cancel", "Cancels a run; a finished one stays as it is", runs::cancel)
+        .get("/v1/runs/{id}/logs", "Shows the lines of a run's log, or follows them", logs::show)
+        .get("/v1/credits", "Shows what is available, and what runs hold", credits::show)
+        .get("/v1/credits/transactions", "Lists what moved the balance, latest first", credits::transactions)
+        .get("/v1/admin/accounts", "Lists all accounts, latest first", admin::list)
+        .post(
+            "/v1/admin/accounts",
+            "Makes an account with its first API key, which only this answer shows",
+            admin::create,
         )
-        .route("/v1/runs", get(runs::list))
-        .route("/v1/runs/{id}", get(runs::show))
-        .route("/v1/runs/{id}/input", get(runs::input))
-        .route("/v1/runs/{id}/cancel", post(runs::cancel))
-        .route("/v1/runs/{id}/logs", get(logs::show))
-        .route("/v1/credits", get(credits::show))
-        .route("/v1/credits/transactions", get(credits::transactions))
-        .route("/v1/admin/accounts", get(admin::list).post(admin::create))
-        .route("/v1/admin/accounts/{id}", get(admin::show).patch(admin::update))
-        .route("/v1/admin/accounts/{id}/grants", post(admin::grant))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+        .get("/v1/admin/accounts/{id}", "Shows an account", admin::show)
+        .patch("/v1/admin/accounts/{id}", "Suspends an account, or makes it active again", admin::update)
+        .post("/v1/admin/accounts/{id}/grants", "Gives credits to an account", admin::grant)
+        .get("/healthz", "Says that the process answers", health::alive)
+        .get("/readyz", "Says that the process can do its work", health::ready)
+        .served()
         .fallback(|| async { Problem::not_found("route") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(BODY_BYTES))

@@ -2,6 +2,7 @@
 //! of which the smallest holds.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Declares a set of limits twice: with every value set, and as an overlay in which each may be absent.
 macro_rules! limits {
@@ -11,11 +12,11 @@ macro_rules! limits {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         pub struct $full { $( $(#[$doc])* pub $name: u64, )+ }
 
         $(#[$overlay_meta])*
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields, default)]
         pub struct $overlay {
             $( $(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<u64>, )+

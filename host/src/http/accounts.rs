@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Json as Answer;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Problem;
+use super::answer::Answer;
 use crate::accounts::{Account, Caller};
 use crate::app::App;
 use crate::clock::Micros;
@@ -14,7 +15,7 @@ use crate::ids::AccountId;
 use crate::limits::{AccountLimits, RunLimits};
 
 /// An account as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AccountView {
     id: AccountId,
     email: String,
@@ -24,7 +25,7 @@ pub(super) struct AccountView {
     limits: LimitsView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct LimitsView {
     run: RunLimits,
     account: AccountLimits,

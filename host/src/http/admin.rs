@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Json as Answer;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Problem;
 use super::accounts::AccountView;
+use super::answer::{Answer, Made};
 use super::auth::Operator;
 use super::body::{Json, PathId};
 use super::once::MayRepeat;
@@ -23,7 +23,7 @@ use crate::ledger::Microcredits;
 /// The largest single grant: a thousand million credits.
 const LARGEST_GRANT: Microcredits = Microcredits(1_000_000_000 * Microcredits::PER_CREDIT);
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewAccount {
     email: String,
@@ -32,13 +32,13 @@ pub(super) struct NewAccount {
     grant_microcredits: Microcredits,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct OpenedView {
     account: AccountId,
     api_key: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AdminAccountView {
     #[serde(flatten)]
     account: AccountView,
@@ -46,26 +46,26 @@ pub(super) struct AdminAccountView {
     held_microcredits: Microcredits,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccountChange {
     status: Status,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Status {
     Active,
     Suspended,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewGrant {
     amount_microcredits: Microcredits,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Granted {
     id: GrantId,
     amount_microcredits: Microcredits,
@@ -91,7 +91,7 @@ pub(super) async fn create(
     operator: Operator,
     once: MayRepeat,
     Json(new): Json<NewAccount>,
-) -> Result<(StatusCode, Answer<OpenedView>), Problem> {
+) -> Result<Made<OpenedView>, Problem> {
     let email = checked_email(&new.email)?;
     let plan = new.plan.as_deref().unwrap_or(DEFAULT_PLAN);
     if !app.config.values.plans.contains_key(plan) {
@@ -103,7 +103,7 @@ pub(super) async fn create(
     let opening = Opening { email, plan, grant: new.grant_microcredits };
     let opened = app.accounts.open(&opening, once.by(&app, operator.key, &new)).await?;
     let api_key = opened.api_key.expose().to_owned();
-    Ok((StatusCode::CREATED, Answer(OpenedView { account: opened.account, api_key })))
+    Ok(Made(OpenedView { account: opened.account, api_key }))
 }
 
 /// One account.
@@ -139,11 +139,11 @@ pub(super) async fn grant(
     PathId(id): PathId<AccountId>,
     once: MayRepeat,
     Json(new): Json<NewGrant>,
-) -> Result<(StatusCode, Answer<Granted>), Problem> {
+) -> Result<Made<Granted>, Problem> {
     checked_grant("/amount_microcredits", new.amount_microcredits)?;
     let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
     let grant = app.accounts.grant(&account, new.amount_microcredits, once.by(&app, operator.key, &new)).await?;
-    Ok((StatusCode::CREATED, Answer(Granted { id: grant, amount_microcredits: new.amount_microcredits })))
+    Ok(Made(Granted { id: grant, amount_microcredits: new.amount_microcredits }))
 }
 
 async fn view(app: &App, account: &Account) -> Result<AdminAccountView, Problem> {

@@ -2,36 +2,38 @@
 
 use std::sync::Arc;
 
-use axum::Json as Answer;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::Problem;
-use super::body::PathName;
+use super::answer::{Answer, Deleted, Stored};
+use super::body::{Component, PathName};
 use super::page::{Page, PageQuery, QueryOf};
 use crate::accounts::Caller;
 use crate::app::App;
 use crate::clock::Micros;
 use crate::db::DbError;
 use crate::db::agents::{self, NewVersion, StoredAgent, StoredVersion};
+use crate::runtime::Manifest;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct VersionView {
     name: String,
     version: i64,
     digest: String,
     kind: String,
+    #[schema(value_type = Manifest)]
     manifest: Box<RawValue>,
     bytes: i64,
     created_at: Micros,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AgentView {
     name: String,
     created_at: Micros,
@@ -71,13 +73,9 @@ pub(super) async fn upload(
     State(app): State<Arc<App>>,
     caller: Caller,
     PathName(name): PathName,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Answer<VersionView>), Problem> {
+    Component(body): Component,
+) -> Result<Stored<VersionView>, Problem> {
     let account = &caller.account;
-    if headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind != "application/wasm") {
-        return Err(Problem::unsupported_media_type("application/wasm"));
-    }
     let component = received(body, account.limits.component_bytes).await?;
     let inspected = app.runtime.inspect(component.clone()).await?;
     if let Some(schema) = &inspected.manifest.input_schema
@@ -104,8 +102,7 @@ pub(super) async fn upload(
             Box::pin(async move { agents::add_version(tx, &new).await })
         })
         .await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Answer(VersionView::of(name.as_str(), version)?)))
+    Ok(Stored { is_new, view: VersionView::of(name.as_str(), version)? })
 }
 
 /// Reads an upload, and stops reading where it passes the limit.
@@ -153,7 +150,7 @@ pub(super) async fn delete(
     State(app): State<Arc<App>>,
     caller: Caller,
     PathName(name): PathName,
-) -> Result<StatusCode, Problem> {
+) -> Result<Deleted, Problem> {
     let (account, at) = (caller.account.id, app.clock.now());
     app.db
         .write(move |tx| {
@@ -161,5 +158,5 @@ pub(super) async fn delete(
             Box::pin(async move { agents::delete(tx, account, name.as_str(), at).await })
         })
         .await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Deleted)
 }

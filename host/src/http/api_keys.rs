@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Json as Answer;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Problem;
+use super::answer::{Answer, Made};
 use super::body::{Json, PathId};
 use super::once::MayRepeat;
 use super::page::{Page, PageQuery, QueryOf};
@@ -17,7 +18,7 @@ use crate::clock::Micros;
 use crate::db::keys::{self, StoredApiKey};
 use crate::ids::ApiKeyId;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct ApiKeyView {
     id: ApiKeyId,
     name: String,
@@ -27,7 +28,7 @@ pub(super) struct ApiKeyView {
     api_key: Option<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewApiKey {
     name: String,
@@ -56,13 +57,13 @@ pub(super) async fn create(
     caller: Caller,
     once: MayRepeat,
     Json(new): Json<NewApiKey>,
-) -> Result<(StatusCode, Answer<ApiKeyView>), Problem> {
+) -> Result<Made<ApiKeyView>, Problem> {
     let name = checked_name(&new.name)?;
     let account = &caller.account;
     let made = app.accounts.create_api_key(account, name, once.by(&app, account.id, &new)).await?;
     let api_key = Some(made.api_key.expose().to_owned());
     let view = ApiKeyView { id: made.id, name: made.name, created_at: made.created_at, api_key };
-    Ok((StatusCode::CREATED, Answer(view)))
+    Ok(Made(view))
 }
 
 /// Revokes a key, the caller's own too. It holds here at once and on every host within a second.
@@ -70,11 +71,11 @@ pub(super) async fn revoke(
     State(app): State<Arc<App>>,
     caller: Caller,
     PathId(key): PathId<ApiKeyId>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     let (account, at) = (caller.account.id, app.clock.now());
     app.db.write(move |tx| Box::pin(keys::revoke_api_key(tx, account, key, at))).await?;
     app.callers.forget();
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// A label for people: short, and nothing that a terminal would act on.

@@ -7,9 +7,14 @@ use axum::http::request::Parts;
 use axum::http::{Method, header};
 
 use super::Problem;
+use super::routes::{Described, Part};
 use crate::accounts::{ApiKey, Caller};
 use crate::app::App;
 use crate::ids::OperatorKeyId;
+
+/// What the description calls the two kinds of keys.
+pub(super) const ACCOUNT_KEY: &str = "account_key";
+pub(super) const OPERATOR_KEY: &str = "operator_key";
 
 /// The operator behind a request.
 pub(super) struct Operator {
@@ -43,6 +48,23 @@ impl FromRequestParts<Arc<App>> for Operator {
             Problem::unauthenticated("this is no operator's key; `init` wrote one to keys/operator.key")
         })?;
         Ok(Self { key })
+    }
+}
+
+impl Part for Caller {
+    fn describe(described: &mut Described) {
+        described.asks_for_key(ACCOUNT_KEY);
+        described.refuses(&Problem::unauthenticated(""));
+        if !described.method.is_safe() {
+            described.refuses(&Problem::forbidden(""));
+        }
+    }
+}
+
+impl Part for Operator {
+    fn describe(described: &mut Described) {
+        described.asks_for_key(OPERATOR_KEY);
+        described.refuses(&Problem::unauthenticated(""));
     }
 }
 

@@ -1,14 +1,23 @@
 //! Bodies and path parts, read so that an error names the field.
 
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType};
 
 use super::Problem;
+use super::routes::{Described, Part};
 use crate::names::Name;
 use crate::objects::{self, Objects};
+
+/// The type of a component's bytes.
+const WASM: &str = "application/wasm";
 
 /// A JSON body. Unknown fields are errors where the type says so.
 pub(super) struct Json<T>(pub T);
@@ -26,6 +35,42 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         }
         parsed(&bytes).map(Self)
     }
+}
+
+impl<T: ToSchema> Part for Json<T> {
+    fn describe(described: &mut Described) {
+        let schema = described.reference::<T>();
+        described.takes_body("application/json", schema);
+        refuses_bodies(described);
+    }
+}
+
+/// A component's bytes, which the handler reads within the account's limit.
+pub(super) struct Component(pub Body);
+
+impl<S: Send + Sync> FromRequest<S> for Component {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if request.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind != WASM) {
+            return Err(Problem::unsupported_media_type(WASM));
+        }
+        Ok(Self(request.into_body()))
+    }
+}
+
+impl Part for Component {
+    fn describe(described: &mut Described) {
+        described.takes_body(WASM, ObjectBuilder::new().schema_type(SchemaType::any()).build());
+        refuses_bodies(described);
+    }
+}
+
+fn refuses_bodies(described: &mut Described) {
+    described.refuses(&Problem::malformed(""));
+    described.refuses(&Problem::too_large(""));
+    described.refuses(&Problem::unsupported_media_type(""));
+    described.refuses(&Problem::invalid("", ""));
 }
 
 /// Reads JSON; an error names the field by its pointer.
@@ -80,6 +125,23 @@ impl<S: Send + Sync> FromRequestParts<S> for PathName {
     }
 }
 
+impl Part for PathName {
+    fn describe(described: &mut Described) {
+        takes_in_path::<Name>(described);
+        if described.method == Method::PUT {
+            described.refuses(&Problem::invalid("", ""));
+        } else {
+            described.refuses(&Problem::not_found(""));
+        }
+    }
+}
+
+fn takes_in_path<T: ToSchema>(described: &mut Described) {
+    let (name, schema) = (described.path_parameter(), described.reference::<T>());
+    let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
+    described.takes(parameter.schema(Some(schema)));
+}
+
 /// The id in the path. A text that can't be an id names nothing.
 pub(super) struct PathId<T>(pub T);
 
@@ -89,6 +151,13 @@ impl<S: Send + Sync, T: std::str::FromStr> FromRequestParts<S> for PathId<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = path_text(parts, state).await?;
         text.parse().map(Self).map_err(|_| Problem::not_found("id"))
+    }
+}
+
+impl<T: ToSchema> Part for PathId<T> {
+    fn describe(described: &mut Described) {
+        takes_in_path::<T>(described);
+        described.refuses(&Problem::not_found(""));
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Json as Answer;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Problem;
+use super::answer::Answer;
 use super::page::{Page, PageQuery, QueryOf};
 use crate::accounts::Caller;
 use crate::app::App;
@@ -14,14 +15,14 @@ use crate::clock::Micros;
 use crate::db::ledger::{self, StoredTransfer};
 use crate::ledger::{Microcredits, Verb};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CreditsView {
     available_microcredits: Microcredits,
     held_microcredits: Microcredits,
 }
 
 /// A transfer, as it changes what is available.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TransactionView {
     id: String,
     reason: Verb,

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json as Answer;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::Problem;
+use super::answer::{Answer, Deleted, Stored};
 use super::body::{Json, PathName};
 use super::page::{Page, PageQuery, QueryOf};
 use crate::accounts::{Account, Caller};
@@ -22,9 +22,10 @@ use crate::ledger::Microcredits;
 use crate::limits::{RunLimits, RunLimitsOverlay};
 use crate::names::Name;
 use crate::runs::{opened_config, sealed_config};
+use crate::runtime::Manifest;
 
 /// A deployment as a client sends it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeploymentBody {
     /// The agent's name.
@@ -45,14 +46,14 @@ pub(super) struct DeploymentBody {
     log_output: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Capability {
     Scratch,
 }
 
 /// A deployment as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DeploymentView {
     id: DeploymentId,
     name: String,
@@ -61,6 +62,7 @@ pub(super) struct DeploymentView {
     version: i64,
     digest: String,
     kind: String,
+    #[schema(value_type = Manifest)]
     manifest: Box<RawValue>,
     config: BTreeMap<String, String>,
     /// What the deployment sets.
@@ -84,7 +86,7 @@ pub(super) async fn put(
     caller: Caller,
     PathName(name): PathName,
     Json(body): Json<DeploymentBody>,
-) -> Result<(StatusCode, Answer<DeploymentView>), Problem> {
+) -> Result<Stored<DeploymentView>, Problem> {
     let account = &caller.account;
     let revision = revision_of(&app, account, &name, body).await?;
     let number = app
@@ -95,8 +97,7 @@ pub(super) async fn put(
         })
         .await?;
     app.runs.deployments.forget(account.id, name.as_str()).await;
-    let status = if number == 1 { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, shown(&app, account, &name).await?))
+    Ok(Stored { is_new: number == 1, view: shown(&app, account, &name).await? })
 }
 
 async fn revision_of(app: &App, account: &Account, name: &Name, body: DeploymentBody) -> Result<NewRevision, Problem> {
@@ -132,10 +133,10 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
     })
 }
 
-async fn shown(app: &App, account: &Account, name: &Name) -> Result<Answer<DeploymentView>, Problem> {
+async fn shown(app: &App, account: &Account, name: &Name) -> Result<DeploymentView, Problem> {
     let stored =
         deployments::get(&app.db, account.id, name.as_str()).await?.ok_or_else(|| Problem::not_found("deployment"))?;
-    view(app, account, stored).map(Answer)
+    view(app, account, stored)
 }
 
 fn view(app: &App, account: &Account, stored: StoredDeployment) -> Result<DeploymentView, Problem> {
@@ -166,7 +167,7 @@ fn view(app: &App, account: &Account, stored: StoredDeployment) -> Result<Deploy
 
 /// What the manifest asks for and nothing grants.
 fn missing(stored: &StoredDeployment) -> Result<Vec<String>, Problem> {
-    let manifest: crate::runtime::Manifest = serde_json::from_str(&stored.manifest).map_err(DbError::corrupt)?;
+    let manifest: Manifest = serde_json::from_str(&stored.manifest).map_err(DbError::corrupt)?;
     let capabilities = manifest
         .capabilities
         .iter()
@@ -185,7 +186,7 @@ pub(super) async fn show(
     caller: Caller,
     PathName(name): PathName,
 ) -> Result<Answer<DeploymentView>, Problem> {
-    shown(&app, &caller.account, &name).await
+    shown(&app, &caller.account, &name).await.map(Answer)
 }
 
 /// The account's deployments, by name.
@@ -205,7 +206,7 @@ pub(super) async fn delete(
     State(app): State<Arc<App>>,
     caller: Caller,
     PathName(name): PathName,
-) -> Result<StatusCode, Problem> {
+) -> Result<Deleted, Problem> {
     let (account, at) = (caller.account.id, app.clock.now());
     let deleted = name.clone();
     app.db
@@ -215,5 +216,5 @@ pub(super) async fn delete(
         })
         .await?;
     app.runs.deployments.forget(account, name.as_str()).await;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Deleted)
 }

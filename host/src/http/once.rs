@@ -7,8 +7,12 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::Serialize;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use super::Problem;
+use super::routes::{Described, Part};
 use crate::app::App;
 use crate::db::Once;
 
@@ -30,6 +34,20 @@ impl<S: Send + Sync> FromRequestParts<S> for MayRepeat {
         let key = text
             .ok_or_else(|| Problem::invalid("", "the header Idempotency-Key has 1 to 255 visible ASCII characters"))?;
         Ok(Self { key: Some(key.to_owned()), target })
+    }
+}
+
+impl Part for MayRepeat {
+    fn describe(described: &mut Described) {
+        let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+        let parameter = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some("Makes the request safe to repeat: it is done once, and answered alike each time"))
+            .schema(Some(text));
+        described.takes(parameter);
+        described.refuses(&Problem::invalid("", ""));
     }
 }
 

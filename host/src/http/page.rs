@@ -1,23 +1,32 @@
 //! Lists: `?limit=&after=`, and the cursor of the next page.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::path::ParameterIn;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::Problem;
+use super::routes::{Described, Part};
 
 const DEFAULT_LIMIT: i64 = 50;
 const LARGEST_LIMIT: i64 = 200;
 
 /// Which page of a list is wanted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PageQuery {
+    /// How many items a page has at most.
     #[serde(default, deserialize_with = "limit")]
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
+    /// The `next` of the page before.
     #[serde(default)]
     pub after: Option<String>,
 }
@@ -57,6 +66,29 @@ impl PageQuery {
     }
 }
 
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let next = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+        ObjectBuilder::new()
+            .property("items", ArrayBuilder::new().items(Ref::from_schema_name(T::name())))
+            .property("next", next.description(Some("The `after` of the next page; null on the last")))
+            .required("items")
+            .required("next")
+            .into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        format!("PageOf{}", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
+}
+
 impl<T> Page<T> {
     /// The page of the items that were asked for, each with its cursor.
     pub(super) fn of(mut items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> Self {
@@ -90,6 +122,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
             let cause = rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string);
             Problem::invalid("", format!("the query: {cause}"))
         })
+    }
+}
+
+impl<T: IntoParams> Part for QueryOf<T> {
+    fn describe(described: &mut Described) {
+        for parameter in T::into_params(|| Some(ParameterIn::Query)) {
+            described.takes(parameter);
+        }
+        described.refuses(&Problem::invalid("", ""));
     }
 }
 

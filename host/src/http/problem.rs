@@ -1,14 +1,20 @@
 //! Problem documents (RFC 9457): the one place where an error becomes a response.
+//!
+//! Whatever a route, an extractor or the router refuses comes out as one, with its `X-Request-Id`. Not so what hyper
+//! refuses before there is a request: a head that can't be parsed (400), one with more than 100 headers or of more
+//! than its buffer (431), or a URI that is too long (414) is answered by hyper itself, with an empty body, and the
+//! connection is closed. hyper gives no way to put anything in between.
 
 use std::sync::Arc;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::db::DbError;
 use crate::ids::RequestId;
+use crate::ledger::Microcredits;
 use crate::runs::Refused;
 use crate::runtime::{LoadError, Rejection};
 
@@ -20,12 +26,60 @@ pub struct Problem {
     title: &'static str,
     detail: String,
     errors: Vec<FieldError>,
-    extra: Map<String, Value>,
+    extra: Extra,
     retry_after_s: Option<u32>,
 }
 
+/// What some kinds of problems say besides.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+struct Extra {
+    /// The limit that is reached, or passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'static str>,
+    /// Its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<u64>,
+    /// What would be held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required_microcredits: Option<Microcredits>,
+    /// What could be held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available_microcredits: Option<Microcredits>,
+    /// What other runs hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_microcredits: Option<Microcredits>,
+}
+
+impl Extra {
+    fn limit(limit: &'static str, value: u64) -> Self {
+        Self { limit: Some(limit), value: Some(value), ..Self::default() }
+    }
+}
+
+/// The document, as it is sent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Document {
+    /// Names the kind of problem.
+    r#type: String,
+    /// The kind of problem, for people.
+    title: &'static str,
+    /// The status of the response.
+    status: u16,
+    /// What is wrong, and what to do about it.
+    detail: String,
+    /// The id of the request, as in `X-Request-Id`.
+    request_id: RequestId,
+    /// What is wrong with single fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<FieldError>,
+    #[serde(flatten)]
+    extra: Extra,
+}
+
 /// What is wrong with one field.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FieldError {
     /// JSON pointer (RFC 6901) to the field.
     pub pointer: String,
@@ -34,8 +88,11 @@ pub struct FieldError {
 }
 
 impl Problem {
+    /// The media type of the document.
+    pub(super) const CONTENT_TYPE: &str = "application/problem+json";
+
     fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        let (errors, extra) = (Vec::new(), Map::new());
+        let (errors, extra) = (Vec::new(), Extra::default());
         Self { status, kind, title, detail: detail.into(), errors, extra, retry_after_s: None }
     }
 
@@ -118,7 +175,13 @@ impl Problem {
         problem
     }
 
-    fn internal() -> Self {
+    /// 402.
+    pub(super) fn insufficient_credits(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYMENT_REQUIRED, "insufficient-credits", "Not enough credits", detail)
+    }
+
+    /// 500.
+    pub(super) fn internal() -> Self {
         let detail = "something failed that should not; the operator finds it in the log by the request id";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
@@ -137,25 +200,38 @@ impl Problem {
 
     /// The response, once the request's id is known.
     pub(super) fn into_document(self, request: RequestId) -> Response {
-        let mut document = self.extra;
-        document.insert("type".to_owned(), json!(format!("urn:aaasp:problem:{}", self.kind)));
-        document.insert("title".to_owned(), json!(self.title));
-        document.insert("status".to_owned(), json!(self.status.as_u16()));
-        document.insert("detail".to_owned(), json!(self.detail));
-        document.insert("request_id".to_owned(), json!(request));
-        if !self.errors.is_empty() {
-            document.insert("errors".to_owned(), json!(self.errors));
-        }
-        let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-        let mut response = (self.status, content_type, Value::Object(document).to_string()).into_response();
-        let headers = response.headers_mut();
+        let headers = self.headers();
+        let document = Document {
+            r#type: format!("urn:aaasp:problem:{}", self.kind),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: self.detail,
+            request_id: request,
+            errors: self.errors,
+            extra: self.extra,
+        };
+        let content_type = [(header::CONTENT_TYPE, Self::CONTENT_TYPE)];
+        (self.status, headers, content_type, serde_json::to_string(&document).unwrap_or_default()).into_response()
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// The headers that a problem of this kind has.
+    pub(super) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        response
+        headers
     }
 }
 
@@ -187,8 +263,7 @@ impl From<&DbError> for Problem {
             DbError::Exists(_) | DbError::InUse(_) => Self::conflict(error.to_string()),
             DbError::Limit { limit, value } => {
                 let mut problem = Self::conflict(error.to_string());
-                problem.extra.insert("limit".to_owned(), json!(limit));
-                problem.extra.insert("value".to_owned(), json!(value));
+                problem.extra = Extra::limit(limit, *value);
                 problem
             }
             DbError::KeyReused => Self::invalid("", error.to_string()),
@@ -216,8 +291,7 @@ impl From<Refused> for Problem {
             Refused::NoDeployment(_) => Self::not_found("deployment"),
             Refused::InputTooLarge { limit, .. } => {
                 let mut problem = Self::too_large(detail);
-                problem.extra.insert("limit".to_owned(), json!("input_bytes"));
-                problem.extra.insert("value".to_owned(), json!(limit));
+                problem.extra = Extra::limit("input_bytes", limit);
                 problem
             }
             Refused::InputInvalid(found) => {
@@ -229,17 +303,15 @@ impl From<Refused> for Problem {
                 problem
             }
             Refused::Insufficient { required, available, held } => {
-                let mut problem =
-                    Self::new(StatusCode::PAYMENT_REQUIRED, "insufficient-credits", "Not enough credits", detail);
-                problem.extra.insert("required_microcredits".to_owned(), json!(required));
-                problem.extra.insert("available_microcredits".to_owned(), json!(available));
-                problem.extra.insert("held_microcredits".to_owned(), json!(held));
+                let mut problem = Self::insufficient_credits(detail);
+                problem.extra.required_microcredits = Some(required);
+                problem.extra.available_microcredits = Some(available);
+                problem.extra.held_microcredits = Some(held);
                 problem
             }
             Refused::QueueFull(limit) => {
                 let mut problem = Self::too_many(detail, 1);
-                problem.extra.insert("limit".to_owned(), json!("queued_runs"));
-                problem.extra.insert("value".to_owned(), json!(limit));
+                problem.extra = Extra::limit("queued_runs", limit);
                 problem
             }
             Refused::KeyReused => Self::invalid("", detail),

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
+use super::answer::Answer;
 use super::body::{Json, PathId, PathName};
 use super::once::MayRepeat;
 use super::page::{self, Page, QueryOf};
+use super::routes::{Described, Reply};
 use crate::accounts::Caller;
 use crate::app::App;
 use crate::db::runs::RunFilter;
@@ -24,16 +27,20 @@ use crate::words::{RunOutcome, RunStatus};
 /// The longest that a request waits for its run, in seconds.
 const LONGEST_WAIT_S: u64 = 60;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunBody {
+    /// Any JSON; the agent's manifest may say more.
+    #[schema(value_type = serde_json::Value)]
     input: Box<RawValue>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WaitQuery {
+    /// How long to wait for the end of the run, in seconds.
     #[serde(default)]
+    #[param(value_type = Option<u64>, maximum = 60)]
     wait: Option<String>,
 }
 
@@ -45,13 +52,49 @@ pub(super) async fn create(
     QueryOf(query): QueryOf<WaitQuery>,
     once: MayRepeat,
     Json(body): Json<RunBody>,
-) -> Result<Response, Problem> {
+) -> Result<Started, Problem> {
     let request =
         RunRequest { deployment: name.into(), input: body.input, wait: wait(&query)?, idempotency_key: once.key };
     let run = app.runs.start(&caller.account, request).await?;
-    let status = if run.finished_at.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let location = [(header::LOCATION, format!("/v1/runs/{}", run.id))];
-    Ok((status, location, Answer(run)).into_response())
+    Ok(Started(run))
+}
+
+/// A run that was started: 200 once it has finished, 202 before.
+pub(super) struct Started(Run);
+
+impl IntoResponse for Started {
+    fn into_response(self) -> Response {
+        let status = if self.0.finished_at.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
+        let location = [(header::LOCATION, format!("/v1/runs/{}", self.0.id))];
+        (status, location, Answer(self.0)).into_response()
+    }
+}
+
+impl Reply for Started {
+    fn describe(described: &mut Described) {
+        let schema = described.reference::<Run>();
+        described.answers(StatusCode::OK, "The finished run", vec![("application/json", schema.clone())]);
+        described.answers(StatusCode::ACCEPTED, "The run so far", vec![("application/json", schema)]);
+        described.refuses(&Problem::insufficient_credits(""));
+        described.refuses(&Problem::too_many("", 1));
+        described.refuses(&Problem::unavailable(""));
+    }
+}
+
+/// A run's input, as it was given.
+pub(super) struct Input(String);
+
+impl IntoResponse for Input {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/json")], self.0).into_response()
+    }
+}
+
+impl Reply for Input {
+    fn describe(described: &mut Described) {
+        let any = ObjectBuilder::new().schema_type(SchemaType::any()).build();
+        described.answers(StatusCode::OK, "The input, as it was given", vec![("application/json", any.into())]);
+    }
 }
 
 fn wait(query: &WaitQuery) -> Result<Duration, Problem> {
@@ -62,14 +105,22 @@ fn wait(query: &WaitQuery) -> Result<Duration, Problem> {
     })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunsQuery {
+    /// Only runs of this deployment.
     deployment: Option<String>,
+    /// Only runs of this status.
+    #[param(inline)]
     status: Option<RunStatus>,
+    /// Only runs that ended so.
+    #[param(inline)]
     outcome: Option<RunOutcome>,
+    /// How many items a page has at most.
     #[serde(default, deserialize_with = "page::limit")]
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
+    /// The `next` of the page before.
     after: Option<String>,
 }
 
@@ -104,9 +155,8 @@ pub(super) async fn input(
     State(app): State<Arc<App>>,
     caller: Caller,
     PathId(run): PathId<RunId>,
-) -> Result<Response, Problem> {
-    let input = app.runs.input(&caller.account, run).await?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], input).into_response())
+) -> Result<Input, Problem> {
+    Ok(Input(app.runs.input(&caller.account, run).await?))
 }
 
 /// Cancels a run. A finished run stays as it is.

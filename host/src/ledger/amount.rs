@@ -5,12 +5,13 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Sub};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// An amount in microcredits; 1 credit is 1 000 000 of them.
 ///
 /// Arithmetic saturates: an amount at the end of the range is refused by every guard of the ledger, so that
 /// an overflow can never become a small amount.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Microcredits(pub i64);
 

@@ -1,11 +1,12 @@
 //! A charge, explained line by line.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Microcredits;
 
 /// One line of a charge: so much of something, and what it cost.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChargeLine {
     /// What is charged for: `run`, `fuel`, `trap_slack`, `memory`, `logs`.
     pub item: String,

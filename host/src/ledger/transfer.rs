@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 
 use super::Microcredits;
 use crate::clock::Micros;
@@ -15,7 +16,7 @@ use crate::clock::Micros;
 pub struct Tenant(pub i64);
 
 /// What a transfer does. Each verb moves an amount from one ledger account to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
     /// Grants → credits: an operator's gift, a plan's starting amount.

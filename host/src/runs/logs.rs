@@ -1,6 +1,7 @@
 //! The log of a run: sealed in chunks as it is written, opened as it is read.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Runs, record};
 use crate::accounts::Account;
@@ -17,7 +18,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 const CHUNKS_READ: i64 = 32;
 
 /// A line of a run's log, as the API shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogLine {
     /// Its place in the log, from 0.
     pub seq: i64,

@@ -2,18 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use crate::accounts::Account;
 use crate::clock::Micros;
 use crate::db::DbError;
 use crate::db::runs::StoredRun;
 use crate::ids::{AccountId, RunId};
-use crate::ledger::{Charge, Microcredits};
+use crate::ledger::{Charge, ChargeLine, Microcredits};
 use crate::runtime::RunError;
 use crate::vault::{DataKey, Place, RowSeal};
+use crate::words::{RunOutcome, RunStatus};
 
 /// A run as the API shows it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Run {
     /// The run.
     pub id: RunId,
@@ -26,10 +28,13 @@ pub struct Run {
     /// The agent's version.
     pub version: i64,
     /// `queued`, `running` or `finished`.
+    #[schema(value_type = RunStatus)]
     pub status: String,
     /// How it ended, once it has.
+    #[schema(value_type = Option<RunOutcome>)]
     pub outcome: Option<String>,
     /// What it returned, when it succeeded.
+    #[schema(value_type = serde_json::Value)]
     pub output: Option<Box<RawValue>>,
     /// Why it did not succeed.
     pub error: Option<Failure>,
@@ -40,6 +45,7 @@ pub struct Run {
     /// What it cost.
     pub charge_microcredits: Option<Microcredits>,
     /// The charge, line by line.
+    #[schema(value_type = Vec<ChargeLine>)]
     pub charges: Charge,
     /// When it was admitted.
     pub created_at: Micros,
@@ -58,7 +64,7 @@ impl Run {
 }
 
 /// Why a run did not succeed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     /// The limit that was reached, if one ended the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! A component that is compiled, linked and known by its kind.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -46,7 +47,7 @@ impl std::fmt::Display for Kind {
 }
 
 /// What a component says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Manifest {
     /// Name that its author gave it.
     pub name: String,

@@ -1,6 +1,7 @@
 //! How a run ended: turns a trap, a limit or an answer into an outcome that the ledger can bill.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
@@ -85,7 +86,7 @@ pub struct Finished {
 }
 
 /// Why a run did not succeed, in words for the agent's author.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunError {
     /// What kind of error: `invalid_input`, `retryable` or `failed` from the guest, else the outcome.
     pub code: String,
@@ -103,7 +104,7 @@ impl RunError {
 }
 
 /// A place in the guest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Frame {
     /// Name of the function, or its index.
     pub function: String,
