@@ -12,6 +12,7 @@ mod isolation;
 mod limits;
 mod logs;
 mod mutations;
+mod openapi;
 mod problems;
 mod queue;
 mod routes;

@@ -7,7 +7,8 @@ macro_rules! words {
     ($( $(#[$meta:meta])* $name:ident { $( $(#[$doc:meta])* $variant:ident = $word:literal, )+ } )+) => { $(
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-        pub enum $name { $( $(#[$doc])* #[serde(rename = $word)] $variant, )+ }
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $( $(#[$doc])* $variant, )+ }
 
         impl $name {
             /// The word, as the database has it too.
@@ -15,6 +16,9 @@ macro_rules! words {
             pub const fn as_str(self) -> &'static str {
                 match self { $( Self::$variant => $word, )+ }
             }
+
+            #[cfg(test)]
+            const ALL: &[Self] = &[$( Self::$variant, )+];
         }
     )+ };
 }
@@ -50,5 +54,20 @@ words! {
         Cancelled = "cancelled",
         /// The host failed.
         Lost = "lost",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_the_same_in_the_database_and_in_the_api() {
+        for status in RunStatus::ALL {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+        }
+        for outcome in RunOutcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
+        }
     }
 }

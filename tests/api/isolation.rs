@@ -15,7 +15,7 @@ async fn every_route_asks_for_a_key() {
     for route in walk(&server).await {
         let reply = route.send(&nobody).await;
         if route.door == Door::Nobody {
-            assert_eq!(reply.status, 204, "{route:?}");
+            assert!(matches!(reply.status, 200 | 204), "{route:?}");
         } else {
             let problem = reply.problem(401);
             assert_eq!(reply.headers["www-authenticate"], "Bearer", "{route:?}: {problem}");

@@ -11,6 +11,7 @@ use random::Random;
 use request::{Answer, Request};
 use serde_json::{Value, json};
 
+use super::openapi::Description;
 use super::{items, text};
 use crate::support::{Server, guests};
 
@@ -32,10 +33,12 @@ async fn ten_thousand_mutated_requests_break_nothing() {
     let mut server = Server::with_config("[limits.account]\napi_keys = 10_000\nversions = 10_000\n").await;
     let things = Arc::new(things(&server).await);
     let address = server.account.request(reqwest::Method::GET, "").build().unwrap().url().authority().to_owned();
+    let description = Arc::new(Description::of(&server).await);
     let next = Arc::new(AtomicUsize::new(0));
     let senders: Vec<_> = (0..AT_A_TIME)
         .map(|_| {
             let (next, things, address) = (Arc::clone(&next), Arc::clone(&things), address.clone());
+            let description = Arc::clone(&description);
             tokio::spawn(async move {
                 let mut statuses = BTreeMap::new();
                 loop {
@@ -47,6 +50,10 @@ async fn ten_thousand_mutated_requests_break_nothing() {
                     let request = mutated(&mut random, &things);
                     let answer = request.send(&address).await;
                     check(number, &request, &answer);
+                    let told = (answer.status, answer.header("content-type"), answer.body.as_str());
+                    if let Err(wrong) = description.check(request.method(), request.path(), told) {
+                        panic!("request {number}: {wrong}: {request}\n{answer:?}");
+                    }
                     *statuses.entry(answer.status).or_insert(0_usize) += 1;
                 }
             })

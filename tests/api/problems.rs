@@ -3,6 +3,8 @@
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::{pointers, text};
 use crate::support::{Client, Server, guests};
@@ -111,4 +113,68 @@ async fn a_large_body_that_nobody_wants_is_answered_all_the_same() {
         send(account, Method::POST, "/v1/api-keys", "application/json").await.problem(413);
         send(account, Method::POST, "/nowhere", "application/json").await.problem(404);
     }
+}
+
+#[tokio::test]
+async fn a_word_that_no_run_can_have_is_refused_with_those_that_it_can() {
+    let server = Server::start().await;
+    for (query, parameter, words) in [
+        ("status=done", "status", &["queued", "running", "finished"][..]),
+        ("status=", "status", &["queued"]),
+        ("outcome=ok", "outcome", &["succeeded", "out_of_fuel", "limit_exceeded", "lost"]),
+        ("outcome=Succeeded", "outcome", &["succeeded"]),
+    ] {
+        let problem = server.account.get(&format!("/v1/runs?{query}")).await.problem(422);
+        let detail = text(&problem, "detail");
+        assert!(detail.contains(&format!("{parameter}: ")), "{detail}");
+        assert!(words.iter().all(|word| detail.contains(&format!("`{word}`"))), "{detail}");
+    }
+    for query in ["status=queued&outcome=lost", "status=running", "status=finished&outcome=timed_out"] {
+        server.account.get(&format!("/v1/runs?{query}")).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_sequence_is_no_object_wherever_one_is_expected() {
+    let server = Server::start().await;
+    let account = &server.account;
+    account.deploy("echo", guests::echo(), json!({})).await;
+    for (body, pointer) in [
+        (json!({"agent": "echo", "limits": [5]}), "/limits"),
+        (json!({"agent": "echo", "limits": []}), "/limits"),
+        (json!({"agent": "echo", "config": ["key"]}), "/config"),
+        (json!(["echo"]), ""),
+    ] {
+        let problem = account.put("/v1/deployments/echo", body).await.problem(422);
+        assert_eq!(pointers(&problem), [pointer], "{problem}");
+        assert!(!text(&problem, "detail").contains("struct"), "{problem}");
+    }
+    assert_eq!(pointers(&account.post("/v1/deployments/echo/runs", json!([1])).await.problem(422)), [""]);
+    assert_eq!(pointers(&account.post("/v1/api-keys", json!(["name"])).await.problem(422)), [""]);
+    let id = text(&account.get("/v1/account").await.expect(200), "id").to_owned();
+    for (path, body) in [("", json!(["a@example.org"])), (&format!("/{id}/grants"), json!([1]))] {
+        let problem = server.operator().post(&format!("/v1/admin/accounts{path}"), body).await.problem(422);
+        assert_eq!(pointers(&problem), [""]);
+    }
+}
+
+/// What hyper refuses before there is a request has no document; the host goes on all the same.
+#[tokio::test]
+async fn a_head_that_can_not_be_read_ends_the_connection_and_nothing_else() {
+    let server = Server::start().await;
+    let address = server.account.request(Method::GET, "").build().unwrap().url().authority().to_owned();
+    let many: String = (0..200).map(|number| format!("X-{number}: x\r\n")).collect();
+    for (head, status) in [
+        ("NONSENSE\r\n\r\n".to_owned(), "400"),
+        ("GET / HTTP/9.9\r\n\r\n".to_owned(), "400"),
+        (format!("GET /v1/account HTTP/1.1\r\n{many}\r\n"), "431"),
+        (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(70_000)), "414"),
+    ] {
+        let mut connection = TcpStream::connect(&address).await.unwrap();
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+    server.account.get("/v1/account").await.expect(200);
 }

@@ -26,13 +26,13 @@ pub struct Problem {
     title: &'static str,
     detail: String,
     errors: Vec<FieldError>,
-    extra: Extra,
+    extra: Box<ExtensionMembers>,
     retry_after_s: Option<u32>,
 }
 
-/// What some kinds of problems say besides.
+/// What some kinds of problems say besides: extension members (RFC 9457, 3.2).
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
-struct Extra {
+struct ExtensionMembers {
     /// The limit that is reached, or passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<&'static str>,
@@ -50,13 +50,13 @@ struct Extra {
     held_microcredits: Option<Microcredits>,
 }
 
-impl Extra {
+impl ExtensionMembers {
     fn limit(limit: &'static str, value: u64) -> Self {
         Self { limit: Some(limit), value: Some(value), ..Self::default() }
     }
 }
 
-/// The document, as it is sent.
+/// What went wrong (RFC 9457), and what to do about it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(super) struct Document {
@@ -75,7 +75,7 @@ pub(super) struct Document {
     #[schema(required = false)]
     errors: Vec<FieldError>,
     #[serde(flatten)]
-    extra: Extra,
+    extra: ExtensionMembers,
 }
 
 /// What is wrong with one field.
@@ -92,7 +92,7 @@ impl Problem {
     pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
     fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        let (errors, extra) = (Vec::new(), Extra::default());
+        let (errors, extra) = (Vec::new(), Box::default());
         Self { status, kind, title, detail: detail.into(), errors, extra, retry_after_s: None }
     }
 
@@ -208,7 +208,7 @@ impl Problem {
             detail: self.detail,
             request_id: request,
             errors: self.errors,
-            extra: self.extra,
+            extra: *self.extra,
         };
         let content_type = [(header::CONTENT_TYPE, Self::CONTENT_TYPE)];
         (self.status, headers, content_type, serde_json::to_string(&document).unwrap_or_default()).into_response()
@@ -263,7 +263,7 @@ impl From<&DbError> for Problem {
             DbError::Exists(_) | DbError::InUse(_) => Self::conflict(error.to_string()),
             DbError::Limit { limit, value } => {
                 let mut problem = Self::conflict(error.to_string());
-                problem.extra = Extra::limit(limit, *value);
+                *problem.extra = ExtensionMembers::limit(limit, *value);
                 problem
             }
             DbError::KeyReused => Self::invalid("", error.to_string()),
@@ -291,7 +291,7 @@ impl From<Refused> for Problem {
             Refused::NoDeployment(_) => Self::not_found("deployment"),
             Refused::InputTooLarge { limit, .. } => {
                 let mut problem = Self::too_large(detail);
-                problem.extra = Extra::limit("input_bytes", limit);
+                *problem.extra = ExtensionMembers::limit("input_bytes", limit);
                 problem
             }
             Refused::InputInvalid(found) => {
@@ -311,7 +311,7 @@ impl From<Refused> for Problem {
             }
             Refused::QueueFull(limit) => {
                 let mut problem = Self::too_many(detail, 1);
-                problem.extra = Extra::limit("queued_runs", limit);
+                *problem.extra = ExtensionMembers::limit("queued_runs", limit);
                 problem
             }
             Refused::KeyReused => Self::invalid("", detail),

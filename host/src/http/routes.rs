@@ -17,6 +17,7 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::IntoResponse as _;
 use axum::routing::{MethodFilter, MethodRouter, get, on};
 use bytes::Bytes;
+use utoipa::ToSchema;
 use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -25,7 +26,6 @@ use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, HeaderBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref,
     RefOr, Required, Response, ResponseBuilder,
 };
-use utoipa::{PartialSchema as _, ToSchema};
 
 use super::Problem;
 use super::problem::Document;
@@ -223,6 +223,7 @@ impl Routes {
         described.operation.tags = Some(vec![tag(path).to_owned()]);
         H::describe(&mut described);
         described.refuses(&Problem::internal());
+        described.refuses(&Problem::unavailable(""));
         self.schemas.append(&mut described.schemas);
         self.paths.add_path_operation(path, vec![described_method], described.operation);
         if let Ok(filter) = MethodFilter::try_from(described.method) {

@@ -77,7 +77,6 @@ impl Reply for Started {
         described.answers(StatusCode::ACCEPTED, "The run so far", vec![("application/json", schema)]);
         described.refuses(&Problem::insufficient_credits(""));
         described.refuses(&Problem::too_many("", 1));
-        described.refuses(&Problem::unavailable(""));
     }
 }
 

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 /// an overflow can never become a small amount.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(description = "An amount in microcredits; 1 credit is 1 000 000 of them.")]
 pub struct Microcredits(pub i64);
 
 impl Microcredits {

@@ -57,6 +57,14 @@ impl Request {
         self
     }
 
+    pub(super) fn method(&self) -> &str {
+        &self.method
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(super) fn is_head(&self) -> bool {
         self.method == "HEAD"
     }
