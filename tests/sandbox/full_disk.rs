@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use aaasp::grants::Grants;
 use aaasp::limits::RunLimits;
-use aaasp::runtime::{Digest, Finished, Grants, Loaded, Outcome, Rejection, Runtime};
+use aaasp::runtime::{Digest, Finished, Loaded, Outcome, Rejection, Runtime};
 
 use crate::support::hostile::component;
 use crate::support::sandbox::{invocation, settings};
@@ -18,7 +19,7 @@ async fn load(runtime: &Runtime, guest: &str) -> Arc<Loaded> {
 async fn bomb(runtime: &Runtime, loaded: &Arc<Loaded>, how: &str) -> Finished {
     let mut invocation = invocation(RunLimits { scratch_bytes: 4 << 20, ..RunLimits::default() });
     invocation.input = format!("\"{how}\"");
-    invocation.grants = Grants { scratch: true };
+    invocation.grants = Grants { scratch: true, ..Grants::default() }.into();
     runtime.invoke(loaded, invocation).await
 }
 

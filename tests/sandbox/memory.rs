@@ -1,5 +1,6 @@
 //! Memory, tables, instances and handles are limited by their sum.
 
+use aaasp::grants::Grants;
 use aaasp::limits::RunLimits;
 use aaasp::runtime::Outcome;
 
@@ -71,7 +72,7 @@ async fn handles_are_limited_whatever_they_are_of() {
     ] {
         let mut invocation = invocation(RunLimits::default());
         invocation.input = format!("\"{what}\"");
-        invocation.grants.scratch = true;
+        invocation.grants = Grants { scratch: true, ..Grants::default() }.into();
         let finished = RUNTIME.invoke(&load(&component("handle-bomb")).await, invocation).await;
         assert_eq!(finished.outcome, Outcome::LimitExceeded(limit.into()), "{what}: {:?}", finished.error);
         let usage = finished.usage;
