@@ -111,7 +111,6 @@ async fn the_document_is_whole() {
     let server = Server::start().await;
     let document = Description::of(&server).await.document;
     assert_eq!(document["openapi"], "3.1.0");
-    serde_json::from_value::<utoipa::openapi::OpenApi>(document.clone()).expect("a description");
     let mut references = Vec::new();
     collect_references(&document, &mut references);
     assert!(references.len() > 100);

@@ -116,7 +116,8 @@ impl<S: Send + Sync> FromRequestParts<S> for PathName {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let text = path_text(parts, state).await?;
+        // A path that is no text at all names as little as one that is no name.
+        let text = path_text(parts, state).await.unwrap_or_default();
         match text.parse() {
             Ok(name) => Ok(Self(name)),
             Err(error) if parts.method == Method::PUT => Err(Problem::invalid("", format!("`{text}`: {error}"))),

@@ -224,6 +224,7 @@ impl Routes {
         H::describe(&mut described);
         described.refuses(&Problem::internal());
         described.refuses(&Problem::unavailable(""));
+        described.refuses(&Problem::disk_full());
         self.schemas.append(&mut described.schemas);
         self.paths.add_path_operation(path, vec![described_method], described.operation);
         if let Ok(filter) = MethodFilter::try_from(described.method) {
