@@ -18,7 +18,7 @@ use crate::db::{Db, DbError, Once, accounts, keys, ledger};
 use crate::ids::{AccountId, ApiKeyId, GrantId, OperatorKeyId};
 use crate::ledger::{Microcredits, Tenant};
 use crate::limits::{AccountLimits, RunLimits};
-use crate::vault::{DataKey, Keyring, Place};
+use crate::vault::{DataKey, Keyring, Place, SealError};
 
 /// An account with all that its requests need: loaded once, kept for a second.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub struct Account {
     pub run_limits: RunLimits,
     /// Its own limits: host's and plan's.
     pub limits: AccountLimits,
-    sealed_email: Vec<u8>,
+    pub(crate) sealed_email: Vec<u8>,
 }
 
 impl Account {
@@ -175,11 +175,32 @@ impl Accounts {
         accounts::list(&self.db, before, limit).await?.into_iter().map(|stored| self.opened(stored)).collect()
     }
 
+    /// Opens something of an account. What was sealed under a version of the data key that was made since the
+    /// account was loaded opens with the account loaded again; else this asks the database nothing.
+    ///
+    /// # Errors
+    /// [`DbError`] when it doesn't open, or the database doesn't answer.
+    pub async fn opening<T>(
+        &self,
+        account: &Account,
+        open: impl Fn(&Account) -> Result<T, DbError> + Send,
+    ) -> Result<T, DbError> {
+        match open(account) {
+            Err(DbError::Sealed { source: SealError::KeyVersion(wanted), .. }) if wanted > account.data_key.version() => {
+                open(&self.load(account.id).await?.ok_or(DbError::Missing("account"))?)
+            }
+            opened => opened,
+        }
+    }
+
     fn opened(&self, stored: StoredAccount) -> Result<Account, DbError> {
-        let data_key = self
-            .keyring
-            .unwrap_data_key(stored.id, stored.key_version, &stored.wrapped_key)
+        let versions = stored
+            .data_keys
+            .iter()
+            .map(|(version, wrapped)| self.keyring.unwrap_data_key(stored.id, *version, wrapped))
+            .collect::<Result<_, _>>()
             .map_err(DbError::sealed("data_keys"))?;
+        let data_key = DataKey::of(versions).ok_or(DbError::Missing("data key"))?;
         Ok(Account {
             id: stored.id,
             run_limits: self.config.run_limits(&stored.plan),

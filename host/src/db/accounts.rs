@@ -3,10 +3,12 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::{Db, DbError, WriteTx, ledger};
+use super::data_keys::StoredDataKey;
+use super::{Db, DbError, WriteTx, data_keys, ledger};
 use crate::clock::Micros;
 use crate::ids::AccountId;
 use crate::ledger::Tenant;
+use crate::vault::Wrapped;
 
 /// An account as it is stored.
 #[derive(Clone, Debug)]
@@ -23,10 +25,8 @@ pub struct StoredAccount {
     pub created_at: Micros,
     /// Its place in the ledger.
     pub tenant: Tenant,
-    /// Version of the data key.
-    pub key_version: u32,
-    /// The data key, wrapped.
-    pub wrapped_key: Vec<u8>,
+    /// The versions of the data key, wrapped, oldest first.
+    pub data_keys: Vec<(u32, Vec<u8>)>,
 }
 
 /// An account to make.
@@ -41,7 +41,7 @@ pub struct NewAccount {
     /// The plan's name.
     pub plan: String,
     /// The data key, wrapped: version 1.
-    pub wrapped_key: Vec<u8>,
+    pub wrapped_key: Wrapped,
     /// Now.
     pub at: Micros,
 }
@@ -65,32 +65,26 @@ pub async fn insert(tx: &mut WriteTx<'_>, account: &NewAccount) -> Result<Tenant
     if done.rows_affected() == 0 {
         return Err(DbError::Exists("an account with this email address"));
     }
-    sqlx::query("INSERT INTO data_keys (account_id, version, wrapped, created_at) VALUES ($1, 1, $2, $3)")
-        .bind(account.id.to_string())
-        .bind(account.wrapped_key.as_slice())
-        .bind(account.at.0)
-        .execute(&mut **tx)
-        .await?;
+    let first = StoredDataKey { account: account.id, version: 1, wrapped: account.wrapped_key.clone() };
+    data_keys::insert(tx, &first, account.at).await?;
     ledger::open_tenant(tx, account.id).await
 }
 
-const SELECT: &str = "SELECT accounts.id, accounts.sealed_email, accounts.plan, accounts.status, accounts.created_at,
-         tenants.tenant, data_keys.version, data_keys.wrapped
-     FROM accounts
-     JOIN tenants ON tenants.account_id = accounts.id
+/// A row for each version of the data key, those of one account together.
+const COLUMNS: &str = "SELECT accounts.id, accounts.sealed_email, accounts.plan, accounts.status,
+         accounts.created_at, tenants.tenant, data_keys.version, data_keys.wrapped";
+const JOINED: &str = "JOIN tenants ON tenants.account_id = accounts.id
      JOIN data_keys ON data_keys.account_id = accounts.id
-     WHERE data_keys.version = (SELECT MAX(version) FROM data_keys WHERE account_id = accounts.id)";
+     ORDER BY accounts.id DESC, data_keys.version";
 
-/// One account.
+/// One account. None when it has no data key: then nothing of it opens.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn get(db: &Db, account: AccountId) -> Result<Option<StoredAccount>, DbError> {
-    let row = sqlx::query(sqlx::AssertSqlSafe(format!("{SELECT} AND accounts.id = $1")))
-        .bind(account.to_string())
-        .fetch_optional(&db.pool)
-        .await?;
-    row.as_ref().map(stored_account).transpose()
+    let text = format!("{COLUMNS} FROM (SELECT * FROM accounts WHERE id = $1) AS accounts {JOINED}");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).bind(account.to_string()).fetch_all(&db.pool).await?;
+    Ok(stored_accounts(&rows)?.pop())
 }
 
 /// All accounts, latest first.
@@ -98,13 +92,36 @@ pub async fn get(db: &Db, account: AccountId) -> Result<Option<StoredAccount>, D
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn list(db: &Db, before: Option<AccountId>, limit: i64) -> Result<Vec<StoredAccount>, DbError> {
-    let text = format!("{SELECT} AND accounts.id < $1 ORDER BY accounts.id DESC LIMIT $2");
+    let text = format!(
+        "{COLUMNS} FROM (SELECT * FROM accounts WHERE id < $1
+             AND EXISTS (SELECT 1 FROM data_keys WHERE data_keys.account_id = accounts.id)
+             ORDER BY id DESC LIMIT $2) AS accounts {JOINED}"
+    );
     let rows = sqlx::query(sqlx::AssertSqlSafe(text))
         .bind(before.map_or_else(|| "~".to_owned(), |id| id.to_string()))
         .bind(limit)
         .fetch_all(&db.pool)
         .await?;
-    rows.iter().map(stored_account).collect()
+    stored_accounts(&rows)
+}
+
+/// Puts an account's email address, sealed anew, in the place of the old one, if that is still there.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn replace_email(
+    tx: &mut WriteTx<'_>,
+    account: AccountId,
+    old: &[u8],
+    sealed: &[u8],
+) -> Result<bool, DbError> {
+    let done = sqlx::query("UPDATE accounts SET sealed_email = $3 WHERE id = $1 AND sealed_email = $2")
+        .bind(account.to_string())
+        .bind(old)
+        .bind(sealed)
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Sets an account's status.
@@ -120,15 +137,24 @@ pub async fn set_status(tx: &mut WriteTx<'_>, account: AccountId, status: &str) 
     if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::Missing("account")) }
 }
 
-fn stored_account(row: &AnyRow) -> Result<StoredAccount, DbError> {
-    Ok(StoredAccount {
-        id: row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)?,
-        sealed_email: row.try_get(1)?,
-        plan: row.try_get(2)?,
-        status: row.try_get(3)?,
-        created_at: Micros(row.try_get(4)?),
-        tenant: Tenant(row.try_get(5)?),
-        key_version: u32::try_from(row.try_get::<i64, _>(6)?).map_err(DbError::corrupt)?,
-        wrapped_key: row.try_get(7)?,
-    })
+fn stored_accounts(rows: &[AnyRow]) -> Result<Vec<StoredAccount>, DbError> {
+    let mut accounts: Vec<StoredAccount> = Vec::new();
+    for row in rows {
+        let id: AccountId = row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)?;
+        let data_key = (u32::try_from(row.try_get::<i64, _>(6)?).map_err(DbError::corrupt)?, row.try_get(7)?);
+        if let Some(account) = accounts.last_mut().filter(|account| account.id == id) {
+            account.data_keys.push(data_key);
+            continue;
+        }
+        accounts.push(StoredAccount {
+            id,
+            sealed_email: row.try_get(1)?,
+            plan: row.try_get(2)?,
+            status: row.try_get(3)?,
+            created_at: Micros(row.try_get(4)?),
+            tenant: Tenant(row.try_get(5)?),
+            data_keys: vec![data_key],
+        });
+    }
+    Ok(accounts)
 }

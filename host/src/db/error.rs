@@ -54,6 +54,9 @@ pub enum DbError {
     /// Something else uses it.
     #[error("it is in use by {}", .0.join(", "))]
     InUse(Vec<String>),
+    /// Something was in the way for too long. Trying again may help.
+    #[error("{0}")]
+    Busy(&'static str),
     /// The writer has stopped.
     #[error("the host is shutting down")]
     Closed,

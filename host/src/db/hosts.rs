@@ -2,25 +2,34 @@
 
 use sqlx::Row as _;
 
-use super::{Db, DbError};
+use super::{Db, DbError, master_keys};
 use crate::clock::Micros;
 use crate::ids::HostId;
 
-/// Begins a new epoch of this host; every run of an older one is lost.
+/// Begins a new epoch of this host, which has master keys up to a version; every run of an older epoch is lost.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn begin_epoch(db: &Db, host: HostId, now: Micros, lease_until: Micros) -> Result<i64, DbError> {
+pub async fn begin_epoch(
+    db: &Db,
+    host: HostId,
+    master_version: u32,
+    now: Micros,
+    lease_until: Micros,
+) -> Result<i64, DbError> {
     db.write(move |tx| {
         Box::pin(async move {
+            master_keys::lock(tx).await?;
             let row = sqlx::query(
-                "INSERT INTO hosts (id, epoch, started_at, lease_until) VALUES ($1, 1, $2, $3)
-                 ON CONFLICT (id) DO UPDATE SET epoch = hosts.epoch + 1, started_at = $2, lease_until = $3
+                "INSERT INTO hosts (id, epoch, started_at, lease_until, master_version) VALUES ($1, 1, $2, $3, $4)
+                 ON CONFLICT (id) DO UPDATE
+                 SET epoch = hosts.epoch + 1, started_at = $2, lease_until = $3, master_version = $4
                  RETURNING epoch",
             )
             .bind(host.to_string())
             .bind(now.0)
             .bind(lease_until.0)
+            .bind(i64::from(master_version))
             .fetch_one(&mut **tx)
             .await?;
             Ok(row.try_get(0)?)

@@ -267,6 +267,7 @@ impl From<&DbError> for Problem {
                 problem
             }
             DbError::KeyReused => Self::invalid("", error.to_string()),
+            DbError::Busy(what) => Self::unavailable(*what),
             DbError::Closed => Self::unavailable("the host is shutting down"),
             DbError::Unavailable(_) => {
                 tracing::error!(%error, "the database failed");

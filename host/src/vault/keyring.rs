@@ -1,20 +1,26 @@
-//! The keyring: versioned master keys in a file that only its owner reads.
+//! The keyring: versioned master keys, and what they wrap.
 
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+mod masters;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde::{Deserialize, Serialize};
+use masters::{Masters, fingerprint, random_key};
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
+pub use source::{KeyFile, KeySource, KeyVariable, VARIABLE};
 use zeroize::Zeroizing;
 
-use super::seal::{DataKey, SealError, key_version, open_with, push_part, seal_with};
+use super::seal::{DataKey, KeyVersion, Place, SealError, associated, key_version, open_with, seal_with, with_column};
 use crate::ids::AccountId;
 
-/// Why the keyring can't be used.
+/// Why the keyring can't be used. Nothing is lost by any of these: neither keys nor data were touched.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// The file can't be read or written.
@@ -28,42 +34,56 @@ pub enum KeyringError {
     /// Others may read the file.
     #[error("others can read the keyring {0}; make it yours alone with `chmod 600 {0}`")]
     Open(PathBuf),
-    /// The file is not a keyring.
-    #[error("{path} is not a keyring: {reason}; restore it from your backup of the keys folder")]
+    /// The text is not a keyring.
+    #[error("{place} is not a keyring: {reason}; restore it from your backup of the keys")]
     Damaged {
-        /// The file.
-        path: PathBuf,
+        /// Where the keyring is.
+        place: String,
         /// What is wrong with it; never its content.
         reason: String,
     },
+    /// The keyring was replaced by another database's.
+    #[error("{place} is another database's keyring now; put the one back that this host started with")]
+    Replaced {
+        /// Where the keyring is.
+        place: String,
+    },
+    /// A master key was changed.
+    #[error("master key {version} in {place} is not what it was; restore the keyring from your backup of the keys")]
+    Changed {
+        /// Where the keyring is.
+        place: String,
+        /// The version of the key.
+        version: u32,
+    },
+    /// The keyring is given to the process, which can't change it.
+    #[error(
+        "the keyring is the value of {VARIABLE}, which only whoever starts the hosts can change; add or remove \
+         master keys there and start each host again: they take it from there (SECURITY.md, Keys)"
+    )]
+    Fixed,
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness")]
     Randomness,
 }
 
+/// A data key, wrapped by a master key: what the database keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrapped {
+    /// The version of the master key.
+    pub master_version: u32,
+    /// The sealed data key.
+    pub bytes: Vec<u8>,
+}
+
 /// The master keys of all hosts that share a database. Prints as its fingerprint.
 pub struct Keyring {
-    lookup: Zeroizing<[u8; 32]>,
-    masters: Vec<Master>,
-}
-
-struct Master {
-    version: u32,
-    key: Zeroizing<[u8; 32]>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyringFile {
-    lookup: String,
-    master: Vec<MasterEntry>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MasterEntry {
-    version: u32,
-    key: String,
+    source: Box<dyn KeySource>,
+    masters: RwLock<Arc<Masters>>,
+    /// The version that wraps: newer ones wait until every host has them.
+    current: AtomicU32,
+    /// Digest of the text that was read last, so that the same text is judged once.
+    read: Mutex<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -73,84 +93,156 @@ impl std::fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    /// Makes a new keyring and writes it to a file that does not exist yet.
+    /// Makes a keyring and keeps it where there is none yet.
     ///
     /// # Errors
-    /// [`KeyringError::File`] when the file exists or can't be written.
-    pub fn create(path: &Path) -> Result<Self, KeyringError> {
-        let keyring = Self { lookup: random_key()?, masters: vec![Master { version: 1, key: random_key()? }] };
-        let file = KeyringFile {
-            lookup: hex::encode(keyring.lookup.as_slice()),
-            master: keyring
-                .masters
-                .iter()
-                .map(|master| MasterEntry { version: master.version, key: hex::encode(master.key.as_slice()) })
-                .collect(),
-        };
-        let at = |source| KeyringError::File { path: path.to_owned(), source };
-        let text = Zeroizing::new(toml::to_string(&file).map_err(|error| damaged(path, &error.to_string()))?);
-        let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(at)?;
-        out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(at)?;
-        Ok(keyring)
+    /// [`KeyringError`] when there is one already, or it can't be written.
+    pub fn create(source: Box<dyn KeySource>) -> Result<Self, KeyringError> {
+        let masters = Masters::generate()?;
+        let text = masters.text();
+        source.create(&text)?;
+        Ok(Self::over(source, masters, &text))
     }
 
     /// Reads a keyring.
     ///
     /// # Errors
-    /// [`KeyringError`] when the file is missing, damaged, or readable by others.
-    pub fn read(path: &Path) -> Result<Self, KeyringError> {
-        let at = |source| KeyringError::File { path: path.to_owned(), source };
-        if fs::metadata(path).map_err(at)?.permissions().mode() & 0o077 != 0 {
-            return Err(KeyringError::Open(path.to_owned()));
+    /// [`KeyringError`] when it is missing, damaged, or readable by others.
+    pub fn open(source: Box<dyn KeySource>) -> Result<Self, KeyringError> {
+        let text = source.read()?;
+        let masters = Masters::parse(&text, &source.place())?;
+        Ok(Self::over(source, masters, &text))
+    }
+
+    fn over(source: Box<dyn KeySource>, masters: Masters, text: &SecretString) -> Self {
+        let current = AtomicU32::new(masters.newest());
+        Self { source, masters: RwLock::new(Arc::new(masters)), current, read: Mutex::new(digest(text)) }
+    }
+
+    /// Reads the keyring again, when its text has changed, and takes up what was added to it. What the process
+    /// has in memory and the text lacks is kept. True when it was read.
+    ///
+    /// # Errors
+    /// [`KeyringError`] when the text is no keyring, or another one; the keys in memory are then what they were.
+    pub fn refresh(&self) -> Result<bool, KeyringError> {
+        let text = self.source.read()?;
+        let digest = digest(&text);
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if *read == digest {
+            return Ok(false);
         }
-        let text = Zeroizing::new(fs::read_to_string(path).map_err(at)?);
-        // The parser's own message quotes the line that it stumbled over, which may hold a key.
-        let file: KeyringFile = toml::from_str(&text).map_err(|_| damaged(path, "it is not the TOML of a keyring"))?;
-        let masters = file
-            .master
-            .iter()
-            .map(|entry| Some(Master { version: entry.version, key: parse_key(&entry.key)? }))
-            .collect::<Option<Vec<_>>>()
-            .filter(|masters| !masters.is_empty())
-            .ok_or_else(|| damaged(path, "a master key is not 64 hexadecimal digits, or there is none"))?;
-        let lookup =
-            parse_key(&file.lookup).ok_or_else(|| damaged(path, "the lookup key is not 64 hexadecimal digits"))?;
-        Ok(Self { lookup, masters })
+        let place = self.place();
+        let found = Masters::parse(&text, &place)?;
+        let known = self.masters();
+        if found.lookup != known.lookup {
+            return Err(KeyringError::Replaced { place });
+        }
+        let joined = known.joined(&found).map_err(|version| KeyringError::Changed { place, version })?;
+        self.hold(joined);
+        *read = digest;
+        Ok(true)
+    }
+
+    /// Where the keyring is kept, for messages.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.source.place()
     }
 
     /// Names the keyring without telling anything of its keys: hosts that share a database must agree on it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let mut hasher = Sha256::new();
-        hasher.update(b"aaasp keyring fingerprint");
-        hasher.update(self.lookup.as_slice());
-        hex::encode(&hasher.finalize()[..8])
+        fingerprint("aaasp keyring fingerprint", &self.masters().lookup)
     }
 
-    /// A new data key for an account, and its wrapped form to store.
+    /// The versions of the master keys, in their order, each with its key's fingerprint.
+    #[must_use]
+    pub fn versions(&self) -> Vec<(u32, String)> {
+        let name = |key| fingerprint("aaasp master key fingerprint", key);
+        self.masters().keys.iter().map(|(version, key)| (*version, name(key))).collect()
+    }
+
+    /// The newest version at hand.
+    #[must_use]
+    pub fn newest(&self) -> u32 {
+        self.masters().newest()
+    }
+
+    /// The lowest version that opens anything.
+    #[must_use]
+    pub fn lowest(&self) -> u32 {
+        self.masters().lowest
+    }
+
+    /// The version that wraps.
+    #[must_use]
+    pub fn current(&self) -> u32 {
+        self.current.load(Ordering::Relaxed)
+    }
+
+    /// Wraps with this version from now on. All hosts must have it.
+    pub fn wrap_with(&self, version: u32) {
+        self.current.store(version, Ordering::Relaxed);
+    }
+
+    /// Adds a random master key, and keeps it before it returns.
+    ///
+    /// # Errors
+    /// [`KeyringError`] when it can't be written; the keyring is then what it was.
+    pub fn add(&self, version: u32) -> Result<(), KeyringError> {
+        self.keep(self.masters().with(version, random_key()?))
+    }
+
+    /// Takes back a master key that was added and has wrapped nothing.
+    ///
+    /// # Errors
+    /// [`KeyringError`] when it can't be written; the keyring is then what it was.
+    pub fn take_back(&self, version: u32) -> Result<(), KeyringError> {
+        let mut masters = Masters::clone(&self.masters());
+        masters.keys.remove(&version);
+        self.keep(masters)
+    }
+
+    /// Removes the master keys below a version, for good: nothing that they wrap opens any more.
+    ///
+    /// # Errors
+    /// [`KeyringError`] when it can't be written. [`KeyringError::Fixed`] leaves them out of memory all the same.
+    pub fn retire_below(&self, version: u32) -> Result<(), KeyringError> {
+        let masters = self.masters().without_below(version);
+        match self.keep(masters.clone()) {
+            Err(KeyringError::Fixed) => {
+                self.hold(masters);
+                Err(KeyringError::Fixed)
+            }
+            kept => kept,
+        }
+    }
+
+    /// The first version of a data key for an account, or another one, and its wrapped form to store.
     ///
     /// # Errors
     /// [`SealError::Seal`] when there is no randomness to be had.
-    pub fn fresh_data_key(&self, account: AccountId, version: u32) -> Result<(DataKey, Vec<u8>), SealError> {
+    pub fn fresh_data_key(&self, account: AccountId, version: u32) -> Result<(DataKey, Wrapped), SealError> {
         let key = random_key().map_err(|_| SealError::Seal)?;
-        let master = self.masters.iter().max_by_key(|master| master.version).ok_or(SealError::Seal)?;
-        let associated = data_key_associated(account, version, master.version);
-        let wrapped = seal_with(&master.key, master.version, &associated, key.as_slice())?;
-        Ok((DataKey::new(version, key), wrapped))
+        let wrapped = self.wrap(account, version, key.as_slice())?;
+        let data_key = DataKey::of(vec![KeyVersion::new(version, key)]).ok_or(SealError::Seal)?;
+        Ok((data_key, wrapped))
     }
 
-    /// Unwraps an account's data key.
+    /// Unwraps one version of an account's data key.
     ///
     /// # Errors
     /// [`SealError`] when the keyring lacks the master key, or the wrapped key was changed or moved.
-    pub fn unwrap_data_key(&self, account: AccountId, version: u32, wrapped: &[u8]) -> Result<DataKey, SealError> {
-        let wanted = key_version(wrapped)?;
-        let master =
-            self.masters.iter().find(|master| master.version == wanted).ok_or(SealError::KeyVersion(wanted))?;
-        let associated = data_key_associated(account, version, wanted);
-        let key = Zeroizing::new(open_with(&master.key, &associated, wrapped)?);
-        let key: [u8; 32] = key.as_slice().try_into().map_err(|_| SealError::Format)?;
-        Ok(DataKey::new(version, Zeroizing::new(key)))
+    pub fn unwrap_data_key(&self, account: AccountId, version: u32, wrapped: &[u8]) -> Result<KeyVersion, SealError> {
+        Ok(KeyVersion::new(version, self.unwrap(account, version, wrapped)?))
+    }
+
+    /// Wraps a data key with the current master key that an older one has wrapped.
+    ///
+    /// # Errors
+    /// [`SealError`] when the keyring lacks a master key, or the wrapped key was changed or moved.
+    pub fn rewrap(&self, account: AccountId, version: u32, wrapped: &[u8]) -> Result<Wrapped, SealError> {
+        self.wrap(account, version, self.unwrap(account, version, wrapped)?.as_slice())
     }
 
     /// What a request is known by: an HMAC of its parts, so that the database alone confirms no guess of an input or
@@ -174,10 +266,31 @@ impl Keyring {
     #[must_use]
     pub fn derived_key(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0; 32]);
-        let derived = Hkdf::<Sha256>::new(Some(b"aaasp derived key"), self.lookup.as_slice())
+        let derived = Hkdf::<Sha256>::new(Some(b"aaasp derived key"), self.masters().lookup.as_slice())
             .expand(purpose.as_bytes(), key.as_mut_slice());
         debug_assert!(derived.is_ok(), "32 bytes are within HKDF's limit");
         key
+    }
+
+    fn wrap(&self, account: AccountId, version: u32, key: &[u8]) -> Result<Wrapped, SealError> {
+        let master_version = self.current();
+        let masters = self.masters();
+        let master = masters.keys.get(&master_version).ok_or(SealError::KeyVersion(master_version))?;
+        let bytes = seal_with(master, master_version, &data_key_associated(account, version, master_version), key)?;
+        Ok(Wrapped { master_version, bytes })
+    }
+
+    fn unwrap(&self, account: AccountId, version: u32, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, SealError> {
+        let wanted = key_version(wrapped)?;
+        let masters = self.masters();
+        let master = masters.keys.get(&wanted).ok_or(SealError::KeyVersion(wanted))?;
+        let opened = Zeroizing::new(open_with(master, &data_key_associated(account, version, wanted), wrapped)?);
+        let mut key = Zeroizing::new([0; 32]);
+        if opened.len() != key.len() {
+            return Err(SealError::Format);
+        }
+        key.copy_from_slice(&opened);
+        Ok(key)
     }
 
     fn keyed(&self, purpose: &str, value: &[u8]) -> [u8; 32] {
@@ -187,63 +300,33 @@ impl Keyring {
         mac.update(value);
         mac.finalize().into_bytes().into()
     }
+
+    /// Writes the keys, then uses them: what is in use has always been kept.
+    fn keep(&self, masters: Masters) -> Result<(), KeyringError> {
+        let text = masters.text();
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        self.source.write(&text)?;
+        *read = digest(&text);
+        self.hold(masters);
+        Ok(())
+    }
+
+    fn hold(&self, masters: Masters) {
+        *self.masters.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(masters);
+    }
+
+    fn masters(&self) -> Arc<Masters> {
+        Arc::clone(&self.masters.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
+/// A wrapped data key is bound like any sealed value: to format, master key's version, account, table, row
+/// (the data key's version) and column.
 fn data_key_associated(account: AccountId, version: u32, master_version: u32) -> Vec<u8> {
-    let mut associated = Vec::with_capacity(64);
-    push_part(&mut associated, "data_keys");
-    push_part(&mut associated, &account.to_string());
-    associated.extend_from_slice(&version.to_be_bytes());
-    associated.extend_from_slice(&master_version.to_be_bytes());
-    associated
+    let place = Place { account, table: "data_keys", row: &version.to_string() };
+    with_column(associated(master_version, place), "wrapped")
 }
 
-fn random_key() -> Result<Zeroizing<[u8; 32]>, KeyringError> {
-    let mut key = Zeroizing::new([0; 32]);
-    getrandom::fill(key.as_mut_slice()).map_err(|_| KeyringError::Randomness)?;
-    Ok(key)
-}
-
-fn parse_key(text: &str) -> Option<Zeroizing<[u8; 32]>> {
-    let mut key = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(text, key.as_mut_slice()).ok()?;
-    Some(key)
-}
-
-fn damaged(path: &Path, reason: &str) -> KeyringError {
-    KeyringError::Damaged { path: path.to_owned(), reason: reason.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_keyring_survives_its_file_and_refuses_one_that_others_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keyring.toml");
-        let made = Keyring::create(&path).unwrap();
-        assert!(matches!(Keyring::create(&path), Err(KeyringError::File { .. })), "a second create must not overwrite");
-        let read = Keyring::read(&path).unwrap();
-        assert_eq!(read.fingerprint(), made.fingerprint());
-
-        let account = AccountId::generate();
-        let (key, wrapped) = made.fresh_data_key(account, 1).unwrap();
-        assert!(read.unwrap_data_key(account, key.version(), &wrapped).is_ok());
-        assert!(read.unwrap_data_key(AccountId::generate(), 1, &wrapped).is_err(), "moved to another account");
-        assert!(read.unwrap_data_key(account, 2, &wrapped).is_err(), "passed off as another version");
-
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(Keyring::read(&path), Err(KeyringError::Open(_))));
-    }
-
-    #[test]
-    fn a_damaged_keyring_is_named_and_its_content_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keyring.toml");
-        fs::write(&path, "lookup = \"deadbeef\"\nmaster = 5\n").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        let message = Keyring::read(&path).unwrap_err().to_string();
-        assert!(message.contains("keyring.toml") && !message.contains("deadbeef"), "{message}");
-    }
+fn digest(text: &SecretString) -> [u8; 32] {
+    Sha256::digest(text.expose_secret().as_bytes()).into()
 }

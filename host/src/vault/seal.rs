@@ -1,5 +1,12 @@
 //! Seals values under an account's data key, and opens them where, and only where, they were sealed for.
 
+#[cfg(test)]
+mod binding;
+#[cfg(test)]
+mod vectors;
+
+use std::sync::Arc;
+
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use hkdf::Hkdf;
@@ -42,101 +49,179 @@ pub struct Place<'a> {
     pub row: &'a str,
 }
 
-/// An account's data key. It prints as nothing and is wiped when dropped.
-pub struct DataKey {
+/// One version of an account's data key. It is wiped when dropped.
+pub struct KeyVersion {
     version: u32,
     key: Zeroizing<[u8; 32]>,
 }
 
-impl std::fmt::Debug for DataKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "DataKey(version {})", self.version)
-    }
-}
-
-impl DataKey {
+impl KeyVersion {
     /// Takes 32 random bytes as the given version of an account's key.
     #[must_use]
-    pub fn new(version: u32, key: Zeroizing<[u8; 32]>) -> Self {
+    pub const fn new(version: u32, key: Zeroizing<[u8; 32]>) -> Self {
         Self { version, key }
     }
 
-    /// The version of this key.
-    #[must_use]
-    pub const fn version(&self) -> u32 {
-        self.version
-    }
-
-    /// The seal of one row.
+    /// The key of one row.
     ///
     /// Each row has a key of its own, derived with HKDF (RFC 5869): under one key, random 96-bit nonces are
     /// safe for 2³² values (NIST SP 800-38D, 8.3), which a busy account reaches in days.
-    ///
-    /// # Errors
-    /// [`SealError::Seal`] when the derivation fails, which its fixed lengths rule out.
-    pub fn row(&self, place: Place<'_>) -> Result<RowSeal, SealError> {
-        let mut associated = Vec::with_capacity(96);
-        associated.push(FORMAT);
-        associated.extend_from_slice(&self.version.to_be_bytes());
-        for part in [place.account.to_string().as_str(), place.table, place.row] {
-            push_part(&mut associated, part);
-        }
+    fn row(&self, place: Place<'_>) -> Result<RowKey, SealError> {
+        let associated = associated(self.version, place);
         let mut key = Zeroizing::new([0; 32]);
         Hkdf::<Sha256>::from_prk(self.key.as_slice())
             .map_err(|_| SealError::Seal)?
             .expand(&associated, key.as_mut_slice())
             .map_err(|_| SealError::Seal)?;
-        Ok(RowSeal { version: self.version, key, associated })
+        Ok(RowKey { version: self.version, key, associated })
+    }
+}
+
+/// An account's data key in all of its versions. What is sealed is sealed under the newest; what was sealed
+/// opens under the version that it names. It prints as nothing of the key. Cheap to clone.
+#[derive(Clone)]
+pub struct DataKey {
+    versions: Arc<[KeyVersion]>,
+    newest: usize,
+}
+
+impl std::fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DataKey(version {})", self.version())
+    }
+}
+
+impl DataKey {
+    /// Of all its versions; none when there is none.
+    #[must_use]
+    pub fn of(versions: Vec<KeyVersion>) -> Option<Self> {
+        let newest = (0..versions.len()).max_by_key(|&at| versions[at].version)?;
+        Some(Self { versions: versions.into(), newest })
+    }
+
+    /// The newest version.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.versions[self.newest].version
+    }
+
+    /// The seal of one row.
+    ///
+    /// # Errors
+    /// [`SealError::Seal`] when the derivation fails, which its fixed lengths rule out.
+    pub fn row(&self, place: Place<'_>) -> Result<RowSeal, SealError> {
+        let newest = self.versions[self.newest].row(place)?;
+        Ok(RowSeal {
+            data_key: self.clone(),
+            newest,
+            account: place.account,
+            table: place.table,
+            row: place.row.to_owned(),
+        })
     }
 }
 
 /// Seals and opens the values of one row.
 pub struct RowSeal {
+    data_key: DataKey,
+    newest: RowKey,
+    account: AccountId,
+    table: &'static str,
+    row: String,
+}
+
+impl RowSeal {
+    /// Seals a column's value under the newest version of the data key.
+    ///
+    /// # Errors
+    /// [`SealError::Seal`] when there is no randomness to be had.
+    pub fn seal(&self, column: &str, value: &[u8]) -> Result<Vec<u8>, SealError> {
+        self.newest.seal(column, value)
+    }
+
+    /// Opens a column's value under the version of the data key that it names.
+    ///
+    /// # Errors
+    /// [`SealError`] when the value was sealed under another key or for another place, or was changed.
+    pub fn open(&self, column: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        let wanted = key_version(sealed)?;
+        if wanted == self.newest.version {
+            return self.newest.open(column, sealed);
+        }
+        let older = self.data_key.versions.iter().find(|key| key.version == wanted);
+        let place = Place { account: self.account, table: self.table, row: &self.row };
+        older.ok_or(SealError::KeyVersion(wanted))?.row(place)?.open(column, sealed)
+    }
+}
+
+/// A row's key under one version of the data key.
+struct RowKey {
     version: u32,
     key: Zeroizing<[u8; 32]>,
     associated: Vec<u8>,
 }
 
-impl RowSeal {
-    /// Seals a column's value.
-    ///
-    /// # Errors
-    /// [`SealError::Seal`] when there is no randomness to be had.
-    pub fn seal(&self, column: &str, value: &[u8]) -> Result<Vec<u8>, SealError> {
-        seal_with(&self.key, self.version, &self.associated_with(column), value)
+impl RowKey {
+    fn seal(&self, column: &str, value: &[u8]) -> Result<Vec<u8>, SealError> {
+        seal_with(&self.key, self.version, &with_column(self.associated.clone(), column), value)
     }
 
-    /// Opens a column's value.
-    ///
-    /// # Errors
-    /// [`SealError`] when the value was sealed under another key or for another place, or was changed.
-    pub fn open(&self, column: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
-        let version = key_version(sealed)?;
-        if version != self.version {
-            return Err(SealError::KeyVersion(version));
-        }
-        open_with(&self.key, &self.associated_with(column), sealed)
-    }
-
-    fn associated_with(&self, column: &str) -> Vec<u8> {
-        let mut associated = self.associated.clone();
-        push_part(&mut associated, column);
-        associated
+    fn open(&self, column: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        open_with(&self.key, &with_column(self.associated.clone(), column), sealed)
     }
 }
 
-/// The version of the key that a value was sealed under.
-pub(super) fn key_version(sealed: &[u8]) -> Result<u32, SealError> {
+/// The version of the key that a value was sealed under. It is authenticated only when the value opens.
+///
+/// # Errors
+/// [`SealError::Format`] when this is no sealed value.
+pub fn key_version(sealed: &[u8]) -> Result<u32, SealError> {
     match sealed {
         [FORMAT, a, b, c, d, ..] if sealed.len() >= OVERHEAD => Ok(u32::from_be_bytes([*a, *b, *c, *d])),
         _ => Err(SealError::Format),
     }
 }
 
+/// What a row's values are bound to: format, key version, account, table and row.
+pub(super) fn associated(version: u32, place: Place<'_>) -> Vec<u8> {
+    let mut associated = Vec::with_capacity(128);
+    associated.push(FORMAT);
+    associated.extend_from_slice(&version.to_be_bytes());
+    for part in [place.account.to_string().as_str(), place.table, place.row] {
+        push_part(&mut associated, part);
+    }
+    associated
+}
+
+/// What one value is bound to: its row and its column.
+pub(super) fn with_column(mut associated: Vec<u8>, column: &str) -> Vec<u8> {
+    push_part(&mut associated, column);
+    associated
+}
+
 pub(super) fn seal_with(key: &[u8; 32], version: u32, associated: &[u8], value: &[u8]) -> Result<Vec<u8>, SealError> {
     let mut nonce = [0; 12];
     getrandom::fill(&mut nonce).map_err(|_| SealError::Seal)?;
-    let ciphertext = Aes256Gcm::new(&(*key).into())
+    seal_with_nonce(key, version, nonce, associated, value)
+}
+
+pub(super) fn open_with(key: &[u8; 32], associated: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+    key_version(sealed)?;
+    let nonce: [u8; 12] = sealed[NONCE].try_into().map_err(|_| SealError::Format)?;
+    cipher(key)?
+        .decrypt(&Nonce::from(nonce), Payload { msg: &sealed[NONCE.end..], aad: associated })
+        .map_err(|_| SealError::Open)
+}
+
+/// A nonce must never be used twice under one key; only tests choose it.
+fn seal_with_nonce(
+    key: &[u8; 32],
+    version: u32,
+    nonce: [u8; 12],
+    associated: &[u8],
+    value: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    let ciphertext = cipher(key)?
         .encrypt(&Nonce::from(nonce), Payload { msg: value, aad: associated })
         .map_err(|_| SealError::Seal)?;
     let mut sealed = Vec::with_capacity(OVERHEAD + value.len());
@@ -147,50 +232,13 @@ pub(super) fn seal_with(key: &[u8; 32], version: u32, associated: &[u8], value: 
     Ok(sealed)
 }
 
-pub(super) fn open_with(key: &[u8; 32], associated: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
-    key_version(sealed)?;
-    let nonce: [u8; 12] = sealed[NONCE].try_into().map_err(|_| SealError::Format)?;
-    Aes256Gcm::new(&(*key).into())
-        .decrypt(&Nonce::from(nonce), Payload { msg: &sealed[NONCE.end..], aad: associated })
-        .map_err(|_| SealError::Open)
+/// The key is taken by reference, so that no copy of it is left on the stack.
+fn cipher(key: &[u8; 32]) -> Result<Aes256Gcm, SealError> {
+    Aes256Gcm::new_from_slice(key).map_err(|_| SealError::Seal)
 }
 
 /// Appends a part behind its length, so that no two lists of parts give the same bytes.
-pub(super) fn push_part(associated: &mut Vec<u8>, part: &str) {
+fn push_part(associated: &mut Vec<u8>, part: &str) {
     associated.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
     associated.extend_from_slice(part.as_bytes());
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn key() -> DataKey {
-        DataKey::new(1, Zeroizing::new([7; 32]))
-    }
-
-    proptest! {
-        #[test]
-        fn a_value_opens_where_it_was_sealed_and_nowhere_else(
-            value in any::<Vec<u8>>(), flip in any::<prop::sample::Index>(),
-        ) {
-            let (account, other) = (AccountId::generate(), AccountId::generate());
-            let place = Place { account, table: "runs", row: "run_1" };
-            let row = key().row(place).unwrap();
-            let sealed = row.seal("input", &value).unwrap();
-            prop_assert_eq!(row.open("input", &sealed).unwrap(), value);
-            prop_assert!(row.open("output", &sealed).is_err());
-            for elsewhere in [
-                Place { account: other, ..place }, Place { table: "logs", ..place }, Place { row: "run_2", ..place },
-            ] {
-                prop_assert_eq!(key().row(elsewhere).unwrap().open("input", &sealed), Err(SealError::Open));
-            }
-            let mut changed = sealed.clone();
-            let at = flip.index(changed.len());
-            changed[at] ^= 1;
-            prop_assert!(row.open("input", &changed).is_err());
-        }
-    }
 }
