@@ -14,11 +14,15 @@ use crate::clock::{Clock, Micros};
 use crate::config::Config;
 use crate::db::accounts::{NewAccount, StoredAccount};
 use crate::db::keys::StoredApiKey;
-use crate::db::{Db, DbError, Once, accounts, keys, ledger};
+use crate::db::data_keys::StoredDataKey;
+use crate::db::{Db, DbError, Once, accounts, data_keys, keys, ledger};
 use crate::ids::{AccountId, ApiKeyId, GrantId, OperatorKeyId};
 use crate::ledger::{Microcredits, Tenant};
 use crate::limits::{AccountLimits, RunLimits};
 use crate::vault::{DataKey, Keyring, Place, SealError};
+
+/// Versions that an account's data key may have: one a week for four years. Each is unwrapped with the account.
+const MOST_DATA_KEY_VERSIONS: u32 = 208;
 
 /// An account with all that its requests need: loaded once, kept for a second.
 #[derive(Debug)]
@@ -39,7 +43,7 @@ pub struct Account {
     pub run_limits: RunLimits,
     /// Its own limits: host's and plan's.
     pub limits: AccountLimits,
-    pub(crate) sealed_email: Vec<u8>,
+    sealed_email: Vec<u8>,
 }
 
 impl Account {
@@ -186,7 +190,9 @@ impl Accounts {
         open: impl Fn(&Account) -> Result<T, DbError> + Send,
     ) -> Result<T, DbError> {
         match open(account) {
-            Err(DbError::Sealed { source: SealError::KeyVersion(wanted), .. }) if wanted > account.data_key.version() => {
+            Err(DbError::Sealed { source: SealError::KeyVersion(wanted), .. })
+                if wanted > account.data_key.version() =>
+            {
                 open(&self.load(account.id).await?.ok_or(DbError::Missing("account"))?)
             }
             opened => opened,
@@ -246,6 +252,26 @@ impl Accounts {
         let secret = ApiKey::generate().map_err(|_| DbError::corrupt("the operating system gave no randomness"))?;
         let (id, name) = (ApiKeyId::generate(), name.to_owned());
         Ok((StoredApiKey { id, account, name, created_at: self.clock.now() }, secret))
+    }
+
+    /// Adds a version to an account's data key, and returns its number. It seals for whoever loads the account
+    /// from then on.
+    ///
+    /// # Errors
+    /// [`DbError::Limit`] when it has as many versions as it may have.
+    pub async fn add_data_key_version(&self, account: &Account, once: Option<Once>) -> Result<u32, DbError> {
+        let version = account.data_key.version() + 1;
+        if version > MOST_DATA_KEY_VERSIONS {
+            let (limit, value) = ("data_key_versions", u64::from(MOST_DATA_KEY_VERSIONS));
+            return Err(DbError::Limit { limit, value });
+        }
+        let (_, wrapped) = self.keyring.fresh_data_key(account.id, version).map_err(DbError::sealed("data_keys"))?;
+        let (key, at) = (StoredDataKey { account: account.id, version, wrapped }, self.clock.now());
+        self.write_once(once, (account.id, &account.data_key), version.to_string(), version, move |tx| {
+            let key = key.clone();
+            Box::pin(async move { data_keys::insert(tx, &key, at).await })
+        })
+        .await
     }
 
     /// Makes an operator key; its secret is shown once, here.

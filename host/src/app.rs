@@ -9,6 +9,7 @@ use crate::db::Db;
 use crate::folder::Disk;
 use crate::runs::Runs;
 use crate::runtime::Runtime;
+use crate::vault::rotation::Rotation;
 
 /// What every handler shares.
 pub struct App {
@@ -24,6 +25,8 @@ pub struct App {
     pub callers: Callers,
     /// The disk of the data folder.
     pub disk: Disk,
+    /// The life of the keys.
+    pub rotation: Arc<Rotation>,
     /// The sandbox.
     pub runtime: Arc<Runtime>,
     /// Runs and deployments.

@@ -17,6 +17,7 @@ mod home;
 mod init;
 mod input;
 mod json;
+mod key;
 mod keys;
 mod ledger;
 mod local;
@@ -97,6 +98,8 @@ enum Command {
     Serve(serve::Args),
     /// Make accounts, give credits, suspend: for operators.
     Admin(admin::Args),
+    /// List, rotate and retire master keys, rotate data keys: for operators.
+    Key(key::Args),
     /// Look at the operator's configuration.
     Config(config::Args),
     /// Verify the ledger of a data folder.
@@ -156,6 +159,7 @@ fn done(command: Command) -> anyhow::Result<()> {
         Command::Init(args) => init::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Admin(args) => block_on(admin::run(args)),
+        Command::Key(args) => block_on(key::run(args)),
         Command::Config(args) => config::run(args),
         Command::Ledger(args) => ledger::run(args),
         Command::Bench(args) => block_on(bench::run(args)),

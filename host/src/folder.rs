@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use crate::ids::HostId;
-use crate::vault::{Keyring, KeyringError};
+use crate::vault::{KeyFile, KeyVariable, Keyring, KeyringError};
 
 /// Why the data folder can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,8 @@ pub enum FolderError {
     },
     /// There are data but no keys to open them.
     #[error(
-        "{0} holds a database but no keyring; restore the folder `keys` from your backup: without it nothing opens"
+        "{0} was used before but holds no keyring; restore the folder `keys` from your backup, or set AAASP_KEYRING: \
+         without the keys nothing opens"
     )]
     KeysMissing(PathBuf),
     /// The keyring can't be used.
@@ -101,7 +102,7 @@ impl Folder {
     /// Whether `init` has been here.
     #[must_use]
     pub fn is_initialised(&self) -> bool {
-        self.keyring_path().exists() || self.database().exists()
+        [self.keyring_path(), self.database(), self.host_path()].iter().any(|path| path.exists())
     }
 
     /// The embedded database's file.
@@ -120,20 +121,25 @@ impl Folder {
         Ok(path)
     }
 
-    /// The keyring, made with the folder.
+    /// The keyring: that of the environment, or else that of the folder, made with it.
     ///
     /// # Errors
     /// [`FolderError::KeysMissing`] when there are data and no keyring: a new one would open nothing.
     pub fn keyring(&self) -> Result<Keyring, FolderError> {
-        let path = self.keyring_path();
-        if path.exists() {
-            return Ok(Keyring::read(&path)?);
+        if let Some(variable) = KeyVariable::of_environment() {
+            return Ok(Keyring::open(Box::new(variable))?);
         }
-        if self.database().exists() {
+        let path = self.keyring_path();
+        let file = KeyFile::at(path.clone());
+        file.sweep()?;
+        if path.exists() {
+            return Ok(Keyring::open(Box::new(file))?);
+        }
+        if self.is_initialised() {
             return Err(FolderError::KeysMissing(self.path.clone()));
         }
         self.subfolder("keys")?;
-        Ok(Keyring::create(&path)?)
+        Ok(Keyring::create(Box::new(file))?)
     }
 
     /// The host's id, made with the folder.
@@ -141,7 +147,7 @@ impl Folder {
     /// # Errors
     /// [`FolderError::Identity`] when the file is damaged.
     pub fn host(&self) -> Result<HostId, FolderError> {
-        let path = self.path.join("host");
+        let path = self.host_path();
         if path.exists() {
             let text = fs::read_to_string(&path).map_err(at(&path))?;
             return text.trim().parse().map_err(|_| FolderError::Identity(path));
@@ -178,6 +184,10 @@ impl Folder {
         let path = operator_key_path(&self.path);
         write_new(&path, format!("{key}\n").as_bytes())?;
         Ok(path)
+    }
+
+    fn host_path(&self) -> PathBuf {
+        self.path.join("host")
     }
 
     fn keyring_path(&self) -> PathBuf {

@@ -19,6 +19,7 @@ use crate::ledger::Microcredits;
 use crate::runs::{LEASE_MS, Runs};
 use crate::runtime::{CompileLimits, Runtime, RuntimeError, RuntimeSettings};
 use crate::vault::Keyring;
+use crate::vault::rotation::{Rotation, RotationError};
 
 /// How long open connections may take to end once every run has.
 const CONNECTIONS_GRACE: Duration = Duration::from_secs(2);
@@ -47,6 +48,9 @@ pub enum StartError {
         /// Fingerprint of the database's.
         there: String,
     },
+    /// The keys are not those that the database needs.
+    #[error(transparent)]
+    Keys(#[from] RotationError),
     /// The sandbox can't start.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -72,6 +76,8 @@ pub struct Store {
     pub host: HostId,
     /// Accounts, keys and grants.
     pub accounts: Accounts,
+    /// The life of the keys.
+    pub rotation: Arc<Rotation>,
     /// The operator's configuration.
     pub config: Arc<Config>,
     /// The time.
@@ -109,7 +115,10 @@ impl Store {
         }
         let config = Arc::new(config);
         let accounts = Accounts::new(db.clone(), Arc::clone(&keyring), Arc::clone(&config), clock.clone());
-        Ok(Self { folder, db, keyring, host, accounts, config, clock })
+        let (keys, known) = (Arc::clone(&keyring), accounts.clone());
+        let rotation = Arc::new(Rotation::new(db.clone(), keys, known, host, clock.clone()));
+        rotation.agree().await?;
+        Ok(Self { folder, db, keyring, host, accounts, rotation, config, clock })
     }
 
     /// Makes the first account, its key, its credits and the operator's key.
@@ -142,8 +151,10 @@ impl Host {
     pub async fn start(store: Store) -> Result<Self, StartError> {
         let location = store.db.location();
         let now = store.clock.now();
-        let epoch =
-            hosts::begin_epoch(&store.db, store.host, now, now.plus_ms(LEASE_MS)).await.map_err(failed(&location))?;
+        let (newest, until) = (store.keyring.newest(), now.plus_ms(LEASE_MS));
+        let epoch = hosts::begin_epoch(&store.db, store.host, newest, now, until).await.map_err(failed(&location))?;
+        // From now on no master key becomes ready that this host lacks; one may have until now.
+        store.rotation.agree().await?;
         let runtime = Arc::new(Runtime::new(runtime_settings(&store)?)?);
         let runs = Runs::new(
             store.db.clone(),
@@ -168,6 +179,7 @@ impl Host {
             db: store.db,
             accounts: store.accounts,
             disk: store.folder.disk(),
+            rotation: store.rotation,
             runtime,
             runs,
         };
@@ -187,6 +199,7 @@ impl Host {
     /// rest as lost, and closes.
     pub async fn serve(self, signal: impl Future<Output = ()> + Send + 'static) {
         let duties = tokio::spawn(Arc::clone(&self.app.runs).do_duties());
+        let keys = tokio::spawn(Arc::clone(&self.app.rotation).do_duties());
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let server = spawn_server(self.listener, Arc::clone(&self.app), stopped);
         signal.await;
@@ -197,6 +210,7 @@ impl Host {
             tracing::info!("closing connections that are still open");
         }
         duties.abort();
+        keys.abort();
         self.app.db.close().await;
     }
 }

@@ -11,6 +11,7 @@ mod credits;
 mod deployments;
 mod health;
 mod logs;
+mod master_keys;
 mod observe;
 mod once;
 mod page;
@@ -66,6 +67,14 @@ pub fn router(app: Arc<App>) -> Router {
         .get("/v1/admin/accounts/{id}", "Shows an account", admin::show)
         .patch("/v1/admin/accounts/{id}", "Suspends an account, or makes it active again", admin::update)
         .post("/v1/admin/accounts/{id}/grants", "Gives credits to an account", admin::grant)
+        .post(
+            "/v1/admin/accounts/{id}/data-keys",
+            "Gives an account's data key another version; what it sealed opens as before",
+            master_keys::rotate_data_key,
+        )
+        .get("/v1/admin/master-keys", "Shows the master keys, and what each of them wraps", master_keys::show)
+        .post("/v1/admin/master-keys", "Adds a master key, unless a rotation goes on", master_keys::rotate)
+        .post("/v1/admin/master-keys/retire", "Removes master keys that nothing needs", master_keys::retire)
         .get("/healthz", "Says that the process answers", health::alive)
         .get("/readyz", "Says that the process can do its work", health::ready)
         .served()

@@ -64,7 +64,7 @@ impl Runs {
     ) -> Arc<Self> {
         let values = &config.values;
         Arc::new(Self {
-            deployments: Deployments::new(db.clone(), values.prices.clone()),
+            deployments: Deployments::new(db.clone(), accounts.clone(), values.prices.clone()),
             slots: slots::Slots::new(values.host.concurrent_runs, values.host.memory_bytes),
             live: Arc::default(),
             claiming: Mutex::default(),
@@ -84,7 +84,7 @@ impl Runs {
     /// [`DbError::Missing`] when the account has no such run.
     pub async fn get(&self, account: &Account, run: RunId) -> Result<Run, DbError> {
         let stored = runs::get(&self.db, account.id, run).await?.ok_or(DbError::Missing("run"))?;
-        record::opened(account, stored)
+        self.accounts.opening(account, |account| record::opened(account, &stored)).await
     }
 
     /// The account's runs, latest first.
@@ -93,7 +93,8 @@ impl Runs {
     /// [`DbError`] when the database doesn't answer.
     pub async fn list(&self, account: &Account, filter: &RunFilter, limit: i64) -> Result<Vec<Run>, DbError> {
         let stored = runs::list(&self.db, account.id, filter, limit).await?;
-        stored.into_iter().map(|run| record::opened(account, run)).collect()
+        let opened = |account: &Account| stored.iter().map(|run| record::opened(account, run)).collect();
+        self.accounts.opening(account, opened).await
     }
 
     /// The input of a run.
@@ -102,9 +103,7 @@ impl Runs {
     /// [`DbError::Missing`] when the account has no such run.
     pub async fn input(&self, account: &Account, run: RunId) -> Result<String, DbError> {
         let stored = runs::get(&self.db, account.id, run).await?.ok_or(DbError::Missing("run"))?;
-        let seal = record::seal_of(&account.data_key, account.id, run)?;
-        let input = seal.open("input", &stored.sealed_input).map_err(DbError::sealed("runs"))?;
-        String::from_utf8(input).map_err(DbError::corrupt)
+        self.accounts.opening(account, |account| record::opened_input(account, &stored)).await
     }
 
     /// Waits until the run has finished, here or on another host, or the time is over.

@@ -1,6 +1,6 @@
 //! `aaasp admin`: what an operator does: make accounts, give credits, suspend.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args as ClapArgs, Subcommand};
@@ -132,7 +132,7 @@ struct AdminAccount {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let client = Client::connect(&args.url, operator_key(&args)?, "the operator's key")?;
+    let client = Client::connect(&args.url, operator_key(&args.data)?, "the operator's key")?;
     match args.command {
         Command::Accounts(args) => accounts(&client, args.command.unwrap_or(AccountsCommand::List(args.list))).await,
         Command::Grant { account, credits, json } => {
@@ -143,11 +143,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-fn operator_key(args: &Args) -> anyhow::Result<SecretString> {
+/// The operator's key: that of the environment, or else that of a data folder.
+pub(super) fn operator_key(data: &Path) -> anyhow::Result<SecretString> {
     if let Some(key) = std::env::var("AAASP_OPERATOR_KEY").ok().filter(|key| !key.is_empty()) {
         return Ok(key.trim().into());
     }
-    let path = operator_key_path(&args.data);
+    let path = operator_key_path(data);
     let key = std::fs::read_to_string(&path).with_context(|| {
         format!(
             "can't read the operator's key in {}; name the data folder with --data, or set AAASP_OPERATOR_KEY",

@@ -71,7 +71,7 @@ pub async fn report(tx: &mut WriteTx<'_>, host: HostId, version: u32) -> Result<
 /// [`DbError`] when the database doesn't answer.
 pub async fn make_ready(tx: &mut WriteTx<'_>, version: u32, now: Micros) -> Result<Vec<String>, DbError> {
     lock(tx).await?;
-    let lacking = sqlx::query(LACKING).bind(now.0).bind(i64::from(version)).fetch_all(&mut ***tx).await?;
+    let lacking = sqlx::query(LACKING).bind(now.0).bind(i64::from(version)).fetch_all(&mut **tx).await?;
     let lacking = lacking.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<_>, DbError>>()?;
     if lacking.is_empty() {
         sqlx::query("UPDATE master_keys SET ready_at = $2 WHERE version = $1 AND ready_at IS NULL")
@@ -106,9 +106,11 @@ const LACKING: &str = "SELECT id FROM hosts WHERE lease_until >= $1 AND master_v
 /// Makes transactions that concern hosts and master keys take turns: one that looks at all hosts before a version
 /// becomes ready, and one that adds a host that may lack it.
 pub(super) async fn lock(tx: &mut WriteTx<'_>) -> Result<(), DbError> {
-    sqlx::query("UPDATE master_keys SET created_at = created_at WHERE version = (SELECT MAX(version) FROM master_keys)")
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "UPDATE master_keys SET created_at = created_at WHERE version = (SELECT MAX(version) FROM master_keys)",
+    )
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

@@ -136,16 +136,18 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
 async fn shown(app: &App, account: &Account, name: &Name) -> Result<DeploymentView, Problem> {
     let stored =
         deployments::get(&app.db, account.id, name.as_str()).await?.ok_or_else(|| Problem::not_found("deployment"))?;
-    view(app, account, stored)
+    view(app, account, stored).await
 }
 
-fn view(app: &App, account: &Account, stored: StoredDeployment) -> Result<DeploymentView, Problem> {
+async fn view(app: &App, account: &Account, stored: StoredDeployment) -> Result<DeploymentView, Problem> {
     let limits: RunLimitsOverlay = serde_json::from_str(&stored.limits).map_err(DbError::corrupt)?;
     let effective_limits = account.run_limits.min(&limits);
     let capabilities = if stored.scratch { vec![Capability::Scratch] } else { Vec::new() };
     let warnings = missing(&stored)?;
+    let config = |account: &Account| opened_config(account, stored.id, &stored.sealed_config);
+    let config = app.accounts.opening(account, config).await?;
     Ok(DeploymentView {
-        config: opened_config(account, stored.id, &stored.sealed_config)?,
+        config,
         id: stored.id,
         name: stored.name,
         revision: stored.revision,
@@ -197,7 +199,10 @@ pub(super) async fn list(
 ) -> Result<Answer<Page<DeploymentView>>, Problem> {
     let after = query.after.as_deref().unwrap_or_default();
     let found = deployments::list(&app.db, caller.account.id, after, query.asked()).await?;
-    let views = found.into_iter().map(|stored| view(&app, &caller.account, stored)).collect::<Result<_, _>>()?;
+    let mut views = Vec::with_capacity(found.len());
+    for stored in found {
+        views.push(view(&app, &caller.account, stored).await?);
+    }
     Ok(Answer(Page::of(views, query.limit(), |view| view.name.clone())))
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jsonschema::Validator;
 use moka::future::Cache;
 
-use crate::accounts::Account;
+use crate::accounts::{Account, Accounts};
 use crate::db::deployments::StoredDeployment;
 use crate::db::{Db, DbError, deployments, runs};
 use crate::grants::Grants;
@@ -62,6 +62,7 @@ impl Deployed {
 /// Loads deployments.
 pub struct Deployments {
     db: Db,
+    accounts: Accounts,
     prices: Prices,
     by_name: Cache<(AccountId, String), Option<Arc<Deployed>>>,
     stored_terms: Mutex<HashSet<String>>,
@@ -70,9 +71,9 @@ pub struct Deployments {
 impl Deployments {
     /// Over a database, under a price list.
     #[must_use]
-    pub fn new(db: Db, prices: Prices) -> Self {
+    pub fn new(db: Db, accounts: Accounts, prices: Prices) -> Self {
         let by_name = Cache::builder().max_capacity(10_000).time_to_live(BELIEVED).build();
-        Self { db, prices, by_name, stored_terms: Mutex::default() }
+        Self { db, accounts, prices, by_name, stored_terms: Mutex::default() }
     }
 
     /// The account's deployment of a name, at its present revision.
@@ -87,7 +88,7 @@ impl Deployments {
         let load = async {
             let stored = deployments::get(&self.db, account.id, name).await?;
             let Some(stored) = stored else { return Ok(None) };
-            let deployed = self.prepared(account, &stored)?;
+            let deployed = self.accounts.opening(account, |account| self.prepared(account, &stored)).await?;
             self.store_terms(&deployed).await?;
             Ok(Some(Arc::new(deployed)))
         };
@@ -107,7 +108,7 @@ impl Deployments {
         let stored = deployments::at_revision(&self.db, account.id, deployment, revision)
             .await?
             .ok_or(DbError::Missing("deployment revision"))?;
-        self.prepared(account, &stored)
+        self.accounts.opening(account, |account| self.prepared(account, &stored)).await
     }
 
     /// Forgets a deployment that was changed on this host.

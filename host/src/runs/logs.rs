@@ -69,7 +69,6 @@ impl Runs {
     /// # Errors
     /// [`DbError`] when the database doesn't answer or a chunk doesn't open.
     pub async fn log(&self, account: &Account, run: RunId, from: i64, limit: usize) -> Result<Vec<LogLine>, DbError> {
-        let seal = record::seal_of(&account.data_key, account.id, run)?;
         let mut found = Vec::new();
         let mut next = from;
         while found.len() < limit {
@@ -78,8 +77,11 @@ impl Runs {
                 break;
             }
             for chunk in chunks {
-                let opened =
-                    seal.open(&column(chunk.first_sequence), &chunk.sealed).map_err(DbError::sealed("log_chunks"))?;
+                let opened = |account: &Account| {
+                    let seal = record::seal_of(&account.data_key, account.id, run)?;
+                    seal.open(&column(chunk.first_sequence), &chunk.sealed).map_err(DbError::sealed("log_chunks"))
+                };
+                let opened = self.accounts.opening(account, opened).await?;
                 let lines: Vec<LogLine> = serde_json::from_slice(&opened).map_err(DbError::corrupt)?;
                 next = lines.last().map_or(next, |line| line.seq + 1);
                 found.extend(lines.into_iter().filter(|line| line.seq >= from));

@@ -63,8 +63,7 @@ impl Runs {
     ) {
         let prepared = async {
             let stored = runs::get(&self.db, account.id, run).await?.ok_or(DbError::Missing("run"))?;
-            let seal = record::seal_of(&account.data_key, account.id, run)?;
-            let input = seal.open("input", &stored.sealed_input).map_err(DbError::sealed("runs"))?;
+            let input = self.accounts.opening(account, |account| record::opened_input(account, &stored)).await?;
             // The run is executed and charged under the terms that it was admitted under.
             deployed
                 .under(serde_json::from_str(&runs::terms(&self.db, &stored.terms).await?).map_err(DbError::corrupt)?);
@@ -74,7 +73,7 @@ impl Runs {
                 account: Arc::clone(account),
                 deployed: Arc::new(deployed),
                 component: component.map_err(DbError::corrupt)?,
-                input: String::from_utf8(input).map_err(DbError::corrupt)?.into(),
+                input: input.into(),
                 created_at: stored.created_at,
                 started_at: self.clock.now(),
             })

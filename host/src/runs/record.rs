@@ -81,7 +81,7 @@ pub(super) fn seal_of(key: &DataKey, account: AccountId, run: RunId) -> Result<R
 }
 
 /// Opens what is stored of a run.
-pub(super) fn opened(account: &Account, stored: StoredRun) -> Result<Run, DbError> {
+pub(super) fn opened(account: &Account, stored: &StoredRun) -> Result<Run, DbError> {
     let seal = seal_of(&account.data_key, stored.account, stored.id)?;
     let open = |column: &str, sealed: Option<&Vec<u8>>| {
         let Some(sealed) = sealed else { return Ok(None) };
@@ -92,12 +92,12 @@ pub(super) fn opened(account: &Account, stored: StoredRun) -> Result<Run, DbErro
     let error = open("error", stored.sealed_error.as_ref())?;
     Ok(Run {
         id: stored.id,
-        deployment: stored.deployment_name,
+        deployment: stored.deployment_name.clone(),
         deployment_revision: stored.revision,
-        agent: stored.agent_name,
+        agent: stored.agent_name.clone(),
         version: stored.agent_version,
-        status: stored.status,
-        outcome: stored.outcome,
+        status: stored.status.clone(),
+        outcome: stored.outcome.clone(),
         output: output.map(RawValue::from_string).transpose().map_err(DbError::corrupt)?,
         error: error.map(|error| serde_json::from_str(&error)).transpose().map_err(DbError::corrupt)?,
         fuel: stored.fuel,
@@ -105,7 +105,8 @@ pub(super) fn opened(account: &Account, stored: StoredRun) -> Result<Run, DbErro
         charge_microcredits: stored.charged,
         charges: stored
             .charges
-            .map(|lines| serde_json::from_str(&lines))
+            .as_ref()
+            .map(|lines| serde_json::from_str(lines))
             .transpose()
             .map_err(DbError::corrupt)?
             .unwrap_or_default(),
@@ -113,4 +114,11 @@ pub(super) fn opened(account: &Account, stored: StoredRun) -> Result<Run, DbErro
         started_at: stored.started_at,
         finished_at: stored.finished_at,
     })
+}
+
+/// Opens the input of a run.
+pub(super) fn opened_input(account: &Account, stored: &StoredRun) -> Result<String, DbError> {
+    let seal = seal_of(&account.data_key, stored.account, stored.id)?;
+    let input = seal.open("input", &stored.sealed_input).map_err(DbError::sealed("runs"))?;
+    String::from_utf8(input).map_err(DbError::corrupt)
 }

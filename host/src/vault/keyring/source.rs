@@ -66,10 +66,8 @@ impl KeyFile {
 
     /// A synced file beside the real one; tempfile makes it with mode 0600.
     fn part(&self, text: &SecretString) -> Result<tempfile::NamedTempFile, KeyringError> {
-        let mut part = tempfile::Builder::new()
-            .prefix(PART)
-            .tempfile_in(self.folder())
-            .map_err(|source| self.failed(source))?;
+        let mut part =
+            tempfile::Builder::new().prefix(PART).tempfile_in(self.folder()).map_err(|source| self.failed(source))?;
         part.write_all(text.expose_secret().as_bytes())
             .and_then(|()| part.as_file().sync_all())
             .map_err(|source| self.failed(source))?;

@@ -51,7 +51,7 @@ proptest! {
         let row = data_key(1).row(place).unwrap();
         let mut sealed = row.seal("input", &value).unwrap();
         let at = at.index(sealed.len());
-        sealed[at] ^= 1 << bit;
+        sealed[at] ^= 1_u8 << bit;
         prop_assert!(row.open("input", &sealed).is_err());
     }
 }
