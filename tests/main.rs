@@ -9,3 +9,4 @@ mod invariants;
 mod ledger;
 mod sandbox;
 mod support;
+mod vault;

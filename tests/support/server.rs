@@ -19,6 +19,7 @@ pub struct Server {
     database: Option<Database>,
     process: Option<Child>,
     said: Arc<Mutex<String>>,
+    environment: Vec<(String, String)>,
     /// The first account, which `init` made.
     pub account: Client,
 }
@@ -83,7 +84,8 @@ impl Server {
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
         let made: Value = serde_json::from_slice(&init.stdout).unwrap();
         let account = Client::new("", made["api_key"].as_str());
-        let mut server = Self { folder, database, process: None, said: Arc::default(), account };
+        let mut server =
+            Self { folder, database, process: None, said: Arc::default(), environment: Vec::new(), account };
         server.serve();
         server
     }
@@ -172,7 +174,27 @@ impl Server {
 
     /// The binary with this server's folder and database.
     pub fn command(&self) -> Command {
-        self.folder.command(self.database.as_ref())
+        let mut command = self.folder.command(self.database.as_ref());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Sets a variable for the processes that are started from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Where the API is, while the process runs.
+    pub fn url(&self) -> Option<String> {
+        let request = self.account.request(reqwest::Method::GET, "").build().unwrap();
+        self.process.as_ref().map(|_| request.url().as_str().trim_end_matches('/').to_owned())
+    }
+
+    /// The database's URL: PostgreSQL's, or that of the file in the folder.
+    pub fn database_url(&self) -> String {
+        let embedded = || format!("sqlite://{}", self.data().join("aaasp.db").display());
+        self.database.as_ref().map_or_else(embedded, Database::url)
     }
 
     /// A second host on the same PostgreSQL database and keyring; none on SQLite, which is one host's.
@@ -184,7 +206,14 @@ impl Server {
         std::fs::copy(self.data().join("aaasp.toml"), folder.path().join("aaasp.toml")).unwrap();
         let account = self.account.clone();
         let folder = Place::Temporary(folder);
-        let mut second = Self { folder, database: Some(database), process: None, said: Arc::default(), account };
+        let mut second = Self {
+            folder,
+            database: Some(database),
+            process: None,
+            said: Arc::default(),
+            environment: Vec::new(),
+            account,
+        };
         second.serve();
         Some(second)
     }

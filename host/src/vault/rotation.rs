@@ -52,8 +52,8 @@ pub enum RotationError {
     },
     /// The keyring lacks a master key that the database needs.
     #[error(
-        "{place} lacks master key {version}, which {data_keys} data keys of the database need; put a copy of the \
-         keyring of a host that has it there, or restore it from your backup of the keys"
+        "{place} lacks master key {version}, which the database needs (for {data_keys} data keys); put a copy of the keyring \
+         of a host that has it there, or restore it from your backup of the keys"
     )]
     Lacking {
         /// Where the keyring is.
@@ -76,8 +76,8 @@ pub enum RotationError {
     },
     /// Data keys need an older master key.
     #[error(
-        "{data_keys} data keys are still wrapped by master keys below {below}; `aaasp key rotate` wraps them anew, \
-         and `aaasp key list` shows how many are left"
+        "master keys below {below} still wrap data keys, {data_keys} of them; `aaasp key rotate` wraps them anew, and \
+         `aaasp key list` shows how many are left"
     )]
     Needed {
         /// What was asked for.
