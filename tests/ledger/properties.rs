@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use aaasp::clock::Micros;
 use aaasp::db::accounts::{self, NewAccount};
+use aaasp::db::master_keys::{self, MasterKey};
 use aaasp::db::{Admission, Admitted, DatabaseUrl, Db, Once, Settlement, ledger};
 use aaasp::ids::{AccountId, DeploymentId, GrantId, HostId, RunId};
 use aaasp::ledger::{Charge, ChargeLine, Microcredits, Tenant, Verb};
+use aaasp::vault::Wrapped;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -75,13 +77,22 @@ impl Case {
                 unique
             },
             plan: "default".to_owned(),
-            wrapped_key: vec![0],
+            wrapped_key: Wrapped { master_version: 1, bytes: vec![0] },
             at: Micros(1),
         };
         let tenant = db
             .write(move |tx| {
                 let new = new.clone();
-                Box::pin(async move { accounts::insert(tx, &new).await })
+                let master = MasterKey {
+                    version: 1,
+                    fingerprint: "of no key".to_owned(),
+                    created_at: Micros(1),
+                    ready_at: Some(Micros(1)),
+                };
+                Box::pin(async move {
+                    master_keys::register(tx, &[master]).await?;
+                    accounts::insert(tx, &new).await
+                })
             })
             .await
             .unwrap();

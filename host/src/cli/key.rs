@@ -204,7 +204,11 @@ async fn rotate(keys: &Keys, json: bool) -> anyhow::Result<()> {
     }
     refuse_unfinished(&status)?;
     if !json {
-        out::line(format!("Master key {} wraps all {} data keys.", status.current, readable::number(status.data_keys)));
+        out::line(format!(
+            "Master key {} wraps every data key ({}).",
+            status.current,
+            readable::number(status.data_keys)
+        ));
         if status.master_keys.len() > 1 {
             out::note(format!("Remove the older ones with `aaasp key retire --below {}`.", status.current));
         }
