@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
@@ -19,6 +20,18 @@ fn keyring(path: &Path, current: u32) -> Keyring {
     keyring.add(3).unwrap();
     keyring.wrap_with(current);
     keyring
+}
+
+/// The same keyring each time, which is written once: writing syncs the disk.
+fn read_keyring(current: u32) -> Keyring {
+    static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        keyring(&folder.path().join("keyring.toml"), 1);
+        folder
+    });
+    let read = Keyring::open(file(&FOLDER.path().join("keyring.toml"))).unwrap();
+    read.wrap_with(current);
+    read
 }
 
 #[test]
@@ -142,8 +155,7 @@ proptest! {
         same_account in any::<bool>(), (version, other_version) in (1..4_u32, 1..4_u32),
         (master, label) in (1..4_u32, 0..5_u32), format in 0..4_u8,
     ) {
-        let folder = tempfile::tempdir().unwrap();
-        let keyring = keyring(&folder.path().join("keyring.toml"), master);
+        let keyring = read_keyring(master);
         let account = AccountId::generate();
         let other = if same_account { account } else { AccountId::generate() };
         let (_, wrapped) = keyring.fresh_data_key(account, version).unwrap();
@@ -158,8 +170,7 @@ proptest! {
     fn a_wrapped_key_and_a_sealed_value_are_never_taken_for_each_other(
         table in prop::sample::select(&["data_keys", "runs"][..]), column in prop::sample::select(&["wrapped", "input"][..]),
     ) {
-        let folder = tempfile::tempdir().unwrap();
-        let keyring = keyring(&folder.path().join("keyring.toml"), 1);
+        let keyring = read_keyring(1);
         let account = AccountId::generate();
         let (data_key, wrapped) = keyring.fresh_data_key(account, 1).unwrap();
         let row = data_key.row(Place { account, table, row: "1" }).unwrap();
