@@ -17,7 +17,9 @@ use sha2::{Digest as _, Sha256};
 pub use source::{KeyFile, KeySource, KeyVariable, VARIABLE};
 use zeroize::Zeroizing;
 
-use super::seal::{DataKey, KeyVersion, Place, SealError, associated, key_version, open_with, seal_with, with_column};
+use super::seal::{
+    DataKey, Key, KeyVersion, Place, SealError, associated, key_of, key_version, open_with, seal_with, with_column,
+};
 use crate::ids::AccountId;
 
 /// Why the keyring can't be used. Nothing is lost by any of these: neither keys nor data were touched.
@@ -280,17 +282,16 @@ impl Keyring {
         Ok(Wrapped { master_version, bytes })
     }
 
-    fn unwrap(&self, account: AccountId, version: u32, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, SealError> {
+    fn unwrap(&self, account: AccountId, version: u32, wrapped: &[u8]) -> Result<Key, SealError> {
         let wanted = key_version(wrapped)?;
         let masters = self.masters();
         let master = masters.keys.get(&wanted).ok_or(SealError::KeyVersion(wanted))?;
         let opened = Zeroizing::new(open_with(master, &data_key_associated(account, version, wanted), wrapped)?);
-        let mut key = Zeroizing::new([0; 32]);
-        if opened.len() != key.len() {
-            return Err(SealError::Format);
-        }
-        key.copy_from_slice(&opened);
-        Ok(key)
+        key_of(|key| {
+            let same = opened.len() == key.len();
+            same.then(|| key.copy_from_slice(&opened))
+        })
+        .ok_or(SealError::Format)
     }
 
     fn keyed(&self, purpose: &str, value: &[u8]) -> [u8; 32] {

@@ -49,16 +49,25 @@ pub struct Place<'a> {
     pub row: &'a str,
 }
 
-/// One version of an account's data key. It is wiped when dropped.
+/// A key, wiped when its last holder drops it. It is filled where it stays: moving it moves no bytes of it.
+pub(super) type Key = Arc<Zeroizing<[u8; 32]>>;
+
+/// A key that is filled by a function; none when that fails.
+pub(super) fn key_of(fill: impl FnOnce(&mut [u8; 32]) -> Option<()>) -> Option<Key> {
+    let mut key = Arc::new(Zeroizing::new([0; 32]));
+    fill(Arc::get_mut(&mut key)?)?;
+    Some(key)
+}
+
+/// One version of an account's data key.
 pub struct KeyVersion {
     version: u32,
-    key: Zeroizing<[u8; 32]>,
+    key: Key,
 }
 
 impl KeyVersion {
     /// Takes 32 random bytes as the given version of an account's key.
-    #[must_use]
-    pub const fn new(version: u32, key: Zeroizing<[u8; 32]>) -> Self {
+    pub(super) const fn new(version: u32, key: Key) -> Self {
         Self { version, key }
     }
 
@@ -68,11 +77,8 @@ impl KeyVersion {
     /// safe for 2³² values (NIST SP 800-38D, 8.3), which a busy account reaches in days.
     fn row(&self, place: Place<'_>) -> Result<RowKey, SealError> {
         let associated = associated(self.version, place);
-        let mut key = Zeroizing::new([0; 32]);
-        Hkdf::<Sha256>::from_prk(self.key.as_slice())
-            .map_err(|_| SealError::Seal)?
-            .expand(&associated, key.as_mut_slice())
-            .map_err(|_| SealError::Seal)?;
+        let hkdf = Hkdf::<Sha256>::from_prk(self.key.as_slice()).map_err(|_| SealError::Seal)?;
+        let key = key_of(|key| hkdf.expand(&associated, key).ok()).ok_or(SealError::Seal)?;
         Ok(RowKey { version: self.version, key, associated })
     }
 }
@@ -157,7 +163,7 @@ impl RowSeal {
 /// A row's key under one version of the data key.
 struct RowKey {
     version: u32,
-    key: Zeroizing<[u8; 32]>,
+    key: Key,
     associated: Vec<u8>,
 }
 

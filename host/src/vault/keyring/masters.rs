@@ -9,8 +9,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::KeyringError;
-
-pub(super) type Key = Zeroizing<[u8; 32]>;
+use crate::vault::seal::{Key, key_of};
 
 /// What a keyring holds. It never changes; a change makes another one.
 #[derive(Clone)]
@@ -75,12 +74,12 @@ impl Masters {
 
     /// The text to keep. It is made in one piece, so that growing it leaves no copies of keys behind.
     pub(super) fn text(&self) -> SecretString {
-        let mut text = String::with_capacity(256 + 128 * self.keys.len());
+        let mut text = Zeroizing::new(String::with_capacity(256 + 128 * self.keys.len()));
         let _ = writeln!(text, "lookup = \"{}\"\nlowest = {}", hex(&self.lookup).as_str(), self.lowest);
         for (version, key) in &self.keys {
             let _ = writeln!(text, "\n[[master]]\nversion = {version}\nkey = \"{}\"", hex(key).as_str());
         }
-        text.into()
+        text.as_str().into()
     }
 
     /// The same with one more master key.
@@ -124,15 +123,11 @@ pub(super) fn fingerprint(purpose: &str, key: &Key) -> String {
 }
 
 pub(super) fn random_key() -> Result<Key, KeyringError> {
-    let mut key = Zeroizing::new([0; 32]);
-    getrandom::fill(key.as_mut_slice()).map_err(|_| KeyringError::Randomness)?;
-    Ok(key)
+    key_of(|key| getrandom::fill(key).ok()).ok_or(KeyringError::Randomness)
 }
 
 fn parse_key(text: &str) -> Option<Key> {
-    let mut key = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(text, key.as_mut_slice()).ok()?;
-    Some(key)
+    key_of(|key| hex::decode_to_slice(text, key).ok())
 }
 
 fn hex(key: &Key) -> Zeroizing<String> {

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
 
 use super::KeyringError;
 
@@ -98,7 +99,8 @@ impl KeySource for KeyFile {
         if fs::metadata(&self.path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
             return Err(KeyringError::Open(self.path.clone()));
         }
-        Ok(fs::read_to_string(&self.path).map_err(failed)?.into())
+        let text = Zeroizing::new(fs::read_to_string(&self.path).map_err(failed)?);
+        Ok(text.as_str().into())
     }
 
     fn write(&self, text: &SecretString) -> Result<(), KeyringError> {

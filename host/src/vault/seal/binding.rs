@@ -7,7 +7,8 @@ use super::*;
 const TABLES: [&str; 3] = ["runs", "accounts", "credential_versions"];
 
 fn data_key(versions: u32) -> DataKey {
-    let version = |number: u32| KeyVersion::new(number, Zeroizing::new([u8::try_from(number).unwrap(); 32]));
+    let version =
+        |number: u32| KeyVersion::new(number, key_of(|key| Some(key.fill(u8::try_from(number).unwrap()))).unwrap());
     DataKey::of((1..=versions).map(version).collect()).unwrap()
 }
 
