@@ -7,8 +7,13 @@ use super::*;
 const TABLES: [&str; 3] = ["runs", "accounts", "credential_versions"];
 
 fn data_key(versions: u32) -> DataKey {
-    let version =
-        |number: u32| KeyVersion::new(number, key_of(|key| Some(key.fill(u8::try_from(number).unwrap()))).unwrap());
+    let version = |number: u32| {
+        let key = key_of(|key| {
+            key.fill(u8::try_from(number).unwrap());
+            Some(())
+        });
+        KeyVersion::new(number, key.unwrap())
+    };
     DataKey::of((1..=versions).map(version).collect()).unwrap()
 }
 
