@@ -20,7 +20,7 @@ async fn a_rotated_data_key_seals_what_is_written_and_opens_what_was() {
     let id = account_id(&server.account).await;
 
     let rotated = key_json(&server, &["rotate", "--account", &id]);
-    assert_eq!((&rotated["version"], &rotated["resealed"]), (&json!(2), &json!(1)), "the email is sealed anew");
+    assert_eq!(rotated["version"], 2);
     let between = server.account.run("echo", json!("between")).await;
     server.stop();
     assert_eq!(key_json(&server, &["rotate", "--account", &id])["version"], 3, "without a server too");
@@ -39,7 +39,7 @@ async fn a_rotated_data_key_seals_what_is_written_and_opens_what_was() {
     assert_eq!(versions.iter().map(|(sealed,)| sealed[4]).collect::<Vec<_>>(), [1, 2, 3]);
     let (email,): (Vec<u8>,) =
         sqlx::query_as("SELECT sealed_email FROM accounts").fetch_one(&mut connection).await.unwrap();
-    assert_eq!(email[4], 3);
+    assert_eq!(email[4], 3, "what is kept for good is sealed anew");
 }
 
 #[tokio::test]

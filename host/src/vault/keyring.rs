@@ -18,7 +18,8 @@ pub use source::{KeyFile, KeySource, KeyVariable, VARIABLE};
 use zeroize::Zeroizing;
 
 use super::seal::{
-    DataKey, Key, KeyVersion, Place, SealError, associated, key_of, key_version, open_with, seal_with, with_column,
+    DataKey, Key, KeyVersion, Place, SealError, associated, key_of, key_version, open_with, push_part, seal_with,
+    with_column,
 };
 use crate::ids::AccountId;
 

@@ -244,7 +244,7 @@ fn cipher(key: &[u8; 32]) -> Result<Aes256Gcm, SealError> {
 }
 
 /// Appends a part behind its length, so that no two lists of parts give the same bytes.
-fn push_part(associated: &mut Vec<u8>, part: &str) {
+pub(super) fn push_part(associated: &mut Vec<u8>, part: &str) {
     associated.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
     associated.extend_from_slice(part.as_bytes());
 }
