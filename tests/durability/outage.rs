@@ -14,6 +14,8 @@ use crate::support::{Client, Server, server, until};
 
 const CLIENTS: usize = 32;
 const OUTAGES: usize = 5;
+/// Connections are ended while the server stays: the host can ask at once what became of a transaction.
+const DISCONNECTS: usize = 40;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_survives_outages_of_the_database() {
@@ -35,7 +37,10 @@ async fn what_was_acknowledged_survives_outages_of_the_database() {
         })
         .collect();
     for _ in 0..OUTAGES {
-        grows("acknowledged runs", || journal.lock().unwrap().len(), 100).await;
+        for _ in 0..DISCONNECTS / OUTAGES {
+            cluster.database().disconnect_all().await;
+            grows("acknowledged runs", || journal.lock().unwrap().len(), 10).await;
+        }
         cluster.kill();
         grows("refusals", || refused.load(Ordering::SeqCst), CLIENTS / 2).await;
         assert_eq!(server.account.get("/readyz").await.problem(503)["type"], "urn:aaasp:problem:unavailable");

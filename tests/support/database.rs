@@ -39,6 +39,13 @@ impl Database {
         Self(Arc::new(Owned { server: server.to_owned(), name: name.to_owned(), ours: false }))
     }
 
+    /// Ends every connection to it but the one that asks, whatever they are at.
+    pub async fn disconnect_all(&self) {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                   WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
+        self.0.ask(end).await.unwrap();
+    }
+
     pub fn url(&self) -> String {
         format!("{}/{}", self.0.server, self.0.name)
     }

@@ -190,16 +190,16 @@ impl Runs {
         })
     }
 
-    /// Tries until the database takes it, or the host has been told to stop.
-    pub(super) async fn persist<T, F>(&self, write: impl Fn() -> F) -> Result<T, DbError>
+    /// Asks until the database answers, or the host has been told to stop.
+    pub(super) async fn persist<T, F>(&self, ask: impl Fn() -> F) -> Result<T, DbError>
     where
         F: Future<Output = Result<T, DbError>>,
     {
         let mut pause = Duration::from_millis(50);
         loop {
-            match write().await {
+            match ask().await {
                 Err(error) if error.may_pass() && !self.is_stopping() => {
-                    tracing::warn!(%error, "the database did not take a write; trying again");
+                    tracing::warn!(%error, "the database does not answer; trying again");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }

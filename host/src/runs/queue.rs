@@ -61,12 +61,15 @@ impl Runs {
         component: Result<Arc<Loaded>, LoadError>,
         slot: Slot,
     ) {
+        // Claimed, it is nobody else's: what it is must be read however long the database does not answer.
         let prepared = async {
-            let stored = runs::get(&self.db, account.id, run).await?.ok_or(DbError::Missing("run"))?;
+            let stored = self.persist(|| runs::get(&self.db, account.id, run)).await?.ok_or(DbError::Missing("run"))?;
             let input = self.accounts.opening(account, |account| record::opened_input(account, &stored)).await?;
             // The run is executed and charged under the terms that it was admitted under.
-            deployed
-                .under(serde_json::from_str(&runs::terms(&self.db, &stored.terms).await?).map_err(DbError::corrupt)?);
+            deployed.under(
+                serde_json::from_str(&self.persist(|| runs::terms(&self.db, &stored.terms)).await?)
+                    .map_err(DbError::corrupt)?,
+            );
             deployed.held = stored.held;
             Ok::<_, DbError>(Job {
                 run,
@@ -102,7 +105,7 @@ impl Runs {
     /// Finishes a run of this host that did nothing; it is charged nothing.
     async fn abandon(&self, account: &Account, run: RunId, outcome: &str) {
         let settled = async {
-            let stored = runs::get(&self.db, account.id, run).await?.ok_or(DbError::Missing("run"))?;
+            let stored = self.persist(|| runs::get(&self.db, account.id, run)).await?.ok_or(DbError::Missing("run"))?;
             let settlement = Settlement::free(&stored, account.tenant, self.host, outcome, self.clock.now());
             self.persist(|| self.db.settle(settlement.clone())).await
         };
