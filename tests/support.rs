@@ -7,6 +7,8 @@ pub mod database;
 pub mod foreign;
 pub mod guests;
 pub mod hostile;
+pub mod https;
+pub mod probe;
 pub mod sandbox;
 pub mod server;
 pub mod tiny_disk;

@@ -3,7 +3,8 @@
 
 mod clocks;
 mod config;
-pub(crate) mod egress;
+mod credentials;
+pub mod egress;
 mod environment;
 mod io;
 pub mod log;

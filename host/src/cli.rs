@@ -174,7 +174,12 @@ fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resul
 }
 
 fn log_to_stderr(default: &str) {
-    let filter = EnvFilter::try_from_env("AAASP_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let mut filter = EnvFilter::try_from_env("AAASP_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    // At their finest these tell what goes over the wire, and that can be a credential in a query. Whatever is asked
+    // for, they tell no more than what goes wrong.
+    for quiet in ["h2=warn", "hyper=warn", "hyper_util=warn", "rustls=warn"] {
+        filter = quiet.parse().map_or(filter.clone(), |directive| filter.clone().add_directive(directive));
+    }
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

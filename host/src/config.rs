@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,8 @@ pub struct Values {
     pub limits: LimitValues,
     /// Plans by name; `default` always exists.
     pub plans: BTreeMap<String, PlanValues>,
+    /// What the network is.
+    pub egress: EgressValues,
     /// What work costs.
     pub prices: Prices,
     /// How long things are kept.
@@ -125,6 +128,18 @@ pub struct PlanValues {
     pub limits: LimitValues,
 }
 
+/// What the network is to runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EgressValues {
+    /// Addresses that runs may reach though they are not public, as networks: `10.1.0.0/16`. Credentials over plain
+    /// `http` go to these addresses only.
+    pub allow_addresses: Vec<IpNet>,
+    /// A file of certificates in PEM, of authorities that are trusted besides Mozilla's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+}
+
 /// How long things are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -150,6 +165,7 @@ impl Default for Values {
             host: HostValues::default(),
             limits: LimitValues::default(),
             plans: BTreeMap::from([(DEFAULT_PLAN.to_owned(), PlanValues::default())]),
+            egress: EgressValues::default(),
             prices: Prices::default(),
             retention: RetentionValues::default(),
         }

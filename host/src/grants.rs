@@ -2,11 +2,15 @@
 //!
 //! The types are those of the API, the database and the sandbox alike: what a deployment says is what egress checks.
 
+mod check;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::names::Name;
+
+pub use check::Fault;
 
 /// Everything that a deployment grants; without a grant there is nothing to find.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +92,26 @@ pub enum Scheme {
     Https,
     /// HTTP in the clear; never with a credential unless the operator allows it.
     Http,
+}
+
+impl Scheme {
+    /// As URLs write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Http => "http",
+        }
+    }
+
+    /// The port of a URL that names none.
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Https => 443,
+            Self::Http => 80,
+        }
+    }
 }
 
 /// Where in a request a credential stands.

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::accounts::{Accounts, Callers, Opening};
 use crate::app::App;
+use crate::capabilities::egress::EgressSettings;
 use crate::clock::Clock;
 use crate::config::{Config, DEFAULT_PLAN};
 use crate::db::{DatabaseUrl, Db, DbError, hosts, settings};
@@ -256,6 +257,10 @@ fn runtime_settings(store: &Store) -> Result<RuntimeSettings, StartError> {
     settings.max_core_instances = u32::try_from(limits.core_instances).unwrap_or(u32::MAX);
     settings.stack_bytes = values.stack_bytes;
     settings.cache_bytes = values.component_cache_bytes;
+    let network = &store.config.values.egress;
+    let ca_file = network.ca_file.as_ref().map(|file| store.config.data.join(file));
+    settings.egress =
+        EgressSettings::new(network.allow_addresses.clone(), ca_file.as_deref()).map_err(RuntimeError::Egress)?;
     settings.compile = CompileLimits {
         memory_bytes: values.compile_memory_bytes,
         cpu_seconds: values.compile_ms.div_ceil(1_000),

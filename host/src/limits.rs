@@ -86,10 +86,14 @@ limits! {
         concurrent_runs: 64,
         /// Outgoing HTTP requests.
         http_requests: 50,
+        /// Outgoing HTTP requests whose answers are not yet read to their end.
+        http_requests_in_flight: 16,
         /// Bytes of all outgoing HTTP request bodies and headers.
         http_request_bytes: 10 * MIB,
         /// Bytes of all HTTP response bodies and headers.
         http_response_bytes: 10 * MIB,
+        /// Signatures made with credentials.
+        signatures: 1_000,
     }
 }
 
@@ -100,6 +104,8 @@ limits! {
     AccountLimitsOverlay {
         /// Runs of the account that execute at the same time on one host.
         concurrent_runs: 16,
+        /// Outgoing HTTP requests of all runs of the account on one host whose answers are not yet read to their end.
+        http_requests_in_flight: 64,
         /// Runs of the account that wait for a slot.
         queued_runs: 1_000,
         /// Bytes of one component.

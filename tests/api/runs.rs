@@ -132,6 +132,8 @@ async fn prices_are_the_operators() {
         million_fuel_microcredits = 0
         gib_second_microcredits = 0
         log_mib_microcredits = 0
+        http_request_microcredits = 0
+        http_mib_microcredits = 0
     ";
     let server = Server::with(config, 1).await;
     server.account.deploy("echo", guests::echo(), json!({})).await;

@@ -25,6 +25,8 @@ run_microcredits = 0
 million_fuel_microcredits = 1000
 gib_second_microcredits = 0
 log_mib_microcredits = 0
+http_request_microcredits = 0
+http_mib_microcredits = 0
 ";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use aaasp::capabilities::log::RunLog;
+use aaasp::ids::AccountId;
 use aaasp::limits::RunLimits;
 use aaasp::runtime::{Digest, Finished, Gate, Invocation, Loaded, Runtime, RuntimeSettings};
 use aaasp::vault::custody::Empty;
@@ -49,6 +50,8 @@ pub fn invocation(limits: RunLimits) -> Invocation {
         limits,
         config: Arc::default(),
         grants: Arc::default(),
+        account: AccountId::generate(),
+        account_http_in_flight: 64,
         custody: Arc::new(Empty),
         gate: Gate::open(),
         cancel: CancellationToken::new(),

@@ -15,7 +15,8 @@ use crate::{interrupt, readme, shell};
 const SUITE: &str = "aaasp-tests";
 
 /// The agents whose components the suite uploads.
-const AGENTS: [&str; 3] = ["plugins/lock-audit", "plugins/webhook-triage", "plugins/csv-report"];
+const AGENTS: [&str; 4] =
+    ["plugins/lock-audit", "plugins/webhook-triage", "plugins/csv-report", "plugins/hostile/egress-probe"];
 
 struct Step {
     name: &'static str,

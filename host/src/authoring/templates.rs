@@ -23,6 +23,7 @@ macro_rules! files {
 
 /// The contract, by the paths inside its folder.
 pub const CONTRACT: &[File] = files!("../../../wit/":
+    "credentials.wit",
     "handler.wit",
     "world.wit",
     "deps/cli.wit",

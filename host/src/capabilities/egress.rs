@@ -1,57 +1,91 @@
-//! `wasi:http/outgoing-handler`: the one way to the network, closed until a deployment can allow hosts.
+//! `wasi:http/outgoing-handler`: the one way to the network, and the one place where credentials are put in.
+//!
+//! One file per step, in the order of an exchange: [`destination`] parses, [`policy`] allows, [`headers`] rejects,
+//! [`needles`] and [`mask`] search, [`resolve`] and [`address`] pin, [`inject`] puts the secret in, [`broker`] and
+//! [`connect`] send, [`outgoing`] and [`incoming`] are the bodies, [`counts`] counts, [`denied`] says why not.
+
+mod address;
+mod broken;
+mod broker;
+mod connect;
+mod counts;
+mod denied;
+mod destination;
+mod exchange;
+mod headers;
+mod incoming;
+mod inject;
+#[cfg(test)]
+mod judged;
+mod mask;
+pub(crate) mod measure;
+mod needles;
+mod outgoing;
+mod policy;
+mod resolve;
+mod secrets;
 
 use std::sync::Arc;
 
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
-use super::log::{Level, RunLog};
-use crate::runtime::Gate;
+pub use broker::{Broker, EgressError, EgressSettings};
+pub(crate) use destination::normal_path;
+pub(crate) use headers::is_of_the_connection;
+pub(crate) use policy::HostPattern;
+pub use resolve::{Resolve, SystemResolver};
+
+use crate::runtime::{Invocation, fuel};
+use exchange::Run;
 
 /// What wasmtime buffers of a request body before the guest has to wait.
 const BODY_CHUNK_BYTES: usize = 64 << 10;
 
-/// Counts, gates and refuses the requests of one run.
-pub(crate) struct Egress {
-    log: Arc<RunLog>,
-    gate: Gate,
-    max_requests: u64,
-    requests: u64,
-}
+/// The requests of one run.
+pub(crate) struct Egress(Arc<Run>);
 
 impl Egress {
-    pub(crate) fn new(log: Arc<RunLog>, gate: Gate, max_requests: u64) -> Self {
-        Self { log, gate, max_requests, requests: 0 }
+    pub(crate) fn new(broker: &Arc<Broker>, invocation: &Invocation) -> Self {
+        Self(Arc::new(Run::new(Arc::clone(broker), invocation)))
     }
 
-    /// Requests so far, refused ones included.
-    pub(crate) fn requests(&self) -> u64 {
-        self.requests
+    /// Fuel for requests and for what came in, since it was last asked.
+    pub(crate) fn take_owed(&self) -> u64 {
+        self.0.counts.take_owed()
+    }
+
+    /// Requests, requests that left, bytes sent and bytes received.
+    pub(crate) fn totals(&self) -> [u64; 4] {
+        self.0.counts.totals()
+    }
+
+    /// The limit that a request was refused by.
+    pub(crate) fn refused(&self) -> Option<&'static str> {
+        self.0.counts.refused()
     }
 }
 
 type Exchange = (http::Response<WasiBody>, Box<dyn Future<Output = Result<()>> + Send>);
 
 impl WasiHttpHooks for Egress {
-    /// No deployment can allow a host yet, so every request is refused. The refusal waits for the
-    /// gate as an answer would, so that a guest sees nothing of the world before it is paid for.
+    /// The connection's own `Host` is the only one.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
+        options: Option<RequestOptions>,
         _sent: Box<dyn Future<Output = Result<()>> + Send>,
     ) -> Box<dyn Future<Output = Result<Exchange>> + Send> {
-        if self.requests >= self.max_requests {
-            return Box::new(async { Err(Error::ConnectionLimitReached) });
-        }
-        self.requests += 1;
-        let host = request.uri().host().unwrap_or_default().to_owned();
-        let (log, gate) = (Arc::clone(&self.log), self.gate.clone());
+        let head: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        self.0.counts.owe(fuel::HTTP_REQUEST.saturating_add((head as u64).saturating_mul(fuel::BYTE)));
+        let exchange = Arc::clone(&self.0).exchange(request, options);
         Box::new(async move {
-            if gate.passed().await {
-                let method = request.method();
-                log.host(Level::Warn, &format!("egress refused: {method} to `{host}`, which no deployment allows"));
-            }
-            Err(Error::HttpRequestDenied)
+            let response = exchange.await?;
+            let done: Box<dyn Future<Output = Result<()>> + Send> = Box::new(async { Ok::<(), Error>(()) });
+            Ok((response, done))
         })
     }
 

@@ -1,5 +1,6 @@
 //! `aaasp bench`, hidden: one call on the bare engine, and one run in process, for `cargo xtask bench`.
 
+mod egress;
 mod http;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{json, table};
 use crate::capabilities::log::RunLog;
+use crate::ids::AccountId;
 use crate::limits::RunLimits;
 use crate::runtime::{Floor, Gate, Invocation, Outcome, Runtime, RuntimeSettings};
 use crate::vault::custody::Empty;
@@ -35,12 +37,22 @@ pub(super) struct Args {
     /// Serve the one component over HTTP instead, without account, ledger and database.
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// Measure egress instead, against a server that shows this self-signed certificate for `localhost`; prints JSON.
+    #[arg(long, requires = "egress_key")]
+    egress_certificate: Option<PathBuf>,
+    /// The certificate's key, in PEM as well.
+    #[arg(long)]
+    egress_key: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+    let length = Duration::from_secs(args.seconds);
+    if let (Some(certificate), Some(key)) = (&args.egress_certificate, &args.egress_key) {
+        return json::print(&egress::measured(certificate, key, length).await?);
+    }
     let folder = tempfile::tempdir()?;
     let settings = RuntimeSettings::new(
         folder.path().join("artifacts"),
@@ -56,7 +68,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     }
     let mut rows = Vec::new();
     for component in &args.components {
-        if let Some(row) = measure(&runtime, &settings, component, Duration::from_secs(args.seconds)).await? {
+        if let Some(row) = measure(&runtime, &settings, component, length).await? {
             rows.push(row);
         }
     }
@@ -121,6 +133,8 @@ fn invocation() -> Invocation {
         limits,
         config: Arc::default(),
         grants: Arc::default(),
+        account: AccountId::generate(),
+        account_http_in_flight: 0,
         custody: Arc::new(Empty),
         gate: Gate::open(),
         cancel: CancellationToken::new(),

@@ -19,9 +19,9 @@ use super::log_lines;
 use crate::capabilities::log::RunLog;
 use crate::config::HostValues;
 use crate::grants::Grants;
-use crate::ids::RunId;
+use crate::ids::{AccountId, RunId};
 use crate::ledger::{Charge, Microcredits, Prices};
-use crate::limits::RunLimits;
+use crate::limits::{AccountLimits, RunLimits};
 use crate::runs::{Failure, LogLine, Refused, charged, check_input, checked_output};
 use crate::runtime::{Finished, Gate, Inspected, Invocation, Loaded, Outcome, Runtime, RuntimeSettings, Usage};
 use crate::vault::custody::Empty;
@@ -102,6 +102,8 @@ impl Local {
             limits: self.limits.clone(),
             config: Arc::new(config),
             grants,
+            account: AccountId::generate(),
+            account_http_in_flight: AccountLimits::default().http_requests_in_flight,
             custody: Arc::new(Empty),
             log: Arc::clone(&log),
             gate: Gate::open(),

@@ -8,7 +8,7 @@ use super::Microcredits;
 /// One line of a charge: so much of something, and what it cost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChargeLine {
-    /// What is charged for: `run`, `fuel`, `trap_slack`, `memory`, `logs`.
+    /// What is charged for: `run`, `fuel`, `trap_slack`, `memory`, `logs`, `http_requests`, `http_bytes`.
     pub item: String,
     /// How much of it.
     pub quantity: u64,

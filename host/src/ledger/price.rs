@@ -23,6 +23,10 @@ pub struct Prices {
     pub gib_second_microcredits: u32,
     /// One MiB of log messages.
     pub log_mib_microcredits: u32,
+    /// One outgoing request that left the host.
+    pub http_request_microcredits: u32,
+    /// One MiB of outgoing requests and their answers.
+    pub http_mib_microcredits: u32,
 }
 
 impl Default for Prices {
@@ -32,6 +36,8 @@ impl Default for Prices {
             million_fuel_microcredits: 1_000,
             gib_second_microcredits: 1_000,
             log_mib_microcredits: 1_000,
+            http_request_microcredits: 10,
+            http_mib_microcredits: 1_000,
         }
     }
 }
@@ -49,6 +55,10 @@ pub struct Metered {
     pub wall_clock_us: u64,
     /// Bytes of log messages.
     pub log_bytes: u64,
+    /// Outgoing requests that left the host.
+    pub http_requests: u64,
+    /// Bytes of outgoing requests and their answers.
+    pub http_bytes: u64,
 }
 
 impl Metered {
@@ -61,6 +71,8 @@ impl Metered {
             peak_memory_bytes: limits.memory_bytes,
             wall_clock_us: limits.wall_clock_ms.saturating_mul(1_000),
             log_bytes: limits.log_bytes,
+            http_requests: limits.http_requests,
+            http_bytes: limits.http_request_bytes.saturating_add(limits.http_response_bytes),
         }
     }
 
@@ -76,6 +88,8 @@ impl Metered {
             peak_memory_bytes: self.peak_memory_bytes.min(most.peak_memory_bytes),
             wall_clock_us: self.wall_clock_us.min(most.wall_clock_us),
             log_bytes: self.log_bytes.min(most.log_bytes),
+            http_requests: self.http_requests.min(most.http_requests),
+            http_bytes: self.http_bytes.min(most.http_bytes),
         }
     }
 }
@@ -100,6 +114,14 @@ impl Prices {
         let kib_ms = u64::try_from(byte_micros / (1024 * 1_000)).unwrap_or(u64::MAX);
         lines.push(ChargeLine::new("memory", kib_ms, "KiB·ms", memory));
         lines.push(ChargeLine::new("logs", metered.log_bytes, "bytes", logs));
+        if metered.http_requests > 0 {
+            let amount = per(metered.http_requests, self.http_request_microcredits, 1);
+            lines.push(ChargeLine::new("http_requests", metered.http_requests, "requests", amount));
+        }
+        if metered.http_bytes > 0 {
+            let amount = per(metered.http_bytes, self.http_mib_microcredits, MIB);
+            lines.push(ChargeLine::new("http_bytes", metered.http_bytes, "bytes", amount));
+        }
         Charge { lines }
     }
 
@@ -156,6 +178,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn requests_and_their_bytes_are_lines_of_their_own() {
+        let metered = Metered { http_requests: 2, http_bytes: (1 << 20) + 1, ..Metered::default() };
+        let charge = Prices::default().charge(&metered);
+        let amount = |item| charge.lines.iter().find(|line| line.item == item).map(|line| line.amount_microcredits.0);
+        assert_eq!((amount("http_requests"), amount("http_bytes")), (Some(20), Some(1_001)));
+        let without = Prices::default().charge(&Metered::default());
+        assert!(without.lines.iter().all(|line| !line.item.starts_with("http")));
+    }
+
+    #[test]
     fn the_default_list_asks_ten_a_run_and_one_for_a_thousand_fuel() {
         let charge = Prices::default().charge(&Metered { fuel: 2_001, ..Metered::default() });
         assert_eq!(charge.total(), Microcredits(10 + 3));
@@ -167,18 +199,23 @@ mod tests {
             fuel in 0..10_000_000_u64, slack in 0..200_000_u64, memory in 0..1_u64 << 36,
             wall in 0..100_000_000_u64, logs in 0..1_u64 << 30,
             fuel_limit in 0..10_000_000_u64, memory_limit in 0..1_u64 << 36, wall_limit in 0..100_000_u64,
-            log_limit in 0..1_u64 << 30, prices in any::<[u32; 4]>(),
+            log_limit in 0..1_u64 << 30, prices in any::<[u32; 6]>(),
+            requests in 0..200_u64, sent in 0..1_u64 << 30, received in 0..1_u64 << 30,
+            request_limit in 0..100_u64, sent_limit in 0..1_u64 << 30, received_limit in 0..1_u64 << 30,
         ) {
             let prices = Prices {
                 run_microcredits: prices[0], million_fuel_microcredits: prices[1],
                 gib_second_microcredits: prices[2], log_mib_microcredits: prices[3],
+                http_request_microcredits: prices[4], http_mib_microcredits: prices[5],
             };
             let limits = RunLimits {
                 fuel: fuel_limit, memory_bytes: memory_limit, wall_clock_ms: wall_limit,
-                log_bytes: log_limit, ..RunLimits::default()
+                log_bytes: log_limit, http_requests: request_limit, http_request_bytes: sent_limit,
+                http_response_bytes: received_limit, ..RunLimits::default()
             };
             let metered = Metered {
                 fuel, trap_slack_fuel: slack, peak_memory_bytes: memory, wall_clock_us: wall, log_bytes: logs,
+                http_requests: requests, http_bytes: sent + received,
             };
             prop_assert!(prices.charge(&metered.within(&limits)).total() <= prices.most(&limits));
         }

@@ -106,6 +106,8 @@ impl Runs {
             limits: job.deployed.limits.clone(),
             config: Arc::clone(&job.deployed.config),
             grants: Arc::clone(&job.deployed.grants),
+            account: job.account.id,
+            account_http_in_flight: job.account.limits.http_requests_in_flight,
             custody: Arc::new(Empty),
             log: Arc::clone(log),
             gate: Gate::open(),

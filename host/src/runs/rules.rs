@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::Refused;
 use crate::ledger::{Charge, Metered, Prices};
 use crate::limits::RunLimits;
-use crate::runtime::{Finished, Outcome, RunError, Usage};
+use crate::runtime::{Finished, Outcome, RunError};
 
 /// The most errors of an input that are named.
 const INPUT_ERRORS: usize = 20;
@@ -50,7 +50,15 @@ pub fn charged(finished: &Finished, prices: &Prices, limits: &RunLimits) -> Char
     if finished.outcome == Outcome::Lost {
         return Charge::default();
     }
-    let Usage { fuel, trap_slack_fuel, peak_memory_bytes, wall_clock_us, log_bytes, .. } = finished.usage;
-    let metered = Metered { fuel, trap_slack_fuel, peak_memory_bytes, wall_clock_us, log_bytes };
+    let usage = &finished.usage;
+    let metered = Metered {
+        fuel: usage.fuel,
+        trap_slack_fuel: usage.trap_slack_fuel,
+        peak_memory_bytes: usage.peak_memory_bytes,
+        wall_clock_us: usage.wall_clock_us,
+        log_bytes: usage.log_bytes,
+        http_requests: usage.http_requests_sent,
+        http_bytes: usage.http_request_bytes.saturating_add(usage.http_response_bytes),
+    };
     prices.charge(&metered.within(limits))
 }

@@ -3,7 +3,10 @@
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "aaasp:agent/agent",
-    imports: { default: trappable },
+    imports: {
+        "aaasp:agent/credentials.hmac-sha256": async | trappable,
+        default: trappable,
+    },
     exports: { default: async },
     require_store_data_send: true,
     with: {

@@ -17,6 +17,9 @@ pub enum RuntimeError {
         /// What the system said.
         source: io::Error,
     },
+    /// Egress can't be set up.
+    #[error(transparent)]
+    Egress(#[from] crate::capabilities::egress::EgressError),
     /// The threads for long runs can't be started.
     #[error("the threads for long runs can't be started: {0}")]
     Threads(io::Error),

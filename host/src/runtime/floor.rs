@@ -9,6 +9,7 @@ use wasmtime::{Engine, Store};
 use super::component::Program;
 use super::state::State;
 use super::{Digest, Invocation, Kind, Loaded, RuntimeSettings, agent, engine, linker};
+use crate::capabilities::egress::Broker;
 use crate::capabilities::stdio::Stdio;
 
 /// An agent on bare wasmtime.
@@ -16,6 +17,7 @@ pub struct Floor {
     engine: Engine,
     loaded: Loaded,
     scratch: Arc<Path>,
+    broker: Arc<Broker>,
 }
 
 impl Floor {
@@ -28,7 +30,8 @@ impl Floor {
         let component = Component::from_binary(&engine, bytes).map_err(|error| format!("{error:#}"))?;
         let linker = linker::linker(&engine).map_err(|error| format!("{error:#}"))?;
         let loaded = Loaded::link(Digest::of(bytes), &component, &linker).map_err(|error| error.to_string())?;
-        Ok(Self { engine, loaded, scratch: settings.scratch.clone().into() })
+        let broker = Broker::new(settings.egress.clone()).map_err(|error| error.to_string())?;
+        Ok(Self { engine, loaded, scratch: settings.scratch.clone().into(), broker: Arc::new(broker) })
     }
 
     /// Whether it is an agent, which is what can be called here.
@@ -43,7 +46,7 @@ impl Floor {
     /// In words: the guest trapped or failed.
     pub async fn call(&self, invocation: &Invocation) -> Result<String, String> {
         let Program::Agent(pre) = &self.loaded.program else { return Err("not an agent".to_owned()) };
-        let state = State::new(invocation, Stdio::logged(&invocation.log), false, &self.scratch);
+        let state = State::new(invocation, Stdio::logged(&invocation.log), false, &self.scratch, &self.broker);
         let mut store = Store::new(&self.engine, state);
         agent::run(&mut store, pre, &invocation.input)
             .await

@@ -20,6 +20,8 @@ pub const RANDOM_BYTE: u64 = 4;
 pub const LOG_LINE: u64 = 1_000;
 /// A call that reaches the disk.
 pub const FILE_CALL: u64 = 10_000;
+/// A signature with a credential, besides its bytes: two hashes, and a line of the audit.
+pub const SIGNATURE: u64 = 50_000;
 /// An outgoing request, besides its bytes.
 pub const HTTP_REQUEST: u64 = 50_000;
 /// A page of 64 KiB that memory grows by; the kernel clears it.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::component::Program;
 use super::{Digest, Gate, Invocation, Kind, LoadError, Loaded, Manifest, Rejection, Runtime, bindings};
 use crate::capabilities::log::RunLog;
+use crate::ids::AccountId;
 use crate::limits::RunLimits;
 use crate::vault::custody::Empty;
 
@@ -52,6 +53,8 @@ impl Runtime {
             limits,
             config: Arc::default(),
             grants: Arc::default(),
+            account: AccountId::generate(),
+            account_http_in_flight: 0,
             custody: Arc::new(Empty),
             gate: Gate::open(),
             cancel: CancellationToken::new(),
@@ -79,6 +82,8 @@ fn describe_limits() -> RunLimits {
         http_requests: 0,
         http_request_bytes: 0,
         http_response_bytes: 0,
+        http_requests_in_flight: 0,
+        signatures: 0,
         ..RunLimits::default()
     }
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Gate;
 use crate::capabilities::log::RunLog;
 use crate::grants::Grants;
+use crate::ids::AccountId;
 use crate::limits::RunLimits;
 use crate::vault::custody::Custody;
 
@@ -24,6 +25,10 @@ pub struct Invocation {
     pub config: Arc<BTreeMap<String, String>>,
     /// What the deployment grants.
     pub grants: Arc<Grants>,
+    /// Whose run it is: connections are shared within an account and never between two.
+    pub account: AccountId,
+    /// Requests that all runs of the account may have in flight on this host.
+    pub account_http_in_flight: u64,
     /// Lends the account's credentials.
     pub custody: Arc<dyn Custody>,
     /// Takes the run's lines.

@@ -100,7 +100,7 @@ where
         _ => (input, Stdio::logged(&invocation.log)),
     };
     let is_command = matches!(component.program, Program::Command(_));
-    let state = State::new(&invocation, stdio, is_command, &inner.scratch);
+    let state = State::new(&invocation, stdio, is_command, &inner.scratch, &inner.broker);
     let mut store = match store(component, state, input.len()) {
         Ok(store) => store,
         Err(error) => return failed_to_start(&error),
@@ -167,7 +167,8 @@ impl CallHookHandler<State> for Meter {
 }
 
 fn deduct(store: &mut StoreContextMut<'_, State>, flat: u64) -> wasmtime::Result<u64> {
-    let price = flat.saturating_add(std::mem::take(&mut store.data_mut().owed));
+    let state = store.data_mut();
+    let price = flat.saturating_add(std::mem::take(&mut state.owed)).saturating_add(state.egress.take_owed());
     let left = store.get_fuel()?;
     match left.checked_sub(price) {
         Some(left) => {
@@ -199,6 +200,7 @@ async fn finish(mut store: Store<State>, ending: Ending, started: Instant, limit
         verdict.error = Some(RunError::new("limit_exceeded", message));
         verdict.output = None;
     }
+    let [http_requests, http_requests_sent, http_request_bytes, http_response_bytes] = state.egress.totals();
     let usage = Usage {
         fuel: burned,
         trap_slack_fuel: if verdict.slack { trap_slack(limit, burned) } else { 0 },
@@ -206,9 +208,10 @@ async fn finish(mut store: Store<State>, ending: Ending, started: Instant, limit
         wall_clock_us,
         log_lines: state.log.lines(),
         log_bytes: state.log.bytes(),
-        http_requests: state.egress.requests(),
-        http_request_bytes: 0,
-        http_response_bytes: 0,
+        http_requests,
+        http_requests_sent,
+        http_request_bytes,
+        http_response_bytes,
         scratch_bytes_peak: state.scratch.peak_bytes(),
     };
     if let Some(folder) = state.scratch.take_folder() {

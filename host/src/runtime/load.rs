@@ -14,6 +14,7 @@ use super::background::Background;
 use super::compile::Compiler;
 use super::state::State;
 use super::{Digest, LoadError, Loaded, Rejection, RuntimeError, RuntimeSettings, engine, linker};
+use crate::capabilities::egress::Broker;
 use crate::capabilities::scratch::sweep;
 
 /// The sandbox: one for each host, shared behind an `Arc`.
@@ -33,6 +34,7 @@ pub(super) struct Inner {
     pub(super) slots: Semaphore,
     pub(super) pool_slots: u32,
     pub(super) scratch: Arc<Path>,
+    pub(super) broker: Arc<Broker>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -57,6 +59,7 @@ impl Runtime {
             .map_err(folder(&settings.artifacts))?;
         let linker = linker::linker(&sandbox.engine).map_err(RuntimeError::Engine)?;
         let background = Background::start(settings.background_threads).map_err(RuntimeError::Threads)?;
+        let broker = Arc::new(Broker::new(settings.egress)?);
         let weigh =
             |_: &Digest, loaded: &Arc<Loaded>| u32::try_from(loaded.image_bytes >> 10).unwrap_or(u32::MAX).max(1);
         let cache = moka::future::Cache::builder().max_capacity(settings.cache_bytes >> 10).weigher(weigh).build();
@@ -65,6 +68,7 @@ impl Runtime {
                 slots: Semaphore::new(sandbox.pool_slots as usize),
                 pool_slots: sandbox.pool_slots,
                 scratch: settings.scratch.into(),
+                broker,
             }),
             background,
             artifacts,

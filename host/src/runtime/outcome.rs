@@ -133,6 +133,8 @@ pub struct Usage {
     pub log_bytes: u64,
     /// Outgoing requests, refused ones included.
     pub http_requests: u64,
+    /// Of these, those that left the host.
+    pub http_requests_sent: u64,
     /// Bytes that outgoing requests sent.
     pub http_request_bytes: u64,
     /// Bytes that their responses brought.
@@ -193,7 +195,8 @@ pub(crate) fn judge(ending: Ending, state: &State) -> Verdict {
 const DISK_FULL: &str = "the host's disk is full: it could not keep what the guest wrote to its folder, as its limits \
                          allow; nothing is charged";
 
-/// A guest that was refused memory, a table or room in its folder, and then did not succeed, failed for that reason.
+/// A guest that was refused memory, a table, a request or room in its folder, and then did not succeed, failed for that
+/// reason.
 fn with_refusals(outcome: Outcome, state: &State) -> Outcome {
     match outcome {
         Outcome::Failed | Outcome::Trapped if state.limiter.memory_refused() => Outcome::OutOfMemory,
@@ -203,7 +206,7 @@ fn with_refusals(outcome: Outcome, state: &State) -> Outcome {
         Outcome::Failed | Outcome::Trapped if state.handles_used_up => {
             Outcome::LimitExceeded("resource_handles".into())
         }
-        Outcome::Failed | Outcome::Trapped => match state.scratch.refused() {
+        Outcome::Failed | Outcome::Trapped => match state.scratch.refused().or(state.egress.refused()) {
             Some(name) => Outcome::LimitExceeded(name.into()),
             // What its quota allows is the host's to give.
             None if state.scratch.disk_was_full() => Outcome::Lost,

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::capabilities::egress::EgressSettings;
+
 /// The sandbox's size and places. Values of one run are [`RunLimits`](crate::limits::RunLimits).
 #[derive(Clone, Debug)]
 pub struct RuntimeSettings {
@@ -26,6 +28,8 @@ pub struct RuntimeSettings {
     pub artifacts: PathBuf,
     /// Folder in which each run that is granted scratch gets one of its own.
     pub scratch: PathBuf,
+    /// The network.
+    pub egress: EgressSettings,
     /// Key that compiled artifacts are authenticated with; it never leaves the host.
     pub artifact_key: [u8; 32],
 }
@@ -68,6 +72,7 @@ impl RuntimeSettings {
             compile: CompileLimits::with_program(program),
             artifacts,
             scratch,
+            egress: EgressSettings::default(),
             artifact_key,
         }
     }

@@ -8,13 +8,15 @@ use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::Invocation;
 use super::limiter::Limiter;
-use crate::capabilities::egress::Egress;
+use super::{Gate, Invocation};
+use crate::capabilities::egress::{Broker, Egress};
 use crate::capabilities::log::RunLog;
 use crate::capabilities::scratch::Scratch;
 use crate::capabilities::stdio::Stdio;
+use crate::grants::Grants;
 use crate::limits::RunLimits;
+use crate::vault::custody::Custody;
 
 /// Bytes of all header fields of one message.
 const HTTP_FIELD_BYTES: usize = 32 << 10;
@@ -29,6 +31,11 @@ pub(crate) struct State {
     pub(crate) stdio: Stdio,
     pub(crate) scratch: Scratch,
     pub(crate) egress: Egress,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) custody: Arc<dyn Custody>,
+    pub(crate) gate: Gate,
+    /// Signatures so far.
+    pub(crate) signatures: u64,
     pub(crate) command: bool,
     /// Whether the store refused another handle when the run ended.
     pub(crate) handles_used_up: bool,
@@ -48,6 +55,7 @@ impl State {
         stdio: Stdio,
         command: bool,
         scratch_root: &Arc<std::path::Path>,
+        broker: &Arc<Broker>,
     ) -> Self {
         let limits = invocation.limits.clone();
         let mut table = ResourceTable::new();
@@ -61,7 +69,11 @@ impl State {
             table,
             stdio,
             scratch: Scratch::new(invocation.grants.scratch.then(|| scratch_root.join(&invocation.run_id)), &limits),
-            egress: Egress::new(Arc::clone(&invocation.log), invocation.gate.clone(), limits.http_requests),
+            egress: Egress::new(broker, invocation),
+            grants: Arc::clone(&invocation.grants),
+            custody: Arc::clone(&invocation.custody),
+            gate: invocation.gate.clone(),
+            signatures: 0,
             command,
             handles_used_up: false,
             owed: 0,

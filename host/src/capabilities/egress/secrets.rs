@@ -1,0 +1,122 @@
+//! The secrets that one run's requests may carry: lent anew for each request, known until the run ends.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretSlice};
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+use super::denied::Denied;
+use super::destination::Destination;
+use super::inject::composed;
+use super::needles::Needles;
+use super::policy::{Bound, Policy};
+use crate::grants::Place;
+use crate::names::Name;
+use crate::vault::custody::{Custody, Lent};
+
+/// A credential that goes along with one request.
+pub(crate) struct Carried {
+    pub(crate) name: Name,
+    pub(crate) version: u32,
+    pub(crate) place: Place,
+    pub(crate) secret: SecretSlice<u8>,
+}
+
+/// What a run knows of its credentials.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    asked: bool,
+    /// Each value that was lent, rotated ones included: an answer may bring the older one back.
+    values: Vec<SecretSlice<u8>>,
+    needles: Arc<Needles>,
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Known({} values)", self.values.len())
+    }
+}
+
+impl Secrets {
+    /// Lends what goes along with a request, and says what to look for in it and in its answer: that, and every
+    /// other secret of the run. One that can't be lent now only matters to the request that it goes along with.
+    pub(crate) async fn for_request(
+        &self,
+        custody: &dyn Custody,
+        policy: &Policy,
+        to: &Destination,
+    ) -> Result<(Vec<Carried>, Arc<Needles>), Denied> {
+        if policy.bindings().is_empty() {
+            return Ok((Vec::new(), Arc::default()));
+        }
+        let mut known = self.0.lock().await;
+        let mut carried = Vec::new();
+        known.learn_all(custody, policy, |bound| bound.goes_to(to), &mut carried).await?;
+        Ok((carried, Arc::clone(&known.needles)))
+    }
+
+    /// What to look for in what is said of a request.
+    pub(crate) async fn needles(&self, custody: &dyn Custody, policy: &Policy) -> Arc<Needles> {
+        let mut known = self.0.lock().await;
+        // Nothing goes along, so nothing can fail.
+        let _ = known.learn_all(custody, policy, |_| false, &mut Vec::new()).await;
+        Arc::clone(&known.needles)
+    }
+}
+
+impl Known {
+    /// Lends what goes along, and the first time everything else too.
+    async fn learn_all(
+        &mut self,
+        custody: &dyn Custody,
+        policy: &Policy,
+        goes: impl Fn(&Bound) -> bool,
+        carried: &mut Vec<Carried>,
+    ) -> Result<(), Denied> {
+        let mut learned = false;
+        for bound in policy.bindings() {
+            let goes = goes(bound);
+            if self.asked && !goes {
+                continue;
+            }
+            match custody.lend(&bound.name).await.map_err(Denied::from).and_then(|lent| carry(bound, lent)) {
+                Ok(item) => {
+                    learned |= self.learn(&item);
+                    carried.extend(goes.then_some(item));
+                }
+                Err(denied) if goes => return Err(denied),
+                Err(_) => {}
+            }
+        }
+        self.asked = true;
+        if learned {
+            self.needles = Arc::new(Needles::new(self.values.iter().map(|value| value.expose_secret())));
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, item: &Carried) -> bool {
+        let secret = item.secret.expose_secret();
+        let whole = composed(&item.place, secret);
+        let mut learned = false;
+        for value in [Some(Zeroizing::new(secret.to_vec())), whole].into_iter().flatten() {
+            if !self.values.iter().any(|known| known.expose_secret() == value.as_slice()) {
+                self.values.push(SecretSlice::from(value.to_vec()));
+                learned = true;
+            }
+        }
+        learned
+    }
+}
+
+fn carry(bound: &Bound, lent: Lent) -> Result<Carried, Denied> {
+    let place = bound.place.clone().or(lent.place).ok_or_else(|| Denied::Unfit {
+        name: bound.name.clone(),
+        reason: "is a key that signs, which goes along with no request",
+    })?;
+    Ok(Carried { name: bound.name.clone(), version: lent.version, place, secret: lent.secret })
+}
