@@ -4,6 +4,8 @@ mod accounts;
 mod admin;
 mod agents;
 mod api_keys;
+mod audit;
+mod credentials;
 mod credits;
 mod deployments;
 mod health;

@@ -1,5 +1,6 @@
 //! The command line: what it says, what it prints for programs, and the status that it ends with.
 
+mod credential;
 mod help;
 mod ledger;
 mod local;

@@ -4,6 +4,7 @@
 mod agents;
 mod api;
 mod cli;
+mod custody;
 mod durability;
 mod invariants;
 mod ledger;

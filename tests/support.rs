@@ -13,6 +13,7 @@ pub mod sandbox;
 pub mod server;
 pub mod tiny_disk;
 pub mod until;
+pub mod vault;
 
 pub use client::{Client, Reply};
 pub use server::Server;

@@ -3,16 +3,19 @@
 mod account;
 mod admin;
 mod agents;
+mod audit;
 mod bench;
 mod build;
 mod client;
 mod compile;
 mod config;
+mod credential;
 mod credits;
 mod data;
 mod deploy;
 mod deployments;
 mod dev;
+mod granted;
 mod home;
 mod init;
 mod input;
@@ -21,6 +24,7 @@ mod key;
 mod keys;
 mod ledger;
 mod local;
+mod local_custody;
 mod log_lines;
 mod login;
 mod logs;
@@ -84,6 +88,10 @@ enum Command {
     Agents(agents::Args),
     /// List, show and delete deployments.
     Deployments(deployments::Args),
+    /// Keep credentials that agents use and never see.
+    Credential(credential::Args),
+    /// Show each use of a credential.
+    Audit(audit::Args),
     /// Show the balance, and what moved it.
     Credits(credits::Args),
     /// Show the account, its plan and its limits.
@@ -152,6 +160,8 @@ fn done(command: Command) -> anyhow::Result<()> {
         Command::Logs(args) => block_on(logs::run(args)),
         Command::Agents(args) => block_on(agents::run(args)),
         Command::Deployments(args) => block_on(deployments::run(args)),
+        Command::Credential(args) => block_on(credential::run(args)),
+        Command::Audit(args) => block_on(audit::run(args)),
         Command::Credits(args) => block_on(credits::run(args)),
         Command::Account(args) => block_on(account::run(args)),
         Command::Keys(args) => block_on(keys::run(args)),

@@ -148,11 +148,13 @@ pub struct RetentionValues {
     pub log_days: u32,
     /// Idempotency keys and the answers that they repeat, in hours.
     pub idempotency_hours: u32,
+    /// Uses of credentials, in days.
+    pub audit_days: u32,
 }
 
 impl Default for RetentionValues {
     fn default() -> Self {
-        Self { log_days: 90, idempotency_hours: 24 }
+        Self { log_days: 90, idempotency_hours: 24, audit_days: 365 }
     }
 }
 

@@ -6,7 +6,9 @@
 pub mod accounts;
 pub mod agents;
 mod answered;
+pub mod audit;
 mod connect;
+pub mod credentials;
 pub mod data_keys;
 pub mod deployments;
 mod engine;
@@ -128,6 +130,20 @@ impl Db {
     /// [`DbError`] when the commit failed.
     pub async fn append_log(&self, chunk: LogChunk) -> Result<(), DbError> {
         self.writer.append_log(chunk).await
+    }
+
+    /// Hands a use of a credential to the writer without waiting for it. It may not take it, so that the use is
+    /// handed in again by [`Self::append_uses`] or with the settlement of its run.
+    pub fn note_use(&self, used: audit::CredentialUse) {
+        self.writer.note_use(used);
+    }
+
+    /// Writes down uses of credentials by a run that goes on.
+    ///
+    /// # Errors
+    /// [`DbError`] when the commit failed.
+    pub async fn append_uses(&self, uses: Vec<audit::CredentialUse>) -> Result<(), DbError> {
+        self.writer.append_uses(uses).await
     }
 
     /// True when the database answers.

@@ -2,18 +2,21 @@
 //!
 //! The types are those of the API, the database and the sandbox alike: what a deployment says is what egress checks.
 
+mod asked;
 mod check;
 
 use std::collections::BTreeMap;
 
+pub use asked::{Asked, InvalidRule, Missing};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::names::Name;
 
 pub use check::Fault;
 
 /// Everything that a deployment grants; without a grant there is nothing to find.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Grants {
     /// A folder that exists for the length of the run.
@@ -27,7 +30,7 @@ pub struct Grants {
 }
 
 /// Where requests may go; nowhere, unless a rule allows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Egress {
     /// A request passes when one of these matches it.
@@ -35,7 +38,7 @@ pub struct Egress {
 }
 
 /// One thing that egress allows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// `https`, unless it says `http`.
@@ -55,7 +58,7 @@ pub struct Rule {
 }
 
 /// Where a credential may be sent, and where in the request it stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Binding {
     /// Requests that it goes along with. Each has to be allowed by a rule of egress too. Empty for a
@@ -67,7 +70,7 @@ pub struct Binding {
 }
 
 /// Requests that a credential goes along with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
     /// `https`, unless it says `http`.
@@ -84,7 +87,7 @@ pub struct Target {
 }
 
 /// What a request is sent over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scheme {
     /// HTTP over TLS.
@@ -115,7 +118,7 @@ impl Scheme {
 }
 
 /// Where in a request a credential stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Place {
     /// `Authorization: Bearer …`

@@ -5,8 +5,10 @@ mod admin;
 mod agents;
 mod answer;
 mod api_keys;
+mod audit;
 mod auth;
 mod body;
+mod credentials;
 mod credits;
 mod deployments;
 mod health;
@@ -56,6 +58,16 @@ pub fn router(app: Arc<App>) -> Router {
         .get("/v1/runs/{id}/input", "Shows the input that a run was given", runs::input)
         .post("/v1/runs/{id}/cancel", "Cancels a run; a finished one stays as it is", runs::cancel)
         .get("/v1/runs/{id}/logs", "Shows the lines of a run's log, or follows them", logs::show)
+        .get("/v1/credentials", "Lists the account's credentials by name, without their secrets", credentials::list)
+        .get("/v1/credentials/{name}", "Shows a credential without its secret", credentials::show)
+        .put("/v1/credentials/{name}", "Sets a credential's value, which the next request uses", credentials::put)
+        .delete("/v1/credentials/{name}", "Deletes a credential that no deployment names", credentials::delete)
+        .delete(
+            "/v1/credentials/{name}/versions/{version}",
+            "Retires a version of a credential; the latest that is left is in use",
+            credentials::retire,
+        )
+        .get("/v1/audit", "Lists each use of the account's credentials, latest first", audit::list)
         .get("/v1/credits", "Shows what is available, and what runs hold", credits::show)
         .get("/v1/credits/transactions", "Lists what moved the balance, latest first", credits::transactions)
         .get("/v1/admin/accounts", "Lists all accounts, latest first", admin::list)

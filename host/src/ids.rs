@@ -87,6 +87,10 @@ ids! {
     AgentId = "agt";
     /// An API key of an account.
     ApiKeyId = "key";
+    /// A credential that an account keeps.
+    CredentialId = "crd";
+    /// One use of a credential.
+    CredentialUseId = "use";
     /// A deployment.
     DeploymentId = "dep";
     /// An adjustment that an operator booked.

@@ -120,6 +120,12 @@ limits! {
         api_keys: 20,
         /// Bytes of one deployment's configuration values.
         config_bytes: 64 * KIB,
+        /// Credentials.
+        credentials: 100,
+        /// Versions of one credential that are not retired.
+        credential_versions: 10,
+        /// Bytes of one secret.
+        secret_bytes: 16 * KIB,
     }
 }
 

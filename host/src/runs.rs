@@ -4,6 +4,7 @@
 //! the commit that finishes it. A queued run survives a restart; a running one whose host died is lost.
 
 mod admit;
+mod custody;
 mod deployed;
 mod duties;
 mod execute;
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use admit::{Refused, RunRequest};
+pub use custody::{RunCustody, opened_purpose};
 pub use deployed::{Deployed, Deployments, opened_config, sealed_config};
 pub use duties::LEASE_MS;
 pub use logs::LogLine;
@@ -34,6 +36,7 @@ use crate::db::runs::RunFilter;
 use crate::db::{Db, DbError, runs};
 use crate::ids::{DeploymentId, HostId, RunId};
 use crate::runtime::Runtime;
+use crate::vault::credentials::Credentials;
 
 /// Starts, follows and ends runs. One for each host.
 pub struct Runs {
@@ -43,6 +46,8 @@ pub struct Runs {
     clock: Clock,
     config: Arc<Config>,
     host: (HostId, i64),
+    /// The vault that runs borrow from.
+    pub credentials: Credentials,
     /// Deployments, as runs need them.
     pub deployments: Deployments,
     slots: slots::Slots,
@@ -64,6 +69,7 @@ impl Runs {
     ) -> Arc<Self> {
         let values = &config.values;
         Arc::new(Self {
+            credentials: Credentials::new(db.clone(), accounts.clone(), clock.clone()),
             deployments: Deployments::new(db.clone(), accounts.clone(), values.prices.clone()),
             slots: slots::Slots::new(values.host.concurrent_runs, values.host.memory_bytes),
             live: Arc::default(),

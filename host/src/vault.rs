@@ -4,6 +4,7 @@
 //! key derived for each row, seals what a person wrote and what a run said. Destroying the data key is erasure.
 //! Both kinds of keys have versions, and [`rotation`] is how they change.
 
+pub mod credentials;
 pub mod custody;
 mod keyring;
 pub mod rotation;

@@ -86,6 +86,10 @@ async fn what_can_not_be_deployed_is_named_by_its_pointer() {
         (json!({"agent": "echo", "config": {"a/b": 1}}), "/config/a~1b"),
         (json!({"agent": "echo", "capabilities": ["scratch", "sockets"]}), "/capabilities/1"),
         (json!({"agent": "echo", "log_output": "yes"}), "/log_output"),
+        (json!({"agent": "echo", "egress": {"allow": [{"host": "A.example"}]}}), "/egress/allow/0/host"),
+        (json!({"agent": "echo", "egress": {"allow": [{"hots": "a.example"}]}}), "/egress/allow/0/hots"),
+        (json!({"agent": "echo", "credentials": {"No": {}}}), "/credentials/No"),
+        (json!({"agent": "echo", "credentials": {"a": {"to": [{"host": "*.a"}]}}}), "/credentials/a/to/0/host"),
     ];
     for (body, pointer) in cases {
         let problem = account.put("/v1/deployments/work", body.clone()).await.problem(422);
@@ -100,10 +104,38 @@ async fn what_the_agent_asks_for_and_the_deployment_does_not_grant_is_a_warning(
     let account = &server.account;
     account.upload("strict", guests::strict("true")).await.expect(201);
     let without = account.put("/v1/deployments/strict", json!({"agent": "strict"})).await.expect(201);
-    assert!(without["warnings"][0].as_str().unwrap().contains("`scratch`"), "{without}");
+    assert!(text(&without["warnings"][0], "detail").contains("`scratch`"), "{without}");
+    assert_eq!(without["warnings"][0]["grant"], json!({"capabilities": ["scratch"]}));
     let body = json!({"agent": "strict", "capabilities": ["scratch"]});
     let with = account.put("/v1/deployments/strict", body).await.expect(200);
     assert_eq!((with.get("warnings"), &with["capabilities"]), (None, &json!(["scratch"])));
+}
+
+#[tokio::test]
+async fn each_warning_holds_what_would_grant_it() {
+    let server = Server::start().await;
+    let account = &server.account;
+    let component = guests::asking(&["api.github.com", "*.example.org"], &["github"], &["model"]);
+    account.upload("asking", component).await.expect(201);
+    let mut body = json!({"agent": "asking", "capabilities": [], "egress": {"allow": []}, "credentials": {}});
+    let without = account.put("/v1/deployments/asking", body.clone()).await.expect(201);
+    for warning in without["warnings"].as_array().unwrap() {
+        let grant = &warning["grant"];
+        for (field, list) in [("/capabilities", "/capabilities"), ("/egress/allow", "/egress/allow")] {
+            let more = grant.pointer(field).and_then(Value::as_array).cloned().unwrap_or_default();
+            body.pointer_mut(list).unwrap().as_array_mut().unwrap().extend(more);
+        }
+        let bindings = grant["credentials"].as_object().cloned().unwrap_or_default();
+        body["credentials"].as_object_mut().unwrap().extend(bindings);
+    }
+    let with = account.put("/v1/deployments/asking", body.clone()).await.expect(200);
+    assert_eq!((&with["egress"], &with["credentials"]), (&body["egress"], &body["credentials"]));
+    // All is granted; what is left to do is to keep the credential.
+    assert_eq!(with["warnings"].as_array().unwrap().len(), 1, "{with}");
+    assert!(text(&with["warnings"][0], "detail").contains("aaasp credential set github"), "{with}");
+    account.put("/v1/credentials/github", json!({"kind": "bearer", "secret": "a token of github"})).await.expect(201);
+    let kept = account.get("/v1/deployments/asking").await.expect(200);
+    assert_eq!(kept.get("warnings"), None, "{kept}");
 }
 
 #[tokio::test]

@@ -55,6 +55,10 @@ async fn another_accounts_key_finds_nothing_on_any_route() {
                 assert_eq!(other.delete(&route.path).await.status, 204);
             }
             (&Method::PUT, "/v1/deployments/{name}") => assert_eq!(pointers(&reply.problem(422)), ["/agent"]),
+            (&Method::PUT, "/v1/credentials/{name}") => {
+                assert_eq!(reply.expect(201)["version"], 1);
+                assert_eq!(other.delete(&route.path).await.status, 204);
+            }
             _ => {
                 reply.problem(404);
                 not_found += 1;
@@ -70,7 +74,7 @@ async fn lists_show_an_account_only_its_own() {
     let server = Server::start().await;
     walk(&server).await;
     let other = server.another_account("other@example.org", 0).await;
-    for path in ["/v1/agents", "/v1/deployments", "/v1/runs", "/v1/credits/transactions"] {
+    for path in ["/v1/agents", "/v1/credentials", "/v1/deployments", "/v1/runs", "/v1/credits/transactions"] {
         assert!(!items(&server.account.get(path).await.expect(200)).is_empty(), "{path} shows the owner nothing");
         assert!(items(&other.get(path).await.expect(200)).is_empty(), "{path} shows another's");
     }
@@ -110,7 +114,15 @@ async fn the_same_component_of_two_accounts_is_each_accounts_own() {
 /// What the owner would notice of a change.
 async fn everything(owner: &Client) -> Vec<String> {
     let mut seen = Vec::new();
-    for path in ["/v1/account", "/v1/api-keys", "/v1/agents/echo", "/v1/deployments/echo", "/v1/runs", "/v1/credits"] {
+    for path in [
+        "/v1/account",
+        "/v1/api-keys",
+        "/v1/agents/echo",
+        "/v1/deployments/echo",
+        "/v1/runs",
+        "/v1/credits",
+        "/v1/credentials/echo",
+    ] {
         let reply = owner.get(path).await;
         reply.expect(200);
         seen.push(reply.text);

@@ -54,11 +54,15 @@ impl Route {
     }
 }
 
-/// Every route, on the things of an account that has one of each: agent and deployment `echo`, a run, a key.
+/// Every route, on the things of an account that has one of each: agent, credential and deployment `echo`, a run, a key.
 pub(super) async fn walk(server: &Server) -> Vec<Route> {
     let account = &server.account;
     account.deploy("echo", guests::echo(), json!({})).await;
     let run = text(&account.run("echo", json!("mine")).await, "id").to_owned();
+    for secret in ["the first of the walk's", "the second of the walk's"] {
+        let body = json!({"kind": "bearer", "secret": secret});
+        account.put("/v1/credentials/echo", body).await;
+    }
     let key = text(&items(&account.get("/v1/api-keys").await.expect(200))[0], "id").to_owned();
     let id = text(&account.get("/v1/account").await.expect(200), "id").to_owned();
     let mut routes = Vec::new();
@@ -69,7 +73,7 @@ pub(super) async fn walk(server: &Server) -> Vec<Route> {
             _ if pattern.starts_with("/v1/admin/accounts/") => &id,
             _ => "echo",
         };
-        let path = pattern.replace("{id}", thing).replace("{name}", thing);
+        let path = pattern.replace("{id}", thing).replace("{name}", thing).replace("{version}", "1");
         routes.push(Route { door, method, pattern, path, body });
     };
     let json = |body| Body::Json(body);
@@ -89,6 +93,13 @@ pub(super) async fn walk(server: &Server) -> Vec<Route> {
     add(Door::Account, Method::PUT, "/v1/deployments/{name}", json(json!({"agent": "echo"})));
     add(Door::Account, Method::DELETE, "/v1/deployments/{name}", Body::None);
     add(Door::Account, Method::POST, "/v1/deployments/{name}/runs", json(json!({"input": 1})));
+    let secret = json(json!({"kind": "bearer", "secret": "a secret that is walked"}));
+    add(Door::Account, Method::GET, "/v1/credentials", Body::None);
+    add(Door::Account, Method::GET, "/v1/credentials/{name}", Body::None);
+    add(Door::Account, Method::PUT, "/v1/credentials/{name}", secret);
+    add(Door::Account, Method::DELETE, "/v1/credentials/{name}/versions/{version}", Body::None);
+    add(Door::Account, Method::DELETE, "/v1/credentials/{name}", Body::None);
+    add(Door::Account, Method::GET, "/v1/audit", Body::None);
     add(Door::Account, Method::GET, "/v1/runs", Body::None);
     add(Door::Account, Method::GET, "/v1/runs/{id}", Body::None);
     add(Door::Account, Method::GET, "/v1/runs/{id}/input", Body::None);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty, open};
+use rustix::termios::{LocalModes, tcgetattr};
 
 use super::shell::Shell;
 
@@ -63,6 +64,17 @@ impl Terminal {
                 Err(_) => panic!("waited in vain for {text:?}; the terminal shows: {}", self.text()),
             }
         }
+    }
+
+    /// Waits until nothing that is typed is shown: a question for a secret comes before that.
+    #[track_caller]
+    pub fn wait_until_hidden(&mut self) -> &mut Self {
+        let deadline = Instant::now() + PATIENCE;
+        while tcgetattr(&*self.keyboard).unwrap().local_modes.contains(LocalModes::ECHO) {
+            assert!(Instant::now() < deadline, "the terminal goes on showing what is typed");
+            std::thread::yield_now();
+        }
+        self
     }
 
     /// Types on the keyboard.

@@ -139,6 +139,7 @@ impl Case {
             sealed_output: None,
             sealed_error: None,
             log: None,
+            uses: Vec::new(),
             at: Micros(3),
         }
     }

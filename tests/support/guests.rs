@@ -64,6 +64,30 @@ pub fn strict(schema: &str) -> Vec<u8> {
     agent(&body).into()
 }
 
+/// Returns its input; its manifest asks for these.
+pub fn asking(hosts: &[&str], credentials: &[&str], capabilities: &[&str]) -> Vec<u8> {
+    // Texts from 1024 on, lists of them from 1536 on, the manifest at 2080.
+    let (mut texts, mut lists, mut manifest) = (Vec::new(), Vec::new(), [0_u32; 14]);
+    for (field, list) in [(8, hosts), (10, credentials), (12, capabilities)] {
+        manifest[field] = 1536 + 4 * lists.len() as u32;
+        manifest[field + 1] = list.len() as u32;
+        for text in list {
+            lists.extend([1024 + texts.len() as u32, text.len() as u32]);
+            texts.extend_from_slice(text.as_bytes());
+        }
+    }
+    let bytes = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
+    let body = format!(
+        r#"{texts} {lists} {manifest} {echo}
+           (func (export "aaasp:agent/handler@0.1.0#describe") (result i32) (i32.const 2080))"#,
+        texts = data(1024, &texts),
+        lists = data(1536, &bytes(&lists)),
+        manifest = data(2080, &bytes(&manifest)),
+        echo = source("echo"),
+    );
+    agent(&body).into()
+}
+
 fn data(at: usize, bytes: &[u8]) -> String {
     let text: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
     format!("(data (i32.const {at}) \"{text}\")")

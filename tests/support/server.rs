@@ -159,6 +159,11 @@ impl Server {
         }
     }
 
+    /// The URL of its database, when that is PostgreSQL.
+    pub fn database(&self) -> Option<String> {
+        self.database.as_ref().map(Database::url)
+    }
+
     /// The operator's view.
     pub fn operator(&self) -> Client {
         let key = std::fs::read_to_string(self.data().join("keys/operator.key")).unwrap();

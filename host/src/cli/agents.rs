@@ -65,7 +65,7 @@ pub(super) struct VersionView {
     pub version: i64,
     pub digest: String,
     kind: String,
-    manifest: Manifest,
+    pub manifest: Manifest,
     bytes: u64,
     created_at: Micros,
 }

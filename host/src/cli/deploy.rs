@@ -1,6 +1,6 @@
 //! `aaasp deploy`: upload a component and bind it to configuration, limits and grants.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -13,20 +13,22 @@ use super::agents::VersionView;
 use super::client::{Client, Problem, ServerArgs};
 use super::deployments::DeploymentView;
 use super::json::JsonArgs;
-use super::settings::Settings;
-use super::{build, out, upload};
+use super::settings::{Part, Settings};
+use super::{build, granted, out, upload};
 use crate::names::Name;
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 A deployment that exists keeps the configuration, limits and grants that are not named here; --reset drops them. \
 JavaScript and Python components hold a snapshot of their interpreter, which differs from build to build, so that each \
-build of the same source is a new version.
+build of the same source is a new version. What the agent asks for and nothing grants is asked for one by one. Where \
+nobody can be asked it is not granted, unless --yes grants all of it.
 
 Examples:
   aaasp deploy                                   # builds the agent in this folder
   aaasp deploy build/word-count.wasm --config language=en --limit fuel=50000000
-  aaasp deploy --name word-count-large --grant scratch")]
+  aaasp deploy --name word-count-large --grant scratch
+  aaasp deploy --allow 'GET api.github.com/repos' --credential github=api.github.com")]
 pub(super) struct Args {
     /// A component, or the folder of a project, which is built first.
     #[arg(value_name = "COMPONENT|DIR", default_value = ".")]
@@ -39,6 +41,9 @@ pub(super) struct Args {
     agent: Option<String>,
     #[command(flatten)]
     settings: Settings,
+    /// Grant what the agent asks for without asking. Of several hosts that a credential could go to, none is picked.
+    #[arg(long, env = "AAASP_YES", value_parser = FalseyValueParser::new())]
+    yes: bool,
     /// Drop what the deployment has and this command does not name.
     #[arg(long, env = "AAASP_RESET", value_parser = FalseyValueParser::new())]
     reset: bool,
@@ -58,13 +63,17 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let name = args.name.clone().unwrap_or_else(|| agent.clone());
     let version: VersionView = upload::upload(&client, &agent, &file).await?.read()?;
     let before = if args.reset { None } else { existing(&client, &name).await? };
-    let body = body(&args, &agent, version.version, before.as_ref());
+    let part = args.settings.part()?;
+    let body = body(&part, (&agent, &version), before.as_ref(), args.yes)?;
     let answer = client.send(Method::PUT, &["deployments", &name], &body).await?;
     answer.read::<DeploymentView>()?.warn();
     answer.show(args.json, |deployed: &DeploymentView| {
         out::line(format!("uploaded  {} version {}, {}", version.name, version.version, version.digest));
         out::line(format!("deployed  {} revision {}", deployed.name, deployed.revision));
-        if let Some(kept) = before.and_then(|before| kept(&args, &before)) {
+        for line in granted::lines(&deployed.grants()) {
+            out::line(format!("granted   {line}"));
+        }
+        if let Some(kept) = before.and_then(|before| kept(&part, &before)) {
             out::line(format!("kept      {kept}"));
         }
         out::line(format!("hold      {} credits for each run, until it has finished", deployed.hold_microcredits));
@@ -100,35 +109,37 @@ async fn existing(client: &Client, name: &str) -> anyhow::Result<Option<Deployme
     }
 }
 
-fn body(args: &Args, agent: &str, version: i64, before: Option<&DeploymentView>) -> serde_json::Value {
+fn body(
+    part: &Part,
+    (agent, version): (&str, &VersionView),
+    before: Option<&DeploymentView>,
+    yes: bool,
+) -> anyhow::Result<serde_json::Value> {
     let mut config: BTreeMap<_, _> = before.map(|before| before.config.clone()).unwrap_or_default();
-    config.extend(args.settings.config());
+    config.extend(part.config.clone());
     let mut limits: BTreeMap<_, _> = before.map(|before| before.limits.clone()).unwrap_or_default();
-    limits.extend(args.settings.limits());
-    let mut capabilities: BTreeSet<String> =
-        before.map(|before| before.capabilities.iter().cloned().collect()).unwrap_or_default();
-    capabilities.extend(args.settings.grants().iter().map(|grant| grant.as_str().to_owned()));
-    json!({
+    limits.extend(part.limits());
+    let mut grants = before.map(DeploymentView::grants).unwrap_or_default();
+    part.grant(&mut grants)?;
+    granted::consent(&mut grants, &version.manifest, yes)?;
+    Ok(json!({
         "agent": agent,
-        "version": version,
+        "version": version.version,
         "config": config,
         "limits": limits,
-        "capabilities": capabilities,
-        "log_output": before.is_some_and(|before| before.log_output),
-    })
+        "capabilities": granted::capabilities(&grants),
+        "egress": grants.egress,
+        "credentials": grants.credentials,
+        "log_output": part.log_output.unwrap_or_else(|| before.is_some_and(|before| before.log_output)),
+    }))
 }
 
-/// What the deployment had and still has.
-fn kept(args: &Args, before: &DeploymentView) -> Option<String> {
-    let (given_config, given_limits) = (args.settings.config(), args.settings.limits());
-    let given_grants: Vec<_> = args.settings.grants().iter().map(|grant| grant.as_str()).collect();
-    let config = before.config.keys().filter(|key| !given_config.contains_key(*key));
+/// What the deployment had and still has, besides what it grants.
+fn kept(part: &Part, before: &DeploymentView) -> Option<String> {
+    let given_limits = part.limits();
+    let config = before.config.keys().filter(|key| !part.config.contains_key(*key));
     let limits = before.limits.keys().filter(|name| !given_limits.contains_key(*name));
-    let grants = before.capabilities.iter().filter(|name| !given_grants.contains(&name.as_str()));
-    let parts: Vec<String> = config
-        .map(|key| format!("config {key}"))
-        .chain(limits.map(|name| format!("limit {name}")))
-        .chain(grants.map(|name| format!("grant {name}")))
-        .collect();
+    let parts: Vec<String> =
+        config.map(|key| format!("config {key}")).chain(limits.map(|name| format!("limit {name}"))).collect();
     (!parts.is_empty()).then(|| format!("{} (--reset drops them)", parts.join(", ")))
 }

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use clap::{Args as ClapArgs, Subcommand};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::client::{ListArgs, Rows, ServerArgs};
 use super::json::JsonArgs;
-use super::{out, readable, table};
+use super::{granted, out, readable, table};
 use crate::clock::Micros;
+use crate::grants::{Binding, Egress, Grants};
 use crate::ledger::Microcredits;
 use crate::limits::RunLimits;
+use crate::names::Name;
 
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -62,18 +65,38 @@ pub(super) struct DeploymentView {
     pub limits: BTreeMap<String, u64>,
     effective_limits: BTreeMap<String, u64>,
     pub capabilities: Vec<String>,
+    egress: Egress,
+    credentials: BTreeMap<Name, Binding>,
     pub log_output: bool,
     pub hold_microcredits: Microcredits,
     #[serde(default)]
-    pub warnings: Vec<String>,
+    warnings: Vec<Warning>,
     updated_at: Micros,
 }
 
+/// What an agent asks for and a deployment does not grant.
+#[derive(Deserialize)]
+struct Warning {
+    detail: String,
+    grant: Option<Value>,
+}
+
 impl DeploymentView {
+    /// What it grants.
+    pub(super) fn grants(&self) -> Grants {
+        let has = |name: &str| self.capabilities.iter().any(|capability| capability == name);
+        Grants {
+            scratch: has("scratch"),
+            model: has("model"),
+            egress: self.egress.clone(),
+            credentials: self.credentials.clone(),
+        }
+    }
+
     /// Says what the server warns of, and which limits the plan does not allow.
     pub(super) fn warn(&self) {
         for warning in &self.warnings {
-            out::note(format!("warning: {}", readable::printable(warning)));
+            granted::warn(&warning.detail, warning.grant.as_ref());
         }
         for (name, wanted) in &self.limits {
             if let Some(effective) = self.effective_limits.get(name).filter(|effective| *effective < wanted) {
@@ -109,7 +132,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn show(found: &DeploymentView) {
-    let grants = if found.capabilities.is_empty() { "nothing".to_owned() } else { found.capabilities.join(", ") };
+    let granted = granted::lines(&found.grants());
+    let grants = if granted.is_empty() { "nothing".to_owned() } else { granted.join("; ") };
     table::facts(&[
         ("deployment", found.name.clone()),
         ("revision", format!("{} of {}", found.revision, readable::time(found.updated_at))),

@@ -24,7 +24,7 @@ use crate::ledger::{Charge, Microcredits, Prices};
 use crate::limits::{AccountLimits, RunLimits};
 use crate::runs::{Failure, LogLine, Refused, charged, check_input, checked_output};
 use crate::runtime::{Finished, Gate, Inspected, Invocation, Loaded, Outcome, Runtime, RuntimeSettings, Usage};
-use crate::vault::custody::Empty;
+use crate::vault::custody::Custody;
 
 /// Compiled artifacts that the cache may keep; the oldest go first.
 const CACHE_BYTES: u64 = 1 << 30;
@@ -91,7 +91,7 @@ impl Local {
         &self,
         input: &RawValue,
         config: BTreeMap<String, String>,
-        grants: Arc<Grants>,
+        (grants, custody): (Arc<Grants>, Arc<dyn Custody>),
         mut show: impl FnMut(&LogLine),
     ) -> LocalRun {
         let log = Arc::new(RunLog::new(self.limits.log_lines, self.limits.log_bytes));
@@ -104,7 +104,7 @@ impl Local {
             grants,
             account: AccountId::generate(),
             account_http_in_flight: AccountLimits::default().http_requests_in_flight,
-            custody: Arc::new(Empty),
+            custody,
             log: Arc::clone(&log),
             gate: Gate::open(),
             cancel: cancel.clone(),

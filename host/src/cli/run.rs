@@ -10,13 +10,15 @@ use serde_json::value::RawValue;
 use super::client::ServerArgs;
 use super::json::{self, JsonArgs};
 use super::local::{Local, LocalRun};
+use super::local_custody::LocalCustody;
 use super::log_lines::LogStyle;
-use super::settings::{Grant, Settings};
+use super::settings::Settings;
 use super::{AlreadySaid, input, out, readable, run_view};
 use crate::grants::Grants;
 use crate::limits::RunLimits;
 use crate::names::Name;
 use crate::runtime::Outcome;
+use crate::vault::custody::Custody;
 
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -28,6 +30,7 @@ The output goes to standard output; log, fuel and charge go to standard error. T
 Examples:
   aaasp run build/word-count.wasm --input '{\"text\": \"a b a\"}'
   aaasp run build/word-count.wasm --input input.json --limit fuel=5000000 --config language=en
+  AAASP_CREDENTIAL_GITHUB=… aaasp run build/triage.wasm --input '{}' --credential github=api.github.com
   aaasp run build/word-count.wasm --from run_01h455vb4pex5vsknk084sn02q"
 )]
 pub(super) struct Args {
@@ -65,8 +68,8 @@ pub(super) async fn run_once(
     settings: &Settings,
     json: JsonArgs,
 ) -> anyhow::Result<bool> {
-    let overlay = serde_json::from_value(serde_json::to_value(settings.limits())?)?;
-    let local = Local::open(component, RunLimits::default().replaced_by(&overlay)).await?;
+    let part = settings.part()?;
+    let local = Local::open(component, RunLimits::default().replaced_by(part.overlay())).await?;
     local.check(input)?;
     let style = LogStyle::of(&std::io::stderr());
     let show_line = |line: &crate::runs::LogLine| {
@@ -74,11 +77,17 @@ pub(super) async fn run_once(
             out::note(style.text(line));
         }
     };
-    let grants = Grants { scratch: settings.grants().contains(&Grant::Scratch), ..Grants::default() };
-    let run = local.run(input, settings.config(), Arc::new(grants), show_line).await;
+    let mut grants = Grants::default();
+    part.grant(&mut grants)?;
+    let custody = Arc::new(LocalCustody::open(&grants)?);
+    let granted = (Arc::new(grants), Arc::clone(&custody) as Arc<dyn Custody>);
+    let run = local.run(input, part.config, granted, show_line).await;
     if json.json {
         json::print(&run)?;
     } else {
+        for line in custody.lines() {
+            out::note(readable::printable(&line));
+        }
         show(&run);
     }
     Ok(run.outcome == Outcome::Succeeded)

@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
 use crate::ids::{AccountId, AgentId, DeploymentId};
+use crate::names::Name;
 
 /// A deployment at one revision, with the component that it runs.
 #[derive(Clone, Debug)]
@@ -32,8 +33,8 @@ pub struct StoredDeployment {
     pub sealed_config: Vec<u8>,
     /// Limits that the deployment sets, as JSON.
     pub limits: String,
-    /// Whether runs get a scratch folder.
-    pub scratch: bool,
+    /// What it grants, as JSON.
+    pub grants: String,
     /// Whether outputs and logs of model calls are kept.
     pub log_output: bool,
     /// When the deployment was made.
@@ -59,8 +60,10 @@ pub struct NewRevision {
     pub sealed_config: Vec<u8>,
     /// Limits that the deployment sets, as JSON.
     pub limits: String,
-    /// Whether runs get a scratch folder.
-    pub scratch: bool,
+    /// What it grants, as JSON.
+    pub grants: String,
+    /// The credentials that it names.
+    pub credentials: Vec<Name>,
     /// Whether outputs and logs of model calls are kept.
     pub log_output: bool,
     /// Most deployments of the account.
@@ -101,7 +104,7 @@ pub async fn put(tx: &mut WriteTx<'_>, new: &NewRevision) -> Result<i64, DbError
     }
     sqlx::query(
         "INSERT INTO deployment_revisions (account_id, deployment_id, revision, agent_id, agent_version,
-             sealed_config, limits, scratch, log_output, created_at)
+             sealed_config, limits, grants, log_output, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(new.account.to_string())
@@ -111,12 +114,36 @@ pub async fn put(tx: &mut WriteTx<'_>, new: &NewRevision) -> Result<i64, DbError
     .bind(new.agent_version)
     .bind(new.sealed_config.as_slice())
     .bind(new.limits.as_str())
-    .bind(i64::from(new.scratch))
+    .bind(new.grants.as_str())
     .bind(i64::from(new.log_output))
     .bind(new.at.0)
     .execute(&mut **tx)
     .await?;
+    name_credentials(tx, new.account, &new.id.to_string(), &new.credentials).await?;
     Ok(revision)
+}
+
+/// Notes which credentials a deployment names from now on.
+async fn name_credentials(
+    tx: &mut WriteTx<'_>,
+    account: AccountId,
+    deployment: &str,
+    credentials: &[Name],
+) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM deployment_credentials WHERE account_id = $1 AND deployment_id = $2")
+        .bind(account.to_string())
+        .bind(deployment.to_owned())
+        .execute(&mut **tx)
+        .await?;
+    for credential in credentials {
+        sqlx::query("INSERT INTO deployment_credentials (account_id, deployment_id, credential) VALUES ($1, $2, $3)")
+            .bind(account.to_string())
+            .bind(deployment.to_owned())
+            .bind(credential.as_str())
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
 }
 
 async fn next_revision(tx: &mut WriteTx<'_>, new: &NewRevision) -> Result<i64, DbError> {
@@ -158,7 +185,7 @@ async fn next_revision(tx: &mut WriteTx<'_>, new: &NewRevision) -> Result<i64, D
 const SELECT: &str = "SELECT deployments.id, deployments.name, deployment_revisions.revision, agents.id,
          agents.name, agent_versions.version, agent_versions.digest, agent_versions.kind,
          agent_versions.manifest, deployment_revisions.sealed_config, deployment_revisions.limits,
-         deployment_revisions.scratch, deployment_revisions.log_output, deployments.created_at,
+         deployment_revisions.grants, deployment_revisions.log_output, deployments.created_at,
          deployment_revisions.created_at
      FROM deployments
      JOIN deployment_revisions ON deployment_revisions.deployment_id = deployments.id
@@ -234,12 +261,14 @@ pub async fn delete(tx: &mut WriteTx<'_>, account: AccountId, name: &str, at: Mi
     .fetch_optional(&mut **tx)
     .await?
     .ok_or(DbError::Missing("deployment"))?;
+    let id: String = row.try_get(0)?;
+    name_credentials(tx, account, &id, &[]).await?;
     let unfinished = sqlx::query(
         "SELECT id FROM runs WHERE account_id = $1 AND deployment_id = $2 AND status <> 'finished'
          ORDER BY id LIMIT 10",
     )
     .bind(account.to_string())
-    .bind(row.try_get::<String, _>(0)?)
+    .bind(id)
     .fetch_all(&mut **tx)
     .await?;
     if unfinished.is_empty() {
@@ -262,7 +291,7 @@ fn stored_deployment(row: &AnyRow) -> Result<StoredDeployment, DbError> {
         manifest: row.try_get(8)?,
         sealed_config: row.try_get(9)?,
         limits: row.try_get(10)?,
-        scratch: row.try_get::<i64, _>(11)? == 1,
+        grants: row.try_get(11)?,
         log_output: row.try_get::<i64, _>(12)? == 1,
         created_at: Micros(row.try_get(13)?),
         updated_at: Micros(row.try_get(14)?),

@@ -57,6 +57,9 @@ pub enum DbError {
     /// Something was in the way for too long. Trying again may help.
     #[error("{0}")]
     Busy(&'static str),
+    /// A credential always has a version that is in use.
+    #[error("it is the credential's only version; delete the credential instead, or set another value first")]
+    OnlyVersion,
     /// The writer has stopped.
     #[error("the host is shutting down")]
     Closed,

@@ -34,6 +34,20 @@ pub async fn delete_answered_requests(db: &Db, before: Micros) -> Result<u64, Db
     .await
 }
 
+/// Deletes what the audit knows of uses before a moment. Returns how many.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
+pub async fn delete_credential_uses(db: &Db, before: Micros) -> Result<u64, DbError> {
+    delete_in_batches(
+        db,
+        "DELETE FROM credential_uses WHERE (account_id, id) IN (
+             SELECT account_id, id FROM credential_uses WHERE used_at < $1 LIMIT $2)",
+        before,
+    )
+    .await
+}
+
 async fn delete_in_batches(db: &Db, statement: &'static str, before: Micros) -> Result<u64, DbError> {
     let mut deleted = 0;
     loop {

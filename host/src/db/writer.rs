@@ -23,6 +23,7 @@ use sqlx::AnyConnection;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::audit::CredentialUse;
 use super::connect::{DatabaseUrl, connection};
 use super::{DbError, ledger};
 use crate::ids::HostId;
@@ -75,6 +76,15 @@ impl Writer {
 
     pub(super) async fn append_log(&self, chunk: LogChunk) -> Result<(), DbError> {
         self.ask(|reply| Request::Log(chunk, reply)).await
+    }
+
+    pub(super) fn note_use(&self, used: CredentialUse) {
+        // A writer that is busy gets it again from the run.
+        let _ = self.requests.try_send(Request::Uses(vec![used], None));
+    }
+
+    pub(super) async fn append_uses(&self, uses: Vec<CredentialUse>) -> Result<(), DbError> {
+        self.ask(|reply| Request::Uses(uses, Some(reply))).await
     }
 
     pub(super) async fn write<T, F>(&self, function: F) -> Result<T, DbError>

@@ -51,7 +51,7 @@ impl Grants {
                 faults.push((format!("to/{number}"), fault));
             }
         }
-        if let Some(fault) = binding.place.as_ref().and_then(in_place) {
+        if let Some(fault) = binding.place.as_ref().and_then(Place::fault) {
             faults.push(("place".to_owned(), fault));
         }
         faults
@@ -110,27 +110,30 @@ fn reaches(rule: &Rule, target: &Target) -> bool {
     rule.scheme == target.scheme && ports && paths && pattern.includes(&host)
 }
 
-fn in_place(place: &Place) -> Option<String> {
-    match place {
-        Place::Bearer => None,
-        Place::Header { name, prefix } => {
-            let parsed = name.parse::<HeaderName>().ok().filter(|parsed| parsed.as_str() == name);
-            match parsed {
-                None => Some(format!("`{name}` is no header's name in lower case")),
-                Some(parsed) if is_of_the_connection(&parsed) || WRITTEN_BY_THE_HOST.contains(&name.as_str()) => {
-                    Some(format!("the header `{name}` is the host's own"))
+impl Place {
+    /// What is wrong with it, if a secret can't stand there.
+    pub(crate) fn fault(&self) -> Option<String> {
+        match self {
+            Self::Bearer => None,
+            Self::Header { name, prefix } => {
+                let parsed = name.parse::<HeaderName>().ok().filter(|parsed| parsed.as_str() == name);
+                match parsed {
+                    None => Some(format!("`{name}` is no header's name in lower case")),
+                    Some(parsed) if is_of_the_connection(&parsed) || WRITTEN_BY_THE_HOST.contains(&name.as_str()) => {
+                        Some(format!("the header `{name}` is the host's own"))
+                    }
+                    Some(_) if prefix.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) => {
+                        Some("the prefix has characters that no header can hold".to_owned())
+                    }
+                    Some(_) => None,
                 }
-                Some(_) if prefix.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) => {
-                    Some("the prefix has characters that no header can hold".to_owned())
-                }
-                Some(_) => None,
             }
+            Self::Basic { username } if username.contains(|c: char| c == ':' || c.is_control()) => {
+                Some("a user name has no colon and no control character".to_owned())
+            }
+            Self::Query { name } if name.is_empty() => Some("a parameter has a name".to_owned()),
+            Self::Basic { .. } | Self::Query { .. } => None,
         }
-        Place::Basic { username } if username.contains(|c: char| c == ':' || c.is_control()) => {
-            Some("a user name has no colon and no control character".to_owned())
-        }
-        Place::Query { name } if name.is_empty() => Some("a parameter has a name".to_owned()),
-        Place::Basic { .. } | Place::Query { .. } => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/v1/deployments`: an agent's version, bound to configuration, grants and limits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -16,7 +16,8 @@ use crate::accounts::{Account, Caller};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::db::deployments::{self, NewRevision, StoredDeployment};
-use crate::db::{DbError, agents};
+use crate::db::{DbError, agents, credentials};
+use crate::grants::{Asked, Binding, Egress, Grants};
 use crate::ids::DeploymentId;
 use crate::ledger::Microcredits;
 use crate::limits::{RunLimits, RunLimitsOverlay};
@@ -41,6 +42,12 @@ pub(super) struct DeploymentBody {
     /// Capabilities that it grants.
     #[serde(default)]
     capabilities: Vec<Capability>,
+    /// Where requests may go.
+    #[serde(default)]
+    egress: Egress,
+    /// Credentials that go along, by name.
+    #[serde(default)]
+    credentials: BTreeMap<Name, Binding>,
     /// Whether the answers of models may be kept in logs.
     #[serde(default)]
     log_output: bool,
@@ -50,6 +57,17 @@ pub(super) struct DeploymentBody {
 #[serde(rename_all = "snake_case")]
 enum Capability {
     Scratch,
+    Model,
+}
+
+/// What the agent asks for and the deployment does not grant, or what can't work as it stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Warning {
+    detail: String,
+    /// What would grant it: to be merged into the deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    grant: Option<serde_json::Value>,
 }
 
 /// A deployment as the API shows it.
@@ -70,12 +88,14 @@ pub(super) struct DeploymentView {
     /// What holds: the smallest of host, plan and deployment.
     effective_limits: RunLimits,
     capabilities: Vec<Capability>,
+    egress: Egress,
+    credentials: BTreeMap<Name, Binding>,
     log_output: bool,
     /// The most that a run may cost, held before it starts.
     hold_microcredits: Microcredits,
     /// What the agent's manifest asks for and the deployment does not grant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
     created_at: Micros,
     updated_at: Micros,
 }
@@ -117,6 +137,15 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
         let detail = format!("{config_bytes} bytes; the limit `config_bytes` is {}", account.limits.config_bytes);
         return Err(Problem::invalid("/config", detail));
     }
+    let grants = Grants {
+        scratch: body.capabilities.contains(&Capability::Scratch),
+        model: body.capabilities.contains(&Capability::Model),
+        egress: body.egress,
+        credentials: body.credentials,
+    };
+    if let Some(problem) = Problem::invalid_fields(grants.faults()) {
+        return Err(problem);
+    }
     let id = deployments::id_for(&app.db, account.id, name.as_str()).await?;
     Ok(NewRevision {
         account: account.id,
@@ -126,7 +155,8 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
         agent_version,
         sealed_config: sealed_config(account, id, &body.config)?,
         limits: serde_json::to_string(&body.limits).map_err(DbError::corrupt)?,
-        scratch: body.capabilities.contains(&Capability::Scratch),
+        grants: serde_json::to_string(&grants).map_err(DbError::corrupt)?,
+        credentials: grants.credentials.into_keys().collect(),
         log_output: body.log_output,
         most_deployments: account.limits.deployments,
         at: app.clock.now(),
@@ -136,14 +166,22 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
 async fn shown(app: &App, account: &Account, name: &Name) -> Result<DeploymentView, Problem> {
     let stored =
         deployments::get(&app.db, account.id, name.as_str()).await?.ok_or_else(|| Problem::not_found("deployment"))?;
-    view(app, account, stored).await
+    let kept = credentials::names(&app.db, account.id).await?;
+    view(app, account, stored, &kept).await
 }
 
-async fn view(app: &App, account: &Account, stored: StoredDeployment) -> Result<DeploymentView, Problem> {
+async fn view(
+    app: &App,
+    account: &Account,
+    stored: StoredDeployment,
+    kept: &BTreeSet<String>,
+) -> Result<DeploymentView, Problem> {
     let limits: RunLimitsOverlay = serde_json::from_str(&stored.limits).map_err(DbError::corrupt)?;
     let effective_limits = account.run_limits.min(&limits);
-    let capabilities = if stored.scratch { vec![Capability::Scratch] } else { Vec::new() };
-    let warnings = missing(&stored)?;
+    let grants: Grants = serde_json::from_str(&stored.grants).map_err(DbError::corrupt)?;
+    let capabilities = [(grants.scratch, Capability::Scratch), (grants.model, Capability::Model)];
+    let capabilities = capabilities.into_iter().filter(|(granted, _)| *granted).map(|(_, name)| name).collect();
+    let warnings = warnings(&stored.manifest, &grants, kept)?;
     let config = |account: &Account| opened_config(account, stored.id, &stored.sealed_config);
     let config = app.accounts.opening(account, config).await?;
     Ok(DeploymentView {
@@ -160,6 +198,8 @@ async fn view(app: &App, account: &Account, stored: StoredDeployment) -> Result<
         limits,
         effective_limits,
         capabilities,
+        egress: grants.egress,
+        credentials: grants.credentials,
         log_output: stored.log_output,
         warnings,
         created_at: stored.created_at,
@@ -167,19 +207,22 @@ async fn view(app: &App, account: &Account, stored: StoredDeployment) -> Result<
     })
 }
 
-/// What the manifest asks for and nothing grants.
-fn missing(stored: &StoredDeployment) -> Result<Vec<String>, Problem> {
-    let manifest: Manifest = serde_json::from_str(&stored.manifest).map_err(DbError::corrupt)?;
-    let capabilities = manifest
-        .capabilities
-        .iter()
-        .filter(|asked| !(asked.as_str() == "scratch" && stored.scratch))
-        .map(|asked| format!("the agent asks for the capability `{asked}`, which is not granted"));
-    let hosts = manifest
-        .hosts
-        .iter()
-        .map(|host| format!("the agent asks to reach `{host}`; this release grants no egress yet"));
-    Ok(capabilities.chain(hosts).collect())
+/// What the manifest asks for and nothing grants, and what is granted but can't work yet.
+fn warnings(manifest: &str, grants: &Grants, kept: &BTreeSet<String>) -> Result<Vec<Warning>, Problem> {
+    let manifest: Manifest = serde_json::from_str(manifest).map_err(DbError::corrupt)?;
+    let asked =
+        Asked { hosts: &manifest.hosts, credentials: &manifest.credentials, capabilities: &manifest.capabilities };
+    let missing = grants.missing(asked).into_iter().chain(grants.shut_in());
+    let missing = missing.map(|missing| Warning { detail: missing.detail, grant: missing.grant });
+    let unknown = grants.credentials.keys().filter(|name| !kept.contains(name.as_str()));
+    let unknown = unknown.map(|name| Warning {
+        detail: format!(
+            "the account keeps no credential `{name}`; keep it with `PUT /v1/credentials/{name}` or \
+             `aaasp credential set {name}`"
+        ),
+        grant: None,
+    });
+    Ok(missing.chain(unknown).collect())
 }
 
 /// One deployment.
@@ -199,9 +242,10 @@ pub(super) async fn list(
 ) -> Result<Answer<Page<DeploymentView>>, Problem> {
     let after = query.after.as_deref().unwrap_or_default();
     let found = deployments::list(&app.db, caller.account.id, after, query.asked()).await?;
+    let kept = credentials::names(&app.db, caller.account.id).await?;
     let mut views = Vec::with_capacity(found.len());
     for stored in found {
-        views.push(view(&app, &caller.account, stored).await?);
+        views.push(view(&app, &caller.account, stored, &kept).await?);
     }
     Ok(Answer(Page::of(views, query.limit(), |view| view.name.clone())))
 }

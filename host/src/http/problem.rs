@@ -146,6 +146,15 @@ impl Problem {
         problem
     }
 
+    /// 422: fields have values that they can't have, each named by its pointer. None when there are none.
+    pub fn invalid_fields(found: Vec<(String, String)>) -> Option<Self> {
+        let mut fields = found.into_iter();
+        let (pointer, detail) = fields.next()?;
+        let mut problem = Self::invalid(pointer, detail);
+        problem.errors.extend(fields.map(|(pointer, detail)| FieldError { pointer, detail }));
+        Some(problem)
+    }
+
     /// 409.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "It conflicts with what exists", detail)
@@ -260,7 +269,7 @@ impl From<&DbError> for Problem {
     fn from(error: &DbError) -> Self {
         match error {
             DbError::Missing(what) => Self::not_found(what),
-            DbError::Exists(_) | DbError::InUse(_) => Self::conflict(error.to_string()),
+            DbError::Exists(_) | DbError::InUse(_) | DbError::OnlyVersion => Self::conflict(error.to_string()),
             DbError::Limit { limit, value } => {
                 let mut problem = Self::conflict(error.to_string());
                 *problem.extra = ExtensionMembers::limit(limit, *value);

@@ -129,7 +129,7 @@ impl Deployments {
             version: stored.agent_version,
             digest: stored.digest.parse().map_err(DbError::corrupt)?,
             config: Arc::new(opened_config(account, stored.id, &stored.sealed_config)?),
-            grants: Arc::new(Grants { scratch: stored.scratch, ..Grants::default() }),
+            grants: Arc::new(serde_json::from_str::<Grants>(&stored.grants).map_err(DbError::corrupt)?),
             // Schemas are checked at upload, so one that doesn't compile here is a damaged row.
             input_schema: manifest
                 .input_schema

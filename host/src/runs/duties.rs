@@ -113,8 +113,14 @@ impl Runs {
         let before = |hours: i64| Micros(self.clock.now().plus_ms(-hours * HOUR_MS).0);
         let logs = retention::delete_logs(&self.db, before(i64::from(kept.log_days) * 24)).await?;
         let answers = retention::delete_answered_requests(&self.db, before(i64::from(kept.idempotency_hours))).await?;
-        if logs + answers > 0 {
-            tracing::info!(log_chunks = logs, answered_requests = answers, "deleted what was kept long enough");
+        let uses = retention::delete_credential_uses(&self.db, before(i64::from(kept.audit_days) * 24)).await?;
+        if logs + answers + uses > 0 {
+            tracing::info!(
+                log_chunks = logs,
+                answered_requests = answers,
+                credential_uses = uses,
+                "deleted what was kept long enough"
+            );
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::custody::RunCustody;
 use super::live::Live;
 use super::slots::Slot;
 use super::{Deployed, Failure, Run, Runs, charged, checked_output, logs, record};
@@ -15,7 +16,7 @@ use crate::ids::{AccountId, RunId};
 use crate::ledger::Charge;
 use crate::runtime::{Digest, Finished, Gate, Invocation, LoadError, Loaded, Outcome, RunError, Usage};
 use crate::vault::RowSeal;
-use crate::vault::custody::Empty;
+use crate::vault::custody::Custody;
 
 /// How often the log of a run that goes on is written.
 const LOG_INTERVAL: Duration = Duration::from_millis(250);
@@ -70,9 +71,10 @@ impl Runs {
         let registered = self.live.register(job.run, job.account.id);
         let log = Arc::new(RunLog::new(job.deployed.limits.log_lines, job.deployed.limits.log_bytes));
         let seal = record::seal_of(&job.account.data_key, job.account.id, job.run);
+        let custody = self.custody(&job);
         let mut unwritten = Vec::new();
         let mut finished = match &seal {
-            Ok(seal) => self.invoke(&job, &registered.live, &log, seal, &mut unwritten).await,
+            Ok(seal) => self.invoke(&job, &registered.live, (&log, &custody), seal, &mut unwritten).await,
             Err(error) => lost(error),
         };
         if finished.outcome == Outcome::Cancelled && registered.live.lost.load(Ordering::SeqCst) {
@@ -80,7 +82,7 @@ impl Runs {
             finished.error = Some(failure("lost", "the host was stopped before the run had ended"));
         }
         let run = match seal {
-            Ok(seal) => self.settle(&job, finished, &log, &seal, unwritten).await,
+            Ok(seal) => self.settle(&job, finished, (&log, &custody), &seal, unwritten).await,
             Err(error) => Err(error),
         };
         drop(slot);
@@ -91,12 +93,17 @@ impl Runs {
         })
     }
 
-    /// Runs the guest and writes its log meanwhile; `unwritten` keeps the chunks that the database did not take.
+    fn custody(&self, job: &Job) -> Arc<RunCustody> {
+        let (tools, ids) = ((self.db.clone(), self.clock.clone()), (job.deployed.id, job.run));
+        Arc::new(RunCustody::new(self.credentials.clone(), tools, Arc::clone(&job.account), ids))
+    }
+
+    /// Runs the guest and writes its log and its audit meanwhile; `unwritten` keeps the chunks that the database did not take.
     async fn invoke(
         &self,
         job: &Job,
         live: &Live,
-        log: &Arc<RunLog>,
+        (log, custody): (&Arc<RunLog>, &Arc<RunCustody>),
         seal: &RowSeal,
         unwritten: &mut Vec<LogChunk>,
     ) -> Finished {
@@ -108,7 +115,7 @@ impl Runs {
             grants: Arc::clone(&job.deployed.grants),
             account: job.account.id,
             account_http_in_flight: job.account.limits.http_requests_in_flight,
-            custody: Arc::new(Empty),
+            custody: Arc::clone(custody) as Arc<dyn Custody>,
             log: Arc::clone(log),
             gate: Gate::open(),
             cancel: live.cancel.clone(),
@@ -130,8 +137,21 @@ impl Runs {
                         }
                         unwritten.remove(0);
                     }
+                    self.write_uses(job.run, custody).await;
                 }
             }
+        }
+    }
+
+    async fn write_uses(&self, run: RunId, custody: &RunCustody) {
+        let unwritten = custody.unwritten();
+        if unwritten.is_empty() {
+            return;
+        }
+        let uses = unwritten.iter().map(|(_, used)| used.clone()).collect();
+        match self.db.append_uses(uses).await {
+            Ok(()) => custody.written(&unwritten),
+            Err(error) => tracing::warn!(%run, %error, "uses of credentials could not be written yet"),
         }
     }
 
@@ -144,7 +164,7 @@ impl Runs {
         &self,
         job: &Job,
         mut finished: Finished,
-        log: &RunLog,
+        (log, custody): (&RunLog, &RunCustody),
         seal: &RowSeal,
         mut chunks: Vec<LogChunk>,
     ) -> Result<Run, DbError> {
@@ -172,6 +192,7 @@ impl Runs {
                 .map(|error| sealed("error", &serde_json::to_vec(error).map_err(DbError::corrupt)?))
                 .transpose()?,
             log: last,
+            uses: custody.unwritten().into_iter().map(|(_, used)| used).collect(),
             at: self.clock.now(),
         };
         let settled = self.persist(|| self.db.settle(settlement.clone())).await?;

@@ -3,6 +3,7 @@
 
 use futures::future::BoxFuture;
 use secrecy::SecretSlice;
+use serde::{Deserialize, Serialize};
 
 use crate::grants::Place;
 use crate::names::Name;
@@ -55,7 +56,8 @@ pub struct Use {
 }
 
 /// What a credential was used for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// It went along with a request.
     Request {

@@ -1,7 +1,7 @@
 //! A group of requests in one transaction.
 //!
 //! The order within a group is free, since none of its callers has an answer yet: admissions, then the cold
-//! requests as they came, then settlements, log chunks and transfers, each as one set.
+//! requests as they came, then settlements, log chunks, uses of credentials and transfers, each as one set.
 
 use std::ops::{Deref, DerefMut};
 
@@ -12,8 +12,9 @@ use super::Mark;
 use super::admissions::admit;
 use super::requests::{Admission, Admitted, ColdRequest, LogChunk, Reply, Request, Settlement};
 use super::settlements::settle;
+use crate::db::audit::CredentialUse;
 use crate::db::engine::DbEngine;
-use crate::db::{DbError, ledger, logs};
+use crate::db::{DbError, audit, ledger, logs};
 use crate::ids::HostId;
 use crate::ledger::Transfer;
 
@@ -63,6 +64,7 @@ pub(super) struct Group {
     settled: Vec<bool>,
     logs: Vec<LogChunk>,
     log_replies: Vec<Reply<()>>,
+    uses: Vec<(Vec<CredentialUse>, Option<Reply<()>>)>,
     cold: Vec<Box<dyn ColdRequest>>,
 }
 
@@ -83,6 +85,7 @@ impl Group {
                     group.logs.push(chunk);
                     group.log_replies.push(reply);
                 }
+                Request::Uses(uses, reply) => group.uses.push((uses, reply)),
                 Request::Cold(cold) => group.cold.push(cold),
                 Request::Stop => {}
             }
@@ -91,7 +94,7 @@ impl Group {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.admissions.len() + self.settlements.len() + self.logs.len() + self.cold.len()
+        self.admissions.len() + self.settlements.len() + self.logs.len() + self.uses.len() + self.cold.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -147,6 +150,10 @@ impl Group {
             .filter_map(|(settlement, &settled)| settlement.log.as_ref().filter(|_| settled));
         let chunks: Vec<&LogChunk> = self.logs.iter().chain(last_chunks).collect();
         logs::insert(connection, &chunks).await?;
+        // What a run did with credentials is true whoever settles it.
+        let last_uses = self.settlements.iter().flat_map(|settlement| &settlement.uses);
+        let uses: Vec<&CredentialUse> = self.uses.iter().flat_map(|(uses, _)| uses).chain(last_uses).collect();
+        audit::write(connection, &uses).await?;
         ledger::insert_transfers(connection, host, before, &transfers).await
     }
 
@@ -159,6 +166,9 @@ impl Group {
             let _ = reply.send(Ok(settled));
         }
         for reply in self.log_replies {
+            let _ = reply.send(Ok(()));
+        }
+        for reply in self.uses.into_iter().filter_map(|(_, reply)| reply) {
             let _ = reply.send(Ok(()));
         }
         for cold in self.cold {
@@ -177,6 +187,9 @@ impl Group {
         for reply in self.log_replies {
             let _ = reply.send(Err(error.clone()));
         }
+        for reply in self.uses.into_iter().filter_map(|(_, reply)| reply) {
+            let _ = reply.send(Err(error.clone()));
+        }
         for cold in self.cold {
             cold.fail(error.clone());
         }
@@ -191,6 +204,7 @@ impl Group {
             .chain(self.cold.into_iter().map(Request::Cold))
             .chain(settlements.map(|(settlement, reply)| Request::Settle(Box::new(settlement), reply)))
             .chain(self.logs.into_iter().zip(self.log_replies).map(|(chunk, reply)| Request::Log(chunk, reply)))
+            .chain(self.uses.into_iter().map(|(uses, reply)| Request::Uses(uses, reply)))
             .map(|request| Self::new(vec![request]))
             .collect()
     }

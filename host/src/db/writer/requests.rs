@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::group::WriteTx;
 use crate::clock::Micros;
+use crate::db::audit::CredentialUse;
 use crate::db::runs::StoredRun;
 use crate::db::{DbError, Once};
 use crate::ids::{AccountId, DeploymentId, HostId, RunId};
@@ -18,6 +19,8 @@ pub(super) enum Request {
     Admit(Box<Admission>, Reply<Admitted>),
     Settle(Box<Settlement>, Reply<bool>),
     Log(LogChunk, Reply<()>),
+    /// Uses of credentials. Whoever does not wait for the answer hands them in again.
+    Uses(Vec<CredentialUse>, Option<Reply<()>>),
     Cold(Box<dyn ColdRequest>),
     Stop,
 }
@@ -96,6 +99,8 @@ pub struct Settlement {
     pub sealed_error: Option<Vec<u8>>,
     /// The rest of its log.
     pub log: Option<LogChunk>,
+    /// Uses of credentials that may not be written yet.
+    pub uses: Vec<CredentialUse>,
     /// Now.
     pub at: Micros,
 }
@@ -116,6 +121,7 @@ impl Settlement {
             sealed_output: None,
             sealed_error: None,
             log: None,
+            uses: Vec::new(),
             at,
         }
     }

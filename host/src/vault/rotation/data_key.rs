@@ -9,6 +9,7 @@ use super::{Rotation, RotationError};
 use crate::accounts::Account;
 use crate::db::{Db, DbError, Once, accounts, data_keys};
 use crate::ids::AccountId;
+use crate::vault::credentials::Secrets;
 use crate::vault::{DataKey, Place, key_version};
 
 /// A rotated data key.
@@ -54,7 +55,7 @@ pub trait SealedTable: Send + Sync {
 
 /// The tables that are sealed anew: whoever adds such a table names it here, and does nothing else.
 fn sealed_tables() -> Vec<Box<dyn SealedTable>> {
-    vec![Box::new(Emails)]
+    vec![Box::new(Emails), Box::new(Secrets)]
 }
 
 impl Rotation {
