@@ -13,8 +13,12 @@ async fn a_key_is_typed_unseen() {
     let server = Server::start().await;
     let shell = Shell::open();
     let mut terminal = Terminal::open(&shell, &["login", "--url", &url(&server.account)], 80);
-    let (status, shown) =
-        terminal.wait_for("API key for ").wait_for(": ").type_in(&format!("{}\n", server.account.key())).end();
+    let (status, shown) = terminal
+        .wait_for("API key for ")
+        .wait_for(": ")
+        .wait_until_hidden()
+        .type_in(&format!("{}\n", server.account.key()))
+        .end();
     assert_eq!(status, Some(0), "{shown}");
     assert!(!shown.contains(server.account.key()), "{shown}");
     shell.run(&["credits"]).expect(0);

@@ -109,6 +109,7 @@ pub(super) async fn put(
 ) -> Result<Stored<DeploymentView>, Problem> {
     let account = &caller.account;
     let revision = revision_of(&app, account, &name, body).await?;
+    let id = revision.id;
     let number = app
         .db
         .write(move |tx| {
@@ -117,7 +118,11 @@ pub(super) async fn put(
         })
         .await?;
     app.runs.deployments.forget(account.id, name.as_str()).await;
-    Ok(Stored { is_new: number == 1, view: shown(&app, account, &name).await? })
+    // What was written is shown, though another request may have replaced or deleted it meanwhile.
+    let written = deployments::at_revision(&app.db, account.id, id, number).await?;
+    let written = written.ok_or(DbError::Missing("deployment revision"))?;
+    let kept = credentials::names(&app.db, account.id).await?;
+    Ok(Stored { is_new: number == 1, view: view(&app, account, written, &kept).await? })
 }
 
 async fn revision_of(app: &App, account: &Account, name: &Name, body: DeploymentBody) -> Result<NewRevision, Problem> {
@@ -131,6 +136,9 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
     }
     if body.limits.concurrent_runs == Some(0) {
         return Err(Problem::invalid("/limits/concurrent_runs", "runs of the deployment would wait forever"));
+    }
+    if body.limits.wall_clock_ms == Some(0) {
+        return Err(Problem::invalid("/limits/wall_clock_ms", "runs of the deployment would have no time at all"));
     }
     let config_bytes: usize = body.config.iter().map(|(key, value)| key.len() + value.len()).sum();
     if config_bytes as u64 > account.limits.config_bytes {

@@ -217,7 +217,7 @@ mod tests {
                 .replace("%2B", "%2b")
                 .replace("%3F", "%3f")
                 .replace("%3D", "%3d"),
-            url::form_urlencoded::byte_serialize(SECRET).collect(),
+            form_urlencoded::byte_serialize(SECRET).collect(),
             hex::encode(SECRET),
             hex::encode_upper(SECRET),
             serde_json::to_string(text).unwrap(),
