@@ -22,6 +22,7 @@ pub(crate) mod measure;
 mod needles;
 mod outgoing;
 mod policy;
+mod recent;
 mod resolve;
 mod secrets;
 

@@ -12,11 +12,16 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 use super::address::Allowed;
 use super::connect::Connector;
+use super::needles::Needles;
 use super::outgoing::Outgoing;
+use super::policy::Policy;
+use super::recent::Recent;
 use super::resolve::{Pins, Resolve, SystemResolver};
+use crate::grants::Grants;
 use crate::ids::AccountId;
 
 /// Connections and pools that nobody used for so long are closed.
@@ -92,13 +97,17 @@ pub struct Broker {
     pools: moka::sync::Cache<AccountId, Arc<Pool>>,
 }
 
-/// One account's connections.
+/// One account's connections, and what its runs prepared.
 pub(crate) struct Pool {
     /// For every request but those of `in_the_clear`.
     pub(crate) client: HttpClient,
     /// For credentials over plain `http`: connects to addresses that the operator named, and to no other.
     pub(crate) in_the_clear: HttpClient,
     pub(crate) in_flight: Arc<Semaphore>,
+    /// Policies of the account's deployments.
+    pub(crate) policies: Recent<Arc<Grants>, Policy>,
+    /// The forms of its secrets, by the secrets.
+    pub(crate) needles: Recent<Vec<Zeroizing<Vec<u8>>>, Needles>,
 }
 
 impl std::fmt::Debug for Broker {
@@ -148,6 +157,8 @@ impl Broker {
                 client: self.client(account, false),
                 in_the_clear: self.client(account, true),
                 in_flight: Arc::new(Semaphore::new(permits)),
+                policies: Recent::default(),
+                needles: Recent::default(),
             })
         })
     }

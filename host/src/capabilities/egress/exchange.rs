@@ -36,15 +36,16 @@ const GRACE: Duration = Duration::from_secs(1);
 /// What the requests of one run share.
 #[derive(Debug)]
 pub(crate) struct Run {
-    pub(super) broker: Arc<Broker>,
-    pub(super) policy: Policy,
+    broker: Arc<Broker>,
+    policy: Arc<Policy>,
+    /// The account's connections; a run that is granted no host needs none.
+    pool: Option<Arc<Pool>>,
     pub(super) counts: Arc<Counts>,
     secrets: Secrets,
     custody: Arc<dyn Custody>,
     log: Arc<RunLog>,
     gate: Gate,
     account: AccountId,
-    account_in_flight: u64,
     deadline: Instant,
     limit_noted: AtomicBool,
 }
@@ -59,16 +60,22 @@ struct Waits {
 
 impl Run {
     pub(crate) fn new(broker: Arc<Broker>, invocation: &Invocation) -> Self {
+        let grants = &invocation.grants;
+        let pool = (!grants.egress.allow.is_empty())
+            .then(|| broker.pool(invocation.account, invocation.account_http_in_flight));
+        let policy = pool.as_ref().map_or_else(Arc::default, |pool| {
+            pool.policies.find_or_make(|kept| Arc::ptr_eq(kept, grants), || (Arc::clone(grants), Policy::new(grants)))
+        });
         Self {
             broker,
-            policy: Policy::new(&invocation.grants),
+            policy,
+            pool,
             counts: Arc::new(Counts::new(&invocation.limits)),
             secrets: Secrets::default(),
             custody: Arc::clone(&invocation.custody),
             log: Arc::clone(&invocation.log),
             gate: invocation.gate.clone(),
             account: invocation.account,
-            account_in_flight: invocation.account_http_in_flight,
             // The run's own end comes first; what waits for longer than that is a mistake of ours.
             deadline: Instant::now() + Duration::from_millis(invocation.limits.wall_clock_ms) + GRACE,
             limit_noted: AtomicBool::new(false),
@@ -107,9 +114,9 @@ impl Run {
         let authority = uri.authority().map_or("", http::uri::Authority::as_str);
         let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         let to = Destination::parse(uri.scheme_str().unwrap_or("https"), authority, path)?;
-        self.allow(&parts.method, &to)?;
+        let pool = self.allow(&parts.method, &to)?;
         refuse_connection_headers(&parts.headers)?;
-        let (carried, needles) = self.secrets.for_request(&*self.custody, &self.policy, &to).await?;
+        let (carried, needles) = self.secrets.for_request(&*self.custody, &self.policy, pool, &to).await?;
         for credential in &carried {
             refuse_owned(&parts.headers, &to, &credential.name, &credential.place)?;
         }
@@ -129,7 +136,6 @@ impl Run {
             parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         place(&mut parts, &to, &carried)?;
-        let pool = self.broker.pool(self.account, self.account_in_flight);
         let permit = Arc::clone(&pool.in_flight);
         let permit = tokio::time::timeout(waits.first_byte, permit.acquire_owned()).await;
         let Ok(Ok(permit)) = permit else { return Err(Denied::Limit("http_requests_in_flight")) };
@@ -140,7 +146,7 @@ impl Run {
         drop(carried);
         let request = Request::from_parts(parts, body);
         let failure = request.body().failure();
-        let response = self.send(&pool, request, &to, in_the_clear, waits).await?;
+        let response = self.send(pool, request, &to, in_the_clear, waits).await?;
         uses.end(response.status().as_u16());
         let run = Arc::clone(self);
         let broke = Box::new(move |denied: Denied| run.write(&denied));
@@ -155,12 +161,12 @@ impl Run {
         received(response, receiving)
     }
 
-    fn allow(&self, method: &Method, to: &Destination) -> Result<(), Denied> {
+    fn allow(&self, method: &Method, to: &Destination) -> Result<&Pool, Denied> {
         if matches!(*method, Method::TRACE | Method::CONNECT) {
             return Err(Denied::Method(method.to_string()));
         }
-        if self.policy.allows(method, to) {
-            return Ok(());
+        if let Some(pool) = self.pool.as_ref().filter(|_| self.policy.allows(method, to)) {
+            return Ok(pool);
         }
         let rule = super::policy::rule_for(method, to);
         Err(Denied::NotAllowed { method: method.to_string(), to: to.to_string(), rule })
@@ -227,8 +233,11 @@ impl Run {
 
     /// A guest may have put a secret into anything that the message names, so the line is cleaned of all of them.
     async fn note(&self, denied: &Denied) {
-        let needles = self.secrets.needles(&*self.custody, &self.policy).await;
-        self.line(denied, &needles.masked(&denied.to_string()));
+        let mut text = denied.to_string();
+        if let Some(pool) = &self.pool {
+            text = self.secrets.needles(&*self.custody, &self.policy, pool).await.masked(&text);
+        }
+        self.line(denied, &text);
     }
 
     /// For what happens once a response is on its way: it names nothing that the guest chose.

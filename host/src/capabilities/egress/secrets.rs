@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
+use super::broker::Pool;
 use super::denied::Denied;
 use super::destination::Destination;
 use super::inject::composed;
@@ -31,7 +32,7 @@ pub(crate) struct Secrets(Mutex<Known>);
 struct Known {
     asked: bool,
     /// Each value that was lent, rotated ones included: an answer may bring the older one back.
-    values: Vec<SecretSlice<u8>>,
+    values: Vec<Zeroizing<Vec<u8>>>,
     needles: Arc<Needles>,
 }
 
@@ -48,6 +49,7 @@ impl Secrets {
         &self,
         custody: &dyn Custody,
         policy: &Policy,
+        pool: &Pool,
         to: &Destination,
     ) -> Result<(Vec<Carried>, Arc<Needles>), Denied> {
         if policy.bindings().is_empty() {
@@ -55,15 +57,15 @@ impl Secrets {
         }
         let mut known = self.0.lock().await;
         let mut carried = Vec::new();
-        known.learn_all(custody, policy, |bound| bound.goes_to(to), &mut carried).await?;
+        known.learn_all(custody, policy, pool, |bound| bound.goes_to(to), &mut carried).await?;
         Ok((carried, Arc::clone(&known.needles)))
     }
 
     /// What to look for in what is said of a request.
-    pub(crate) async fn needles(&self, custody: &dyn Custody, policy: &Policy) -> Arc<Needles> {
+    pub(crate) async fn needles(&self, custody: &dyn Custody, policy: &Policy, pool: &Pool) -> Arc<Needles> {
         let mut known = self.0.lock().await;
         // Nothing goes along, so nothing can fail.
-        let _ = known.learn_all(custody, policy, |_| false, &mut Vec::new()).await;
+        let _ = known.learn_all(custody, policy, pool, |_| false, &mut Vec::new()).await;
         Arc::clone(&known.needles)
     }
 }
@@ -74,6 +76,7 @@ impl Known {
         &mut self,
         custody: &dyn Custody,
         policy: &Policy,
+        pool: &Pool,
         goes: impl Fn(&Bound) -> bool,
         carried: &mut Vec<Carried>,
     ) -> Result<(), Denied> {
@@ -94,7 +97,8 @@ impl Known {
         }
         self.asked = true;
         if learned {
-            self.needles = Arc::new(Needles::new(self.values.iter().map(|value| value.expose_secret())));
+            let make = || (self.values.clone(), Needles::new(self.values.iter().map(|value| value.as_slice())));
+            self.needles = pool.needles.find_or_make(|values| *values == self.values, make);
         }
         Ok(())
     }
@@ -104,8 +108,8 @@ impl Known {
         let whole = composed(&item.place, secret);
         let mut learned = false;
         for value in [Some(Zeroizing::new(secret.to_vec())), whole].into_iter().flatten() {
-            if !self.values.iter().any(|known| known.expose_secret() == value.as_slice()) {
-                self.values.push(SecretSlice::from(value.to_vec()));
+            if !self.values.contains(&value) {
+                self.values.push(value);
                 learned = true;
             }
         }
