@@ -155,3 +155,26 @@ async fn an_agent_sees_the_names_of_its_models_only() {
     let told = lab.run_under(grants, Gate::open(), json!({"how": "names"})).await.told();
     assert_eq!(told["texts"], json!(["gemini", "openai"]));
 }
+
+/// Gemini refuses a conversation whose calls come back without the signature that they came with.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_provider_signs_comes_back_to_it() {
+    let call = r#"data: {"candidates":[{"content":{"role":"model","parts":[{"functionCall":{"name":"lookup","args":{"number":7}},"thoughtSignature":"c2lnbmVkLWJ5LXRoZS1tb2RlbA=="}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":5,"totalTokenCount":15},"modelVersion":"m-1"}
+
+"#;
+    let word = r#"data: {"candidates":[{"content":{"role":"model","parts":[{"text":"open"}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":5,"totalTokenCount":15},"modelVersion":"m-1"}
+
+"#;
+    let server = HttpsServer::start(move |received| {
+        let goes_on = String::from_utf8_lossy(&received.body).contains("issue 7 is open");
+        let body = if goes_on { word } else { call };
+        answer("200 OK", "content-type: text/event-stream\r\n", body.as_bytes())
+    })
+    .await;
+    let lab = ModelLab::new(model_at("gemini", &format!("https://api.test:{}", server.address.port())));
+    let told = lab.run(json!({"how": "tool", "text": "what of issue 7"})).await.told();
+    assert_eq!((&told["texts"][1], &told["finish"][0]), (&json!("open"), &json!("FinishReason::ToolCalls")), "{told}");
+    let asked: Value = serde_json::from_slice(&server.received()[1].body).unwrap();
+    let signatures = asked.to_string().matches("c2lnbmVkLWJ5LXRoZS1tb2RlbA==").count();
+    assert_eq!(signatures, 1, "{asked}");
+}

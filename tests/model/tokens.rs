@@ -101,3 +101,32 @@ async fn an_account_s_own_credential_goes_along_instead_of_the_operator_s_key() 
     let uses = lab.vault.uses();
     assert_eq!((uses.len(), uses[0].0.credential.as_str(), uses[0].1), (1, "mine", Some(Some(200))));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_a_cache_and_of_hidden_thoughts_are_counted() {
+    let anthropic = [
+        r#"{"type":"message_start","message":{"id":"m","type":"message","role":"assistant","content":[],"model":"m-1","stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":10,"cache_read_input_tokens":90,"cache_creation_input_tokens":0,"output_tokens":1}}}"#,
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"ok"}}"#,
+        r#"{"type":"content_block_stop","index":0}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":5}}"#,
+        r#"{"type":"message_stop"}"#,
+    ]
+    .map(|data| {
+        let kind = data.split('"').nth(3).unwrap();
+        format!("event: {kind}\ndata: {data}\n\n")
+    })
+    .concat();
+    let gemini = r#"data: {"candidates":[{"content":{"role":"model","parts":[{"text":"ok"}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":100,"cachedContentTokenCount":90,"candidatesTokenCount":5,"thoughtsTokenCount":20,"totalTokenCount":125},"modelVersion":"m-1"}
+
+"#;
+    for (provider, body, tokens) in [("anthropic", anthropic.as_str(), [100, 5, 90]), ("gemini", gemini, [100, 25, 90])] {
+        let body = body.to_owned();
+        let server =
+            HttpsServer::start(move |_| answer("200 OK", "content-type: text/event-stream\r\n", body.as_bytes())).await;
+        let lab = ModelLab::new(model_at(provider, &format!("https://api.test:{}", server.address.port())));
+        let probed = lab.run(json!({"text": "hello"})).await;
+        assert_eq!(probed.told()["tokens"], json!([tokens]), "{provider}");
+        assert_eq!(probed.tokens(), (tokens[0], tokens[1]), "{provider}");
+    }
+}

@@ -151,3 +151,79 @@ pub(super) fn readable(asked: &guest::ChatRequest) -> String {
     };
     asked.messages.iter().map(message).collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(messages: Vec<guest::Message>) -> guest::ChatRequest {
+        guest::ChatRequest {
+            model: None,
+            messages,
+            tools: Vec::new(),
+            tool_choice: guest::ToolChoice::Auto,
+            output_schema: None,
+            max_tokens: None,
+            temperature: None,
+            stop: Vec::new(),
+        }
+    }
+
+    fn user(text: &str) -> guest::Message {
+        guest::Message::User(text.to_owned())
+    }
+
+    fn calls(ids: &[&str]) -> guest::Message {
+        let call = |id: &&str| guest::ToolCall {
+            id: (*id).to_owned(),
+            name: "lookup".to_owned(),
+            arguments: "{\"number\":7}".to_owned(),
+            opaque: String::new(),
+        };
+        guest::Message::Assistant(guest::AssistantTurn { text: String::new(), calls: ids.iter().map(call).collect() })
+    }
+
+    fn result(call: &str) -> guest::Message {
+        guest::Message::Tool(guest::ToolResult { call: call.to_owned(), content: "open".to_owned(), failed: false })
+    }
+
+    fn refused(asked: &guest::ChatRequest) -> String {
+        match request(asked, 10) {
+            Err(guest::Error::Invalid(reason)) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn results_that_follow_each_other_are_one_message() {
+        let conversation = vec![user("hello"), calls(&["a", "b"]), result("a"), result("b"), user("and?")];
+        let request = request(&asked(conversation), 10).unwrap();
+        assert_eq!(request.chat_history.len(), 4);
+        let Message::User { content } = &request.chat_history[2] else { panic!("{:?}", request.chat_history) };
+        assert_eq!(content.len(), 2);
+        assert_eq!(request.max_tokens, Some(10));
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused_with_its_reason() {
+        let system = || guest::Message::System("be brief".to_owned());
+        assert!(refused(&asked(vec![user("hello"), system()])).contains("before all others"));
+        assert!(refused(&asked(vec![user("hello"), result("x")])).contains("the call `x`"));
+        assert!(!refused(&asked(Vec::new())).is_empty());
+        let wrong = |change: fn(&mut guest::ChatRequest)| {
+            let mut asked = asked(vec![user("hello")]);
+            change(&mut asked);
+            refused(&asked)
+        };
+        assert!(wrong(|asked| asked.temperature = Some(f64::NAN)).contains("temperature"));
+        assert!(wrong(|asked| asked.output_schema = Some("[]".to_owned())).contains("output schema"));
+        assert!(wrong(|asked| asked.tool_choice = guest::ToolChoice::Required).contains("there is none"));
+    }
+
+    #[test]
+    fn every_text_counts_towards_the_question_s_bytes() {
+        let question = |text: &str| bytes(&asked(vec![user(text)]));
+        assert_eq!(question("hello!") - question("hello"), 1);
+        assert!(bytes(&asked(vec![calls(&["a"])])) > "lookup{\"number\":7}".len());
+    }
+}
