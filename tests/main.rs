@@ -8,6 +8,7 @@ mod custody;
 mod durability;
 mod invariants;
 mod ledger;
+mod model;
 mod sandbox;
 mod support;
 mod vault;

@@ -8,6 +8,7 @@ pub mod foreign;
 pub mod guests;
 pub mod hostile;
 pub mod https;
+pub mod models;
 pub mod probe;
 pub mod sandbox;
 pub mod server;

@@ -9,6 +9,7 @@ mod environment;
 mod io;
 pub mod log;
 mod logging;
+pub(crate) mod model;
 mod random;
 pub(crate) mod scratch;
 pub(crate) mod stdio;

@@ -185,9 +185,9 @@ fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resul
 
 fn log_to_stderr(default: &str) {
     let mut filter = EnvFilter::try_from_env("AAASP_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    // At their finest these tell what goes over the wire, and that can be a credential in a query. Whatever is asked
-    // for, they tell no more than what goes wrong.
-    for quiet in ["h2=warn", "hyper=warn", "hyper_util=warn", "rustls=warn"] {
+    // At their finest these tell what goes over the wire, and that can be a credential in a query or what a model is
+    // asked. Whatever is asked for, they tell no more than what goes wrong.
+    for quiet in ["h2=warn", "hyper=warn", "hyper_util=warn", "rustls=warn", "rig=warn", "rig::embedding=warn"] {
         filter = quiet.parse().map_or(filter.clone(), |directive| filter.clone().add_directive(directive));
     }
     tracing_subscriber::fmt()

@@ -1,6 +1,7 @@
 //! The operator's file: typed, checked once, with every error naming file, line, key and reason.
 
 mod check;
+mod models;
 mod show;
 
 use std::collections::BTreeMap;
@@ -12,10 +13,13 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 pub use check::ConfigError;
+pub use models::{ModelValues, Provider};
 pub use show::{Origin, Shown};
 
-use crate::ledger::Prices;
+use crate::grants::Grants;
+use crate::ledger::{ModelPrices, Prices};
 use crate::limits::{AccountLimits, AccountLimitsOverlay, RunLimits, RunLimitsOverlay};
+use crate::names::Name;
 
 /// The name of the operator's file within the data folder.
 pub const FILE_NAME: &str = "aaasp.toml";
@@ -70,6 +74,8 @@ pub struct Values {
     pub plans: BTreeMap<String, PlanValues>,
     /// What the network is.
     pub egress: EgressValues,
+    /// Models that deployments may grant, by name.
+    pub models: BTreeMap<Name, ModelValues>,
     /// What work costs.
     pub prices: Prices,
     /// How long things are kept.
@@ -168,6 +174,7 @@ impl Default for Values {
             limits: LimitValues::default(),
             plans: BTreeMap::from([(DEFAULT_PLAN.to_owned(), PlanValues::default())]),
             egress: EgressValues::default(),
+            models: BTreeMap::new(),
             prices: Prices::default(),
             retention: RetentionValues::default(),
         }
@@ -221,6 +228,15 @@ impl Config {
     pub fn account_limits(&self, plan: &str) -> AccountLimits {
         let host = AccountLimits::default().replaced_by(&self.values.limits.account);
         self.plan(plan).map_or_else(|| host.clone(), |plan| host.min(&plan.limits.account))
+    }
+
+    /// The models that a deployment grants and a plan may use, with what they cost it.
+    #[must_use]
+    pub fn model_prices(&self, grants: &Grants, plan: &str) -> ModelPrices {
+        let granted = |name: &Name| grants.models.contains_key(name) || (grants.model && grants.models.is_empty());
+        let own = |name: &Name| grants.models.get(name).is_some_and(|model| model.credential.is_some());
+        let offered = self.values.models.iter().filter(|(name, model)| granted(name) && model.serves(plan));
+        offered.map(|(name, model)| (name.clone(), model.price(own(name)))).collect()
     }
 
     fn plan(&self, name: &str) -> Option<&PlanValues> {

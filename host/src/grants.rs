@@ -5,7 +5,7 @@
 mod asked;
 mod check;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use asked::{Asked, InvalidRule, Missing};
 use serde::{Deserialize, Serialize};
@@ -21,12 +21,38 @@ pub use check::Fault;
 pub struct Grants {
     /// A folder that exists for the length of the run.
     pub scratch: bool,
-    /// The `model` capability.
+    /// The `model` capability: its runs may ask the operator's models.
     pub model: bool,
+    /// The models that they may ask, by name; every one that the account's plan may use, with the operator's keys,
+    /// when none is named. Naming one grants the capability.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<Name, ModelGrant>,
     /// Where requests may go.
     pub egress: Egress,
     /// Credentials that go along, by name.
     pub credentials: BTreeMap<Name, Binding>,
+}
+
+/// A model that is granted.
+///
+/// The operator's file says where the model is and how a credential stands in requests to it, so nothing else has to
+/// be granted for it: no rule of egress, and no binding in [`Grants::credentials`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelGrant {
+    /// The account's own credential for the provider, which then pays for the tokens; the operator's key goes along
+    /// when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Name>,
+}
+
+impl Grants {
+    /// Every credential that it names.
+    #[must_use]
+    pub fn credential_names(&self) -> BTreeSet<&Name> {
+        let of_models = self.models.values().filter_map(|model| model.credential.as_ref());
+        self.credentials.keys().chain(of_models).collect()
+    }
 }
 
 /// Where requests may go; nowhere, unless a rule allows it.
@@ -161,9 +187,11 @@ mod tests {
             "scratch": true,
             "egress": {"allow": [{"host": "api.github.com", "path": "/repos", "methods": ["GET", "POST"]}]},
             "credentials": {"github": {"to": [{"host": "api.github.com"}], "place": {"header": {"name": "x-key"}}}},
+            "models": {"fast": {}, "own": {"credential": "openai"}},
         }))
         .unwrap();
         assert_eq!(grants.egress.allow[0].scheme, Scheme::Https);
+        assert_eq!(grants.models.values().filter(|model| model.credential.is_some()).count(), 1);
         let binding = &grants.credentials[&"github".parse::<Name>().unwrap()];
         assert_eq!(binding.place, Some(Place::Header { name: "x-key".into(), prefix: String::new() }));
     }

@@ -17,6 +17,7 @@ use crate::folder::{Folder, FolderError};
 use crate::http;
 use crate::ids::{AccountId, HostId};
 use crate::ledger::Microcredits;
+use crate::models::{Models, ModelsError};
 use crate::runs::{LEASE_MS, Runs};
 use crate::runtime::{CompileLimits, Runtime, RuntimeError, RuntimeSettings};
 use crate::vault::Keyring;
@@ -55,6 +56,9 @@ pub enum StartError {
     /// The sandbox can't start.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// The models can't be offered.
+    #[error(transparent)]
+    Models(#[from] ModelsError),
     /// The address can't be listened on.
     #[error("can't listen on {address}: {source}")]
     Listen {
@@ -261,6 +265,7 @@ fn runtime_settings(store: &Store) -> Result<RuntimeSettings, StartError> {
     let ca_file = network.ca_file.as_ref().map(|file| store.config.data.join(file));
     settings.egress =
         EgressSettings::new(network.allow_addresses.clone(), ca_file.as_deref()).map_err(RuntimeError::Egress)?;
+    settings.models = Arc::new(Models::load(&store.config.values.models, &store.config.data)?);
     settings.compile = CompileLimits {
         memory_bytes: values.compile_memory_bytes,
         cpu_seconds: values.compile_ms.div_ceil(1_000),

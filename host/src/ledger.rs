@@ -7,10 +7,12 @@
 mod amount;
 mod charge;
 mod price;
+mod tokens;
 mod transfer;
 pub mod verify;
 
 pub use amount::Microcredits;
 pub use charge::{Charge, ChargeLine};
 pub use price::{Metered, Prices, Terms};
+pub use tokens::{ModelPrice, ModelPrices, Tokens};
 pub use transfer::{ChainHead, Tenant, Transfer, Verb};

@@ -13,6 +13,7 @@ macro_rules! limits {
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(default)]
         pub struct $full { $( $(#[$doc])* pub $name: u64, )+ }
 
         $(#[$overlay_meta])*
@@ -94,6 +95,8 @@ limits! {
         http_response_bytes: 10 * MIB,
         /// Signatures made with credentials.
         signatures: 1_000,
+        /// Tokens of models, those of questions and of answers together.
+        model_tokens: 200_000,
     }
 }
 

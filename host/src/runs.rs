@@ -22,7 +22,7 @@ use std::time::Duration;
 
 pub use admit::{Refused, RunRequest};
 pub use custody::{RunCustody, opened_purpose};
-pub use deployed::{Deployed, Deployments, opened_config, sealed_config};
+pub use deployed::{Deployed, Deployments, opened_config, sealed_config, terms};
 pub use duties::LEASE_MS;
 pub use logs::LogLine;
 pub use record::{Failure, Run};
@@ -70,7 +70,7 @@ impl Runs {
         let values = &config.values;
         Arc::new(Self {
             credentials: Credentials::new(db.clone(), accounts.clone(), clock.clone()),
-            deployments: Deployments::new(db.clone(), accounts.clone(), values.prices.clone()),
+            deployments: Deployments::new(db.clone(), accounts.clone(), Arc::clone(&config)),
             slots: slots::Slots::new(values.host.concurrent_runs, values.host.memory_bytes),
             live: Arc::default(),
             claiming: Mutex::default(),

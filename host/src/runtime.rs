@@ -43,6 +43,7 @@ pub use outcome::{Finished, Frame, Outcome, RunError, Usage};
 pub use settings::{CompileLimits, RuntimeSettings};
 
 pub(crate) use bindings::aaasp::agent::credentials as agent_credentials;
+pub(crate) use bindings::aaasp::agent::model as agent_model;
 pub(crate) use bindings::wasi::config::store as wasi_config;
 pub(crate) use bindings::wasi::logging::logging as wasi_logging;
 pub(crate) use state::{State, Stop};

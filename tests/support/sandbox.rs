@@ -52,6 +52,8 @@ pub fn invocation(limits: RunLimits) -> Invocation {
         grants: Arc::default(),
         account: AccountId::generate(),
         account_http_in_flight: 64,
+        models: Arc::default(),
+        log_output: false,
         custody: Arc::new(Empty),
         gate: Gate::open(),
         cancel: CancellationToken::new(),

@@ -16,6 +16,8 @@ pub enum Tool {
     WasmTarget,
     /// Node.js packages that make a component of JavaScript.
     JavaScript,
+    /// Node.js packages of the suite: a mock of the providers of models.
+    Suite,
     /// Python packages that make a component of Python.
     Python,
     /// `initdb` and `postgres`.
@@ -29,7 +31,8 @@ pub enum Tool {
 }
 
 /// What all of the tests need.
-pub const FOR_TESTS: &[Tool] = &[Tool::WasmTarget, Tool::JavaScript, Tool::Python, Tool::PostgreSql, Tool::CargoDeny];
+pub const FOR_TESTS: &[Tool] =
+    &[Tool::WasmTarget, Tool::JavaScript, Tool::Suite, Tool::Python, Tool::PostgreSql, Tool::CargoDeny];
 
 /// What `cargo xtask setup` looks after. The benchmark's own tools are installed when it asks for them.
 pub const EVERYTHING: &[Tool] = FOR_TESTS;
@@ -48,7 +51,8 @@ pub fn provide(workspace: &Workspace, tools: &[Tool]) -> Result<()> {
         interrupt::check()?;
         match tool {
             Tool::WasmTarget => wasm_target(),
-            Tool::JavaScript => javascript(workspace),
+            Tool::JavaScript => npm(workspace, "plugins/webhook-triage"),
+            Tool::Suite => npm(workspace, "tests"),
             Tool::Python => python(workspace),
             Tool::PostgreSql => postgresql(),
             Tool::CargoDeny => cargo_deny(workspace),
@@ -101,12 +105,13 @@ fn wasm_target() -> Result<()> {
     if debian() { installed(&what) } else { bail!("{what} is still missing; try `{otherwise}`") }
 }
 
-fn javascript(workspace: &Workspace) -> Result<()> {
-    let what = "the Node.js packages of plugins/webhook-triage";
+/// The packages of a folder that has a `package-lock.json`.
+fn npm(workspace: &Workspace, folder: &str) -> Result<()> {
+    let what = &format!("the Node.js packages of {folder}");
     if shell::find("npm").is_none() || shell::find("node").is_none() {
         apt_install("Node.js", &["nodejs", "npm"], "install Node.js 20 or newer")?;
     }
-    let project = workspace.root.join("plugins/webhook-triage");
+    let project = workspace.root.join(folder);
     let wanted = read(&project.join("package-lock.json"))?;
     let stamp = project.join("node_modules/.installed-from");
     if is_stamped(&stamp, &wanted) {

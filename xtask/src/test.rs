@@ -15,8 +15,15 @@ use crate::{interrupt, readme, shell};
 const SUITE: &str = "aaasp-tests";
 
 /// The agents whose components the suite uploads.
-const AGENTS: [&str; 4] =
-    ["plugins/lock-audit", "plugins/webhook-triage", "plugins/csv-report", "plugins/hostile/egress-probe"];
+const AGENTS: [&str; 7] = [
+    "plugins/lock-audit",
+    "plugins/webhook-triage",
+    "plugins/csv-report",
+    "plugins/hostile/egress-probe",
+    "tests/guests/model-probe",
+    "tests/guests/model-js",
+    "tests/guests/model-py",
+];
 
 struct Step {
     name: &'static str,

@@ -39,6 +39,9 @@ pub fn build(project: &Path, folder: &Path, progress: &mut dyn FnMut(Progress<'_
     templates::write_contract(folder)?;
     let world = folder.join("wit/javascript.wit");
     fs::write(&world, templates::JAVASCRIPT_WORLD).map_err(Error::io(&world))?;
+    let model = folder.join("wit/model.wit");
+    let text = fs::read_to_string(&model).map_err(Error::io(&model))?;
+    fs::write(&model, without_pollables(&text)).map_err(Error::io(&model))?;
     let component = folder.join("component.js");
     let joined = templates::JAVASCRIPT_COMPONENT
         .replace("{{main}}", &main)
@@ -62,6 +65,22 @@ pub fn build(project: &Path, folder: &Path, progress: &mut dyn FnMut(Progress<'_
     let bytes = fs::read(&output).map_err(Error::io(&output))?;
     fs::remove_file(&output).map_err(Error::io(&output))?;
     Ok(Component { name, bytes })
+}
+
+/// An interface without what needs a pollable, which componentize-qjs can't bind. A component may import less of an
+/// interface than there is, and an agent in JavaScript waits for one thing at a time.
+fn without_pollables(interface: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for line in interface.lines() {
+        if !line.contains("pollable") {
+            kept.push(line);
+            continue;
+        }
+        while kept.last().is_some_and(|above| above.trim_start().starts_with("///")) {
+            kept.pop();
+        }
+    }
+    kept.join("\n")
 }
 
 fn find(project: &Path, manifest: &Manifest) -> Result<PathBuf, Error> {
@@ -96,6 +115,15 @@ mod tests {
 
     fn refusal(dir: &tempfile::TempDir) -> Error {
         build(dir.path(), &dir.path().join("build"), &mut |_| {}).err().unwrap()
+    }
+
+    #[test]
+    fn only_what_needs_a_pollable_is_left_out() {
+        let (_, model) = templates::CONTRACT.iter().find(|(path, _)| *path == "model.wit").unwrap();
+        let left = without_pollables(model);
+        let gone: Vec<&str> = model.lines().filter(|line| !left.lines().any(|kept| kept == *line)).collect();
+        assert_eq!(gone.len(), 3, "a use, a function and its comment: {gone:#?}");
+        assert!(left.contains("next: func() -> result<option<event>, error>;"));
     }
 
     #[test]

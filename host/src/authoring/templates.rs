@@ -25,6 +25,7 @@ macro_rules! files {
 pub const CONTRACT: &[File] = files!("../../../wit/":
     "credentials.wit",
     "handler.wit",
+    "model.wit",
     "world.wit",
     "deps/cli.wit",
     "deps/clocks.wit",
@@ -44,6 +45,7 @@ pub const SDK: &[File] = files!("../../../plugins/sdk/":
     "src/guest.rs",
     "src/lib.rs",
     "src/logger.rs",
+    "src/model.rs",
     "src/schema.rs",
     "src/scratch.rs",
     "macros/src/about.rs",

@@ -36,8 +36,12 @@ pub(crate) use headers::is_of_the_connection;
 pub(crate) use policy::HostPattern;
 pub use resolve::{Resolve, SystemResolver};
 
+pub(crate) use denied::Denied;
+pub(crate) use exchange::Run;
+
+use crate::grants::Grants;
 use crate::runtime::{Invocation, fuel};
-use exchange::Run;
+use crate::vault::custody::Custody;
 
 /// What wasmtime buffers of a request body before the guest has to wait.
 const BODY_CHUNK_BYTES: usize = 64 << 10;
@@ -48,6 +52,11 @@ pub(crate) struct Egress(Arc<Run>);
 impl Egress {
     pub(crate) fn new(broker: &Arc<Broker>, invocation: &Invocation) -> Self {
         Self(Arc::new(Run::new(Arc::clone(broker), invocation)))
+    }
+
+    /// The run under other grants.
+    pub(crate) fn under(&self, grants: &Grants, custody: Arc<dyn Custody>) -> Arc<Run> {
+        Arc::new(self.0.under(grants, custody))
     }
 
     /// Fuel for requests and for what came in, since it was last asked.

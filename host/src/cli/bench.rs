@@ -135,6 +135,8 @@ fn invocation() -> Invocation {
         grants: Arc::default(),
         account: AccountId::generate(),
         account_http_in_flight: 0,
+        models: Arc::default(),
+        log_output: false,
         custody: Arc::new(Empty),
         gate: Gate::open(),
         cancel: CancellationToken::new(),

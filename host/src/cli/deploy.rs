@@ -130,6 +130,7 @@ fn body(
         "capabilities": granted::capabilities(&grants),
         "egress": grants.egress,
         "credentials": grants.credentials,
+        "models": grants.models,
         "log_output": part.log_output.unwrap_or_else(|| before.is_some_and(|before| before.log_output)),
     }))
 }

@@ -10,7 +10,7 @@ use super::client::{ListArgs, Rows, ServerArgs};
 use super::json::JsonArgs;
 use super::{granted, out, readable, table};
 use crate::clock::Micros;
-use crate::grants::{Binding, Egress, Grants};
+use crate::grants::{Binding, Egress, Grants, ModelGrant};
 use crate::ledger::Microcredits;
 use crate::limits::RunLimits;
 use crate::names::Name;
@@ -67,6 +67,8 @@ pub(super) struct DeploymentView {
     pub capabilities: Vec<String>,
     egress: Egress,
     credentials: BTreeMap<Name, Binding>,
+    #[serde(default)]
+    models: BTreeMap<Name, ModelGrant>,
     pub log_output: bool,
     pub hold_microcredits: Microcredits,
     #[serde(default)]
@@ -88,6 +90,7 @@ impl DeploymentView {
         Grants {
             scratch: has("scratch"),
             model: has("model"),
+            models: self.models.clone(),
             egress: self.egress.clone(),
             credentials: self.credentials.clone(),
         }

@@ -108,5 +108,9 @@ pub(super) fn lines(grants: &Grants) -> Vec<String> {
         let use_of = if to.is_empty() { ", to sign".to_owned() } else { format!(" to {}", to.join(", ")) };
         format!("credential {name}{use_of}")
     });
-    capabilities(grants).into_iter().map(str::to_owned).chain(rules).chain(credentials).collect()
+    let models = grants.models.iter().map(|(name, model)| match &model.credential {
+        Some(credential) => format!("model {name} with the credential {credential}"),
+        None => format!("model {name}"),
+    });
+    capabilities(grants).into_iter().map(str::to_owned).chain(rules).chain(credentials).chain(models).collect()
 }

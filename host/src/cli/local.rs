@@ -20,10 +20,12 @@ use crate::capabilities::log::RunLog;
 use crate::config::HostValues;
 use crate::grants::Grants;
 use crate::ids::{AccountId, RunId};
-use crate::ledger::{Charge, Microcredits, Prices};
+use crate::ledger::{Charge, Microcredits, Prices, Terms};
 use crate::limits::{AccountLimits, RunLimits};
 use crate::runs::{Failure, LogLine, Refused, charged, check_input, checked_output};
-use crate::runtime::{Finished, Gate, Inspected, Invocation, Loaded, Outcome, Runtime, RuntimeSettings, Usage};
+use crate::runtime::{
+    FUEL_SCHEDULE, Finished, Gate, Inspected, Invocation, Loaded, Outcome, Runtime, RuntimeSettings, Usage,
+};
 use crate::vault::custody::Custody;
 
 /// Compiled artifacts that the cache may keep; the oldest go first.
@@ -104,6 +106,8 @@ impl Local {
             grants,
             account: AccountId::generate(),
             account_http_in_flight: AccountLimits::default().http_requests_in_flight,
+            models: Arc::default(),
+            log_output: false,
             custody,
             log: Arc::clone(&log),
             gate: Gate::open(),
@@ -132,7 +136,13 @@ impl Local {
 
     fn finished(&self, mut finished: Finished, logs: Vec<LogLine>) -> LocalRun {
         let output = checked_output(&mut finished);
-        let charges = charged(&finished, &Prices::default(), &self.limits);
+        let terms = Terms {
+            prices: Prices::default(),
+            limits: self.limits.clone(),
+            models: BTreeMap::new(),
+            fuel_schedule: FUEL_SCHEDULE,
+        };
+        let charges = charged(&finished, &terms);
         let limit = finished.outcome.limit().map(str::to_owned);
         LocalRun {
             output,

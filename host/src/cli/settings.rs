@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use serde::Deserialize;
 
 use super::input;
-use crate::grants::{Binding, Egress, Grants, InvalidRule, Rule, Target};
+use crate::grants::{Binding, Egress, Grants, InvalidRule, ModelGrant, Rule, Target};
 use crate::limits::RunLimitsOverlay;
 use crate::names::{InvalidName, Name};
 
@@ -57,6 +57,7 @@ pub(super) struct Part {
     pub capabilities: Vec<Capability>,
     pub egress: Egress,
     pub credentials: BTreeMap<Name, Binding>,
+    pub models: BTreeMap<Name, ModelGrant>,
     pub log_output: Option<bool>,
     /// Targets that are allowed where no rule allows them.
     #[serde(skip)]
@@ -104,6 +105,8 @@ impl Part {
                 Capability::Model => grants.model = true,
             }
         }
+        grants.models.extend(self.models.iter().map(|(name, model)| (name.clone(), model.clone())));
+        grants.model |= !grants.models.is_empty();
         for rule in &self.egress.allow {
             if !grants.egress.allow.contains(rule) {
                 grants.egress.allow.push(rule.clone());

@@ -86,6 +86,12 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
             refuse(runs == Some(0), &key, "runs would wait forever; to stop an account, suspend it".to_owned());
         }
     }
+    let plans: Vec<&str> = values.plans.keys().map(String::as_str).chain([super::DEFAULT_PLAN]).collect();
+    for (name, model) in &values.models {
+        for (key, reason) in model.impossible(&plans) {
+            refuse(true, &format!("models.{name}.{key}"), reason);
+        }
+    }
     for name in values.plans.keys() {
         refuse(name.is_empty() || name.len() > 63, "plans", "a plan's name has 1 to 63 characters".to_owned());
     }
@@ -150,6 +156,28 @@ mod tests {
     fn a_limit_under_which_runs_would_wait_forever_is_refused() {
         let message = error("[plans.small.limits.account]\nconcurrent_runs = 0\n");
         assert!(message.starts_with("aaasp.toml:2: `plans.small.limits.account.concurrent_runs`"), "{message}");
+    }
+
+    #[test]
+    fn a_model_that_can_t_be_asked_is_refused() {
+        let model = |more: &str| {
+            format!(
+                "[models.fast]\nprovider = \"openai\"\nmodel = \"m\"\nmillion_input_tokens_microcredits = 1\n\
+                 million_output_tokens_microcredits = 1\n{more}\n"
+            )
+        };
+        assert!(parse(None, &model("")).is_ok());
+        for (more, said) in [
+            ("base_url = \"ftp://a.example\"", "aaasp.toml:6: `models.fast.base_url`: a base URL is"),
+            ("max_output_tokens = 0", "aaasp.toml:6: `models.fast.max_output_tokens`"),
+            ("plans = [\"gold\"]", "aaasp.toml:6: `models.fast.plans`: there is no plan `gold`"),
+            ("api_key = \"sk-1\"", "aaasp.toml:6: `api_key`: unknown field"),
+        ] {
+            let message = error(&model(more));
+            assert!(message.starts_with(said), "{message}");
+        }
+        let message = error("[models.fast]\nprovider = \"openai\"\nmodel = \"m\"\n");
+        assert!(message.contains("million_input_tokens_microcredits"), "nothing is free by oversight: {message}");
     }
 
     #[test]

@@ -17,12 +17,12 @@ use crate::app::App;
 use crate::clock::Micros;
 use crate::db::deployments::{self, NewRevision, StoredDeployment};
 use crate::db::{DbError, agents, credentials};
-use crate::grants::{Asked, Binding, Egress, Grants};
+use crate::grants::{Asked, Binding, Egress, Grants, ModelGrant};
 use crate::ids::DeploymentId;
 use crate::ledger::Microcredits;
 use crate::limits::{RunLimits, RunLimitsOverlay};
 use crate::names::Name;
-use crate::runs::{opened_config, sealed_config};
+use crate::runs::{opened_config, sealed_config, terms};
 use crate::runtime::Manifest;
 
 /// A deployment as a client sends it.
@@ -48,7 +48,10 @@ pub(super) struct DeploymentBody {
     /// Credentials that go along, by name.
     #[serde(default)]
     credentials: BTreeMap<Name, Binding>,
-    /// Whether the answers of models may be kept in logs.
+    /// Models that its runs may ask; every one of the plan's when none is named and the capability is granted.
+    #[serde(default)]
+    models: BTreeMap<Name, ModelGrant>,
+    /// Whether what models are asked and answer is kept in logs of models may be kept in logs.
     #[serde(default)]
     log_output: bool,
 }
@@ -90,6 +93,7 @@ pub(super) struct DeploymentView {
     capabilities: Vec<Capability>,
     egress: Egress,
     credentials: BTreeMap<Name, Binding>,
+    models: BTreeMap<Name, ModelGrant>,
     log_output: bool,
     /// The most that a run may cost, held before it starts.
     hold_microcredits: Microcredits,
@@ -147,11 +151,13 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
     }
     let grants = Grants {
         scratch: body.capabilities.contains(&Capability::Scratch),
-        model: body.capabilities.contains(&Capability::Model),
+        model: body.capabilities.contains(&Capability::Model) || !body.models.is_empty(),
+        models: body.models,
         egress: body.egress,
         credentials: body.credentials,
     };
-    if let Some(problem) = Problem::invalid_fields(grants.faults()) {
+    let faults = grants.faults().into_iter().chain(models_out_of_reach(app, account, &grants)).collect();
+    if let Some(problem) = Problem::invalid_fields(faults) {
         return Err(problem);
     }
     let id = deployments::id_for(&app.db, account.id, name.as_str()).await?;
@@ -164,11 +170,20 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
         sealed_config: sealed_config(account, id, &body.config)?,
         limits: serde_json::to_string(&body.limits).map_err(DbError::corrupt)?,
         grants: serde_json::to_string(&grants).map_err(DbError::corrupt)?,
-        credentials: grants.credentials.into_keys().collect(),
+        credentials: grants.credential_names().into_iter().cloned().collect(),
         log_output: body.log_output,
         most_deployments: account.limits.deployments,
         at: app.clock.now(),
     })
+}
+
+/// Models that the operator does not offer to the account's plan.
+fn models_out_of_reach(app: &App, account: &Account, grants: &Grants) -> Vec<(String, String)> {
+    let offered = app.config.model_prices(&Grants { model: true, ..Grants::default() }, &account.plan);
+    let unknown = grants.models.keys().filter(|name| !offered.contains_key(*name));
+    let names = offered.keys().map(Name::as_str).collect::<Vec<_>>().join(", ");
+    let reason = if names.is_empty() { "no model is offered".to_owned() } else { format!("offered are: {names}") };
+    unknown.map(|name| (format!("/models/{name}"), format!("the plan offers no model `{name}`; {reason}"))).collect()
 }
 
 async fn shown(app: &App, account: &Account, name: &Name) -> Result<DeploymentView, Problem> {
@@ -202,12 +217,13 @@ async fn view(
         digest: stored.digest,
         kind: stored.kind,
         manifest: RawValue::from_string(stored.manifest).map_err(DbError::corrupt)?,
-        hold_microcredits: app.config.values.prices.most(&effective_limits),
+        hold_microcredits: terms(&app.config, &account.plan, &grants, effective_limits.clone()).most(),
         limits,
         effective_limits,
         capabilities,
         egress: grants.egress,
         credentials: grants.credentials,
+        models: grants.models,
         log_output: stored.log_output,
         warnings,
         created_at: stored.created_at,
@@ -222,7 +238,7 @@ fn warnings(manifest: &str, grants: &Grants, kept: &BTreeSet<String>) -> Result<
         Asked { hosts: &manifest.hosts, credentials: &manifest.credentials, capabilities: &manifest.capabilities };
     let missing = grants.missing(asked).into_iter().chain(grants.shut_in());
     let missing = missing.map(|missing| Warning { detail: missing.detail, grant: missing.grant });
-    let unknown = grants.credentials.keys().filter(|name| !kept.contains(name.as_str()));
+    let unknown = grants.credential_names().into_iter().filter(|name| !kept.contains(name.as_str()));
     let unknown = unknown.map(|name| Warning {
         detail: format!(
             "the account keeps no credential `{name}`; keep it with `PUT /v1/credentials/{name}` or \

@@ -8,7 +8,8 @@ use super::Microcredits;
 /// One line of a charge: so much of something, and what it cost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChargeLine {
-    /// What is charged for: `run`, `fuel`, `trap_slack`, `memory`, `logs`, `http_requests`, `http_bytes`.
+    /// What is charged for: `run`, `fuel`, `trap_slack`, `memory`, `logs`, `http_requests`, `http_bytes`,
+    /// `model_input`, `model_output`.
     pub item: String,
     /// How much of it.
     pub quantity: u64,

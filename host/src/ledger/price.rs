@@ -1,10 +1,14 @@
 //! The price list: how metered work becomes credits, and the most that a run may cost.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::tokens::{self, ModelPrices, Tokens};
 use super::{Charge, ChargeLine, Microcredits};
 use crate::limits::RunLimits;
+use crate::names::Name;
 
 const GIB: u128 = 1 << 30;
 const MIB: u128 = 1 << 20;
@@ -139,11 +143,28 @@ pub struct Terms {
     pub prices: Prices,
     /// The effective limits.
     pub limits: RunLimits,
+    /// The models that the deployment grants, with their prices.
+    #[serde(default, skip_serializing_if = "ModelPrices::is_empty")]
+    pub models: ModelPrices,
     /// The release's fuel schedule.
     pub fuel_schedule: u32,
 }
 
 impl Terms {
+    /// The charge for what a run used, as far as the limits allowed it.
+    #[must_use]
+    pub fn charge(&self, metered: Metered, models: &BTreeMap<Name, Tokens>) -> Charge {
+        let mut charge = self.prices.charge(&metered.within(&self.limits));
+        charge.lines.extend(tokens::lines(&self.models, models, self.limits.model_tokens));
+        charge
+    }
+
+    /// The most that a run can be charged: what is held before it starts.
+    #[must_use]
+    pub fn most(&self) -> Microcredits {
+        self.prices.most(&self.limits) + tokens::most(&self.models, self.limits.model_tokens)
+    }
+
     /// Names the terms by their content, so that equal terms are stored once.
     #[must_use]
     pub fn id(&self) -> String {
@@ -153,12 +174,7 @@ impl Terms {
     /// The canonical text: fields in the order of their declaration.
     #[must_use]
     pub fn json(&self) -> String {
-        serde_json::json!({
-            "prices": self.prices,
-            "limits": self.limits,
-            "fuel_schedule": self.fuel_schedule,
-        })
-        .to_string()
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 

@@ -8,11 +8,12 @@ use jsonschema::Validator;
 use moka::future::Cache;
 
 use crate::accounts::{Account, Accounts};
+use crate::config::Config;
 use crate::db::deployments::StoredDeployment;
 use crate::db::{Db, DbError, deployments, runs};
 use crate::grants::Grants;
 use crate::ids::{AccountId, DeploymentId};
-use crate::ledger::{Microcredits, Prices, Terms};
+use crate::ledger::{Microcredits, Terms};
 use crate::limits::{RunLimits, RunLimitsOverlay};
 use crate::runtime::{Digest, FUEL_SCHEDULE, Manifest};
 use crate::vault::Place;
@@ -38,6 +39,8 @@ pub struct Deployed {
     pub config: Arc<BTreeMap<String, String>>,
     /// What it grants.
     pub grants: Arc<Grants>,
+    /// Whether what models are asked and answer goes into the log.
+    pub log_output: bool,
     /// The effective limits: host's, plan's and deployment's.
     pub limits: RunLimits,
     /// Checks inputs; none accepts any JSON.
@@ -59,21 +62,28 @@ impl Deployed {
     }
 }
 
+/// What runs of a deployment are admitted under now.
+#[must_use]
+pub fn terms(config: &Config, plan: &str, grants: &Grants, limits: RunLimits) -> Terms {
+    let models = config.model_prices(grants, plan);
+    Terms { prices: config.values.prices.clone(), limits, models, fuel_schedule: FUEL_SCHEDULE }
+}
+
 /// Loads deployments.
 pub struct Deployments {
     db: Db,
     accounts: Accounts,
-    prices: Prices,
+    config: Arc<Config>,
     by_name: Cache<(AccountId, String), Option<Arc<Deployed>>>,
     stored_terms: Mutex<HashSet<String>>,
 }
 
 impl Deployments {
-    /// Over a database, under a price list.
+    /// Over a database, under the operator's prices.
     #[must_use]
-    pub fn new(db: Db, accounts: Accounts, prices: Prices) -> Self {
+    pub fn new(db: Db, accounts: Accounts, config: Arc<Config>) -> Self {
         let by_name = Cache::builder().max_capacity(10_000).time_to_live(BELIEVED).build();
-        Self { db, accounts, prices, by_name, stored_terms: Mutex::default() }
+        Self { db, accounts, config, by_name, stored_terms: Mutex::default() }
     }
 
     /// The account's deployment of a name, at its present revision.
@@ -120,7 +130,8 @@ impl Deployments {
         let limits: RunLimitsOverlay = serde_json::from_str(&stored.limits).map_err(DbError::corrupt)?;
         let manifest: Manifest = serde_json::from_str(&stored.manifest).map_err(DbError::corrupt)?;
         let run_limits = account.run_limits.min(&limits);
-        let terms = Terms { prices: self.prices.clone(), limits: run_limits.clone(), fuel_schedule: FUEL_SCHEDULE };
+        let grants: Grants = serde_json::from_str(&stored.grants).map_err(DbError::corrupt)?;
+        let terms = terms(&self.config, &account.plan, &grants, run_limits.clone());
         Ok(Deployed {
             id: stored.id,
             name: stored.name.clone(),
@@ -129,7 +140,8 @@ impl Deployments {
             version: stored.agent_version,
             digest: stored.digest.parse().map_err(DbError::corrupt)?,
             config: Arc::new(opened_config(account, stored.id, &stored.sealed_config)?),
-            grants: Arc::new(serde_json::from_str::<Grants>(&stored.grants).map_err(DbError::corrupt)?),
+            grants: Arc::new(grants),
+            log_output: stored.log_output,
             // Schemas are checked at upload, so one that doesn't compile here is a damaged row.
             input_schema: manifest
                 .input_schema
@@ -138,7 +150,7 @@ impl Deployments {
                 .transpose()
                 .map_err(DbError::corrupt)?,
             terms_id: terms.id(),
-            held: self.prices.most(&run_limits),
+            held: terms.most(),
             limits: run_limits,
             terms,
         })

@@ -115,6 +115,8 @@ impl Runs {
             grants: Arc::clone(&job.deployed.grants),
             account: job.account.id,
             account_http_in_flight: job.account.limits.http_requests_in_flight,
+            models: Arc::new(job.deployed.terms.models.clone()),
+            log_output: job.deployed.log_output,
             custody: Arc::clone(custody) as Arc<dyn Custody>,
             log: Arc::clone(log),
             gate: Gate::open(),
@@ -169,7 +171,7 @@ impl Runs {
         mut chunks: Vec<LogChunk>,
     ) -> Result<Run, DbError> {
         let output = checked_output(&mut finished);
-        let charge = charged(&finished, &job.deployed.terms.prices, &job.deployed.limits);
+        let charge = charged(&finished, &job.deployed.terms);
         let error = finished.error.map(|error| Failure { limit: finished.outcome.limit().map(str::to_owned), error });
         chunks.extend(self.chunks(job, log, seal)?);
         let last = chunks.pop();

@@ -5,7 +5,7 @@ use jsonschema::Validator;
 use serde_json::value::RawValue;
 
 use super::Refused;
-use crate::ledger::{Charge, Metered, Prices};
+use crate::ledger::{Charge, Metered, Terms};
 use crate::limits::RunLimits;
 use crate::runtime::{Finished, Outcome, RunError};
 
@@ -46,7 +46,7 @@ pub fn checked_output(finished: &mut Finished) -> Option<Box<RawValue>> {
 
 /// What a run costs. One that the host did not bring to an end costs nothing.
 #[must_use]
-pub fn charged(finished: &Finished, prices: &Prices, limits: &RunLimits) -> Charge {
+pub fn charged(finished: &Finished, terms: &Terms) -> Charge {
     if finished.outcome == Outcome::Lost {
         return Charge::default();
     }
@@ -60,5 +60,5 @@ pub fn charged(finished: &Finished, prices: &Prices, limits: &RunLimits) -> Char
         http_requests: usage.http_requests_sent,
         http_bytes: usage.http_request_bytes.saturating_add(usage.http_response_bytes),
     };
-    prices.charge(&metered.within(limits))
+    terms.charge(metered, &usage.models)
 }

@@ -46,7 +46,13 @@ impl Floor {
     /// In words: the guest trapped or failed.
     pub async fn call(&self, invocation: &Invocation) -> Result<String, String> {
         let Program::Agent(pre) = &self.loaded.program else { return Err("not an agent".to_owned()) };
-        let state = State::new(invocation, Stdio::logged(&invocation.log), false, &self.scratch, &self.broker);
+        let state = State::new(
+            invocation,
+            Stdio::logged(&invocation.log),
+            false,
+            &self.scratch,
+            (&self.broker, &Arc::default()),
+        );
         let mut store = Store::new(&self.engine, state);
         agent::run(&mut store, pre, &invocation.input)
             .await

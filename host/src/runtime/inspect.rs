@@ -55,6 +55,8 @@ impl Runtime {
             grants: Arc::default(),
             account: AccountId::generate(),
             account_http_in_flight: 0,
+            models: Arc::default(),
+            log_output: false,
             custody: Arc::new(Empty),
             gate: Gate::open(),
             cancel: CancellationToken::new(),

@@ -9,6 +9,7 @@ use super::Gate;
 use crate::capabilities::log::RunLog;
 use crate::grants::Grants;
 use crate::ids::AccountId;
+use crate::ledger::ModelPrices;
 use crate::limits::RunLimits;
 use crate::vault::custody::Custody;
 
@@ -29,6 +30,10 @@ pub struct Invocation {
     pub account: AccountId,
     /// Requests that all runs of the account may have in flight on this host.
     pub account_http_in_flight: u64,
+    /// The models that it may ask, with the prices that it was admitted under.
+    pub models: Arc<ModelPrices>,
+    /// Whether what models are asked and answer goes into the log.
+    pub log_output: bool,
     /// Lends the account's credentials.
     pub custody: Arc<dyn Custody>,
     /// Takes the run's lines.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use wasmtime::component::Resource;
+use wasmtime::component::{Resource, ResourceTable};
 use wasmtime::{AsContextMut, CallHook, CallHookHandler, OutOfMemory, Store, StoreContextMut, Trap};
 
 use super::bindings::exports::aaasp::agent::handler;
@@ -100,7 +100,7 @@ where
         _ => (input, Stdio::logged(&invocation.log)),
     };
     let is_command = matches!(component.program, Program::Command(_));
-    let state = State::new(&invocation, stdio, is_command, &inner.scratch, &inner.broker);
+    let state = State::new(&invocation, stdio, is_command, &inner.scratch, (&inner.broker, &inner.models));
     let mut store = match store(component, state, input.len()) {
         Ok(store) => store,
         Err(error) => return failed_to_start(&error),
@@ -190,6 +190,8 @@ async fn finish(mut store: Store<State>, ending: Ending, started: Instant, limit
     let handles_used_up = matches!(ending, Ending::Raised { .. }) && handles_are_used_up(&mut store);
     let mut state = store.into_data();
     state.handles_used_up = handles_used_up;
+    // Answers that the guest left half read end here, and are counted as far as they came.
+    state.table = ResourceTable::new();
     state.stdio.finish();
     let mut verdict = judge(ending, &state);
     if let Some(output) = &verdict.output
@@ -213,6 +215,7 @@ async fn finish(mut store: Store<State>, ending: Ending, started: Instant, limit
         http_request_bytes,
         http_response_bytes,
         scratch_bytes_peak: state.scratch.peak_bytes(),
+        models: state.models.used(),
     };
     if let Some(folder) = state.scratch.take_folder() {
         drop(state);

@@ -6,12 +6,14 @@ use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random, sockets};
 use wasmtime_wasi::sockets::WasiSockets;
 
 use super::agent_credentials;
+use super::agent_model;
 use super::bindings::wasi::{config, logging};
 use super::state::State;
 
 /// Every interface that a component may import, without its version.
 pub(crate) const OFFERED: &[&str] = &[
     "aaasp:agent/credentials",
+    "aaasp:agent/model",
     "wasi:cli/environment",
     "wasi:cli/exit",
     "wasi:cli/stderr",
@@ -72,6 +74,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     config::store::add_to_linker::<_, HasSelf<State>>(l, |state| state)?;
     logging::logging::add_to_linker::<_, HasSelf<State>>(l, |state| state)?;
     agent_credentials::add_to_linker::<_, HasSelf<State>>(l, |state| state)?;
+    agent_model::add_to_linker::<_, HasSelf<State>>(l, |state| state)?;
     let options = sockets::network::LinkOptions::default();
     sockets::network::add_to_linker::<_, WasiSockets>(l, &options, State::sockets)?;
     sockets::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets)?;

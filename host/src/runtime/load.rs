@@ -16,6 +16,7 @@ use super::state::State;
 use super::{Digest, LoadError, Loaded, Rejection, RuntimeError, RuntimeSettings, engine, linker};
 use crate::capabilities::egress::Broker;
 use crate::capabilities::scratch::sweep;
+use crate::models::Models;
 
 /// The sandbox: one for each host, shared behind an `Arc`.
 pub struct Runtime {
@@ -35,6 +36,7 @@ pub(super) struct Inner {
     pub(super) pool_slots: u32,
     pub(super) scratch: Arc<Path>,
     pub(super) broker: Arc<Broker>,
+    pub(super) models: Arc<Models>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -69,6 +71,7 @@ impl Runtime {
                 pool_slots: sandbox.pool_slots,
                 scratch: settings.scratch.into(),
                 broker,
+                models: settings.models,
             }),
             background,
             artifacts,

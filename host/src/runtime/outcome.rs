@@ -1,11 +1,15 @@
 //! How a run ended: turns a trap, a limit or an answer into an outcome that the ledger can bill.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use super::{State, Stop, fuel};
+use crate::ledger::Tokens;
+use crate::names::Name;
 use crate::words::RunOutcome;
 
 /// How a run ended.
@@ -141,6 +145,9 @@ pub struct Usage {
     pub http_response_bytes: u64,
     /// The most that the scratch folder held.
     pub scratch_bytes_peak: u64,
+    /// Tokens, by model.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<Name, Tokens>,
 }
 
 /// What the guest's code came to, before limits and meters are looked at.
@@ -206,12 +213,14 @@ fn with_refusals(outcome: Outcome, state: &State) -> Outcome {
         Outcome::Failed | Outcome::Trapped if state.handles_used_up => {
             Outcome::LimitExceeded("resource_handles".into())
         }
-        Outcome::Failed | Outcome::Trapped => match state.scratch.refused().or(state.egress.refused()) {
-            Some(name) => Outcome::LimitExceeded(name.into()),
-            // What its quota allows is the host's to give.
-            None if state.scratch.disk_was_full() => Outcome::Lost,
-            None => outcome,
-        },
+        Outcome::Failed | Outcome::Trapped => {
+            match state.scratch.refused().or(state.egress.refused()).or(state.models.refused()) {
+                Some(name) => Outcome::LimitExceeded(name.into()),
+                // What its quota allows is the host's to give.
+                None if state.scratch.disk_was_full() => Outcome::Lost,
+                None => outcome,
+            }
+        }
         other => other,
     }
 }

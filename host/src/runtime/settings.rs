@@ -1,8 +1,10 @@
 //! What the operator decides about the sandbox before it starts.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::capabilities::egress::EgressSettings;
+use crate::models::Models;
 
 /// The sandbox's size and places. Values of one run are [`RunLimits`](crate::limits::RunLimits).
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub struct RuntimeSettings {
     pub scratch: PathBuf,
     /// The network.
     pub egress: EgressSettings,
+    /// The models that the operator offers.
+    pub models: Arc<Models>,
     /// Key that compiled artifacts are authenticated with; it never leaves the host.
     pub artifact_key: [u8; 32],
 }
@@ -73,6 +77,7 @@ impl RuntimeSettings {
             artifacts,
             scratch,
             egress: EgressSettings::default(),
+            models: Arc::default(),
             artifact_key,
         }
     }

@@ -12,10 +12,12 @@ use super::limiter::Limiter;
 use super::{Gate, Invocation};
 use crate::capabilities::egress::{Broker, Egress};
 use crate::capabilities::log::RunLog;
+use crate::capabilities::model::RunModels;
 use crate::capabilities::scratch::Scratch;
 use crate::capabilities::stdio::Stdio;
 use crate::grants::Grants;
 use crate::limits::RunLimits;
+use crate::models::Models;
 use crate::vault::custody::Custody;
 
 /// Bytes of all header fields of one message.
@@ -31,6 +33,7 @@ pub(crate) struct State {
     pub(crate) stdio: Stdio,
     pub(crate) scratch: Scratch,
     pub(crate) egress: Egress,
+    pub(crate) models: RunModels,
     pub(crate) grants: Arc<Grants>,
     pub(crate) custody: Arc<dyn Custody>,
     pub(crate) gate: Gate,
@@ -55,7 +58,7 @@ impl State {
         stdio: Stdio,
         command: bool,
         scratch_root: &Arc<std::path::Path>,
-        broker: &Arc<Broker>,
+        (broker, models): (&Arc<Broker>, &Arc<Models>),
     ) -> Self {
         let limits = invocation.limits.clone();
         let mut table = ResourceTable::new();
@@ -70,6 +73,7 @@ impl State {
             stdio,
             scratch: Scratch::new(invocation.grants.scratch.then(|| scratch_root.join(&invocation.run_id)), &limits),
             egress: Egress::new(broker, invocation),
+            models: RunModels::new(models, invocation),
             grants: Arc::clone(&invocation.grants),
             custody: Arc::clone(&invocation.custody),
             gate: invocation.gate.clone(),

@@ -37,6 +37,7 @@
 //!
 //! - [`log`] is the `log` crate: `log::info!("…")` becomes a line of the run's log.
 //! - [`config`] reads the deployment's configuration.
+//! - [`model`] asks language models, where the deployment grants them.
 //! - [`scratch`] keeps files for the length of the run, where the deployment grants it.
 
 pub mod config;
@@ -44,6 +45,7 @@ mod failure;
 #[doc(hidden)]
 pub mod guest;
 mod logger;
+pub mod model;
 mod schema;
 pub mod scratch;
 

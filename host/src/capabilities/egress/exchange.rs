@@ -22,7 +22,7 @@ use super::outgoing::{Failure, Outgoing};
 use super::policy::Policy;
 use super::secrets::{Carried, Secrets};
 use crate::capabilities::log::{Level, RunLog};
-use crate::grants::Scheme;
+use crate::grants::{Grants, Scheme};
 use crate::ids::AccountId;
 use crate::runtime::{Gate, Invocation};
 use crate::vault::custody::{Custody, Purpose, Use, UseId};
@@ -82,6 +82,28 @@ impl Run {
         }
     }
 
+    /// The same run under other grants, for requests that the host makes on its behalf. They count as the run's own.
+    pub(crate) fn under(&self, grants: &Grants, custody: Arc<dyn Custody>) -> Self {
+        Self {
+            broker: Arc::clone(&self.broker),
+            policy: Policy::new(grants),
+            counts: Arc::clone(&self.counts),
+            secrets: Secrets::default(),
+            custody,
+            log: Arc::clone(&self.log),
+            gate: self.gate.clone(),
+            account: self.account,
+            account_in_flight: self.account_in_flight,
+            deadline: self.deadline,
+            limit_noted: AtomicBool::new(false),
+        }
+    }
+
+    /// When the run ends at the latest.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// Sends a request and answers with what came back, or says why not: to the guest by a type, to the author by
     /// a line of the log.
     pub(crate) async fn exchange(
@@ -89,13 +111,20 @@ impl Run {
         request: Request<WasiBody>,
         options: Option<RequestOptions>,
     ) -> wasmtime_wasi_http::Result<Response<WasiBody>> {
-        match self.attempt(request, options).await {
-            Ok(response) => Ok(response),
-            Err(denied) => {
-                self.note(&denied).await;
-                Err(denied.code())
-            }
+        self.ask(request, options).await.map_err(|denied| denied.code())
+    }
+
+    /// As [`exchange`](Self::exchange), for the host itself.
+    pub(crate) async fn ask(
+        self: &Arc<Self>,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+    ) -> Result<Response<WasiBody>, Denied> {
+        let answer = self.attempt(request, options).await;
+        if let Err(denied) = &answer {
+            self.note(denied).await;
         }
+        answer
     }
 
     async fn attempt(
