@@ -46,6 +46,7 @@ pub(crate) struct Run {
     log: Arc<RunLog>,
     gate: Gate,
     account: AccountId,
+    account_in_flight: u64,
     deadline: Instant,
     limit_noted: AtomicBool,
 }
@@ -76,6 +77,7 @@ impl Run {
             log: Arc::clone(&invocation.log),
             gate: invocation.gate.clone(),
             account: invocation.account,
+            account_in_flight: invocation.account_http_in_flight,
             // The run's own end comes first; what waits for longer than that is a mistake of ours.
             deadline: Instant::now() + Duration::from_millis(invocation.limits.wall_clock_ms) + GRACE,
             limit_noted: AtomicBool::new(false),
@@ -86,7 +88,8 @@ impl Run {
     pub(crate) fn under(&self, grants: &Grants, custody: Arc<dyn Custody>) -> Self {
         Self {
             broker: Arc::clone(&self.broker),
-            policy: Policy::new(grants),
+            policy: Arc::new(Policy::new(grants)),
+            pool: Some(self.pool.clone().unwrap_or_else(|| self.broker.pool(self.account, self.account_in_flight))),
             counts: Arc::clone(&self.counts),
             secrets: Secrets::default(),
             custody,
