@@ -120,7 +120,8 @@ async fn tokens_of_a_cache_and_of_hidden_thoughts_are_counted() {
     let gemini = r#"data: {"candidates":[{"content":{"role":"model","parts":[{"text":"ok"}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":100,"cachedContentTokenCount":90,"candidatesTokenCount":5,"thoughtsTokenCount":20,"totalTokenCount":125},"modelVersion":"m-1"}
 
 "#;
-    for (provider, body, tokens) in [("anthropic", anthropic.as_str(), [100, 5, 90]), ("gemini", gemini, [100, 25, 90])] {
+    for (provider, body, tokens) in [("anthropic", anthropic.as_str(), [100, 5, 90]), ("gemini", gemini, [100, 25, 90])]
+    {
         let body = body.to_owned();
         let server =
             HttpsServer::start(move |_| answer("200 OK", "content-type: text/event-stream\r\n", body.as_bytes())).await;
