@@ -121,7 +121,7 @@ impl ModelLab {
     /// Offers these models, as an operator's file has them; [`SECRET`] is the operator's key in the file `key`.
     pub fn new(models: Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let key = std::fs::OpenOptions::new().create(true).write(true).mode(0o600).open(folder.path().join("key"));
+        let key = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(folder.path().join("key"));
         std::io::Write::write_all(&mut key.unwrap(), SECRET.as_bytes()).unwrap();
         let values: BTreeMap<Name, ModelValues> = serde_json::from_value(models).unwrap();
         let names = Arc::new(Names::default());

@@ -145,8 +145,10 @@ fn stream(script: &Script, told: &mut Told) -> Result<(), Error> {
             Piece::End { finish, usage } => told.end(&format!("{finish:?}"), &usage),
         }
     }
-    while script.hang {
-        std::hint::spin_loop();
+    if script.hang {
+        loop {
+            std::hint::spin_loop();
+        }
     }
     Ok(())
 }
