@@ -9,10 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::Problem;
 use super::answer::Answer;
 use super::page::{self, Page, QueryOf};
-use crate::accounts::{Account, Caller};
+use crate::accounts::Caller;
 use crate::app::App;
 use crate::clock::Micros;
-use crate::db::DbError;
 use crate::db::audit::{self, StoredUse, UseFilter};
 use crate::ids::{CredentialUseId, RunId};
 use crate::runs::opened_purpose;
@@ -72,19 +71,23 @@ pub(super) async fn list(
         before: page.after_id()?,
     };
     let found = audit::list(&app.db, caller.account.id, &filter, page.asked()).await?;
-    let views = found.into_iter().map(|stored| view(&caller.account, stored)).collect::<Result<_, _>>()?;
+    let mut views = Vec::with_capacity(found.len());
+    for stored in found {
+        let purpose = app.accounts.opening(&caller.account, |account| opened_purpose(account, &stored.of)).await?;
+        views.push(view(stored, purpose));
+    }
     Ok(Answer(Page::of(views, page.limit(), |view| view.id.to_string())))
 }
 
-fn view(account: &Account, stored: StoredUse) -> Result<UseView, DbError> {
-    let (purpose, request) = match opened_purpose(account, &stored.of)? {
+fn view(stored: StoredUse, purpose: Option<Purpose>) -> UseView {
+    let (purpose, request) = match purpose {
         Some(Purpose::Request { method, host, path }) => (Some("request"), Some((method, host, path))),
         Some(Purpose::Signature) => (Some("signature"), None),
         None => (None, None),
     };
     let (method, host, path) =
         request.map_or((None, None, None), |(method, host, path)| (Some(method), Some(host), Some(path)));
-    Ok(UseView {
+    UseView {
         id: stored.of.id,
         at: stored.of.used_at,
         deployment: stored.deployment_name,
@@ -97,5 +100,5 @@ fn view(account: &Account, stored: StoredUse) -> Result<UseView, DbError> {
         path,
         status: stored.of.status,
         ended_at: stored.of.ended_at,
-    })
+    }
 }
