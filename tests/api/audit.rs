@@ -1,16 +1,19 @@
 //! `/v1/audit`, on uses that the vault wrote down for real runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use aaasp::names::Name;
 use aaasp::runs::RunCustody;
 use aaasp::vault::custody::{Custody as _, Purpose, Use, Withheld};
+use axum::Router;
+use axum::extract::State;
+use axum::http::HeaderMap;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::{all_items, fields, items, pointers, text};
 use crate::support::vault::Vault;
-use crate::support::{Server, guests};
+use crate::support::{Server, components, guests};
 
 const SECRET: &str = "s3cret-of-the-audit-tests";
 
@@ -35,6 +38,58 @@ async fn custody(server: &Server, vault: &Vault, run: &Value, deployment: &Value
     let ids = (text(deployment, "id").parse().unwrap(), text(run, "id").parse().unwrap());
     let store = &vault.store;
     RunCustody::new(vault.credentials(), (store.db.clone(), store.clock.clone()), Arc::clone(&vault.account), ids)
+}
+
+/// Remembers the credential of each request, and answers with it.
+async fn echo(State(seen): State<Seen>, headers: HeaderMap) -> String {
+    let value = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+    seen.lock().unwrap().push(value.clone());
+    value
+}
+
+type Seen = Arc<Mutex<Vec<String>>>;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn once_a_run_has_an_answer_its_uses_are_in_the_audit_and_a_new_value_is_used_by_the_next_one() {
+    let seen = Seen::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let router = Router::new().fallback(echo).with_state(Arc::clone(&seen));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let mut server = Server::with_config("[egress]\nallow_addresses = [\"127.0.0.1/32\"]\n").await;
+    for (name, kind) in [("token", "bearer"), ("key", "hmac")] {
+        let body = json!({"kind": kind, "secret": SECRET});
+        server.account.put(&format!("/v1/credentials/{name}"), body).await.expect(201);
+    }
+    let here = json!([{"scheme": "http", "host": "127.0.0.1", "port": port}]);
+    let grants = json!({"egress": {"allow": here}, "credentials": {"token": {"to": here}, "key": {}}});
+    server.account.deploy("probe", components::built("egress-probe"), grants).await;
+    let step = json!({"scheme": "http", "authority": format!("127.0.0.1:{port}"), "path": "/v1/things?q=1"});
+    let input = json!({"steps": [step], "sign": ["key"]});
+    let run = server.account.run("probe", input.clone()).await;
+    assert_eq!(run["outcome"], "succeeded", "{run}");
+    assert!(!run.to_string().contains(SECRET), "{run}");
+    // Nothing but the commit that settled the run stands between its answer and a power cut.
+    server.kill();
+    server.serve();
+    let audit = server.account.get(&format!("/v1/audit?run={}", text(&run, "id"))).await.expect(200);
+    let [signature, request] = &items(&audit)[..] else { panic!("{audit}") };
+    assert_eq!((text(signature, "credential"), text(signature, "purpose")), ("key", "signature"));
+    assert_eq!((text(request, "credential"), &request["status"]), ("token", &json!(200)), "{request}");
+    let place = ["method", "host", "path"].map(|field| text(request, field).to_owned());
+    assert_eq!(place, ["GET".to_owned(), format!("127.0.0.1:{port}"), "/v1/things".to_owned()]);
+    assert!(!signature["ended_at"].is_null() && !request["ended_at"].is_null(), "{audit}");
+
+    let another =
+        json!({"kind": {"header": {"name": "authorization", "prefix": "token "}}, "secret": "an0ther-of-the-audit"});
+    server.account.put("/v1/credentials/token", another).await.expect(200);
+    let run = server.account.run("probe", input).await;
+    assert_eq!(run["outcome"], "succeeded", "{run}");
+    assert_eq!(*seen.lock().unwrap(), [format!("Bearer {SECRET}"), "token an0ther-of-the-audit".to_owned()]);
+    let audit = server.account.get("/v1/audit?credential=token").await.expect(200);
+    assert_eq!(fields(items(&audit), "version"), ["2", "1"]);
+    server.stop();
+    server.verify_ledger();
 }
 
 fn request(credential: &Name, version: u32, path: &str) -> Use {

@@ -151,7 +151,7 @@ fn a_rule_that_means_nothing_is_wrong_usage() {
     let shell = Shell::open();
     for wrong in [
         ["--allow", "ftp://a.example"],
-        ["--allow", "a_b.example"],
+        ["--allow", "user@a.example"],
         ["--credential", "a.example"],
         ["--credential", "key=*.example.org"],
         ["--credential", "Key=a.example"],

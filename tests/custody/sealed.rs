@@ -42,3 +42,26 @@ async fn a_secret_that_is_moved_to_another_row_does_not_open() {
     assert!(matches!(withheld, Err(Withheld::Unavailable { .. })));
     vault.close().await;
 }
+
+#[tokio::test]
+async fn a_secret_is_sealed_anew_when_its_data_key_is_rotated() {
+    let mut server = Server::start().await;
+    for (secret, status) in [("the first secret", 201), ("the second secret", 200)] {
+        let body = json!({"kind": "bearer", "secret": secret});
+        server.account.put("/v1/credentials/key", body).await.expect(status);
+    }
+    let account = server.account.get("/v1/account").await.expect(200);
+    let id = account["id"].as_str().unwrap();
+    let rotated = server.operator().post(&format!("/v1/admin/accounts/{id}/data-keys"), json!({})).await.expect(201);
+    assert_eq!(rotated["version"], 2);
+    server.stop();
+    let vault = Vault::open(&server, id).await;
+    // Whoever destroys the old version now loses nothing.
+    vault.execute("DELETE FROM data_keys WHERE version = 1").await;
+    vault.close().await;
+    let vault = Vault::open(&server, id).await;
+    let name: Name = "key".parse().unwrap();
+    let lent = vault.credentials().lend(&vault.account, &name, &Empty).await.unwrap();
+    assert_eq!((lent.version, lent.secret.expose_secret()), (2, &b"the second secret"[..]));
+    vault.close().await;
+}

@@ -149,8 +149,10 @@ fn rule(text: &str) -> Result<Rule, String> {
 fn binding(text: &str) -> Result<(Name, Target), String> {
     let (name, target) = text.split_once('=').ok_or("write it as NAME=HOST")?;
     let name: Name = name.parse().map_err(|error: InvalidName| error.to_string())?;
-    let target = Target::from(rule(target)?);
+    let allowed = rule(target)?;
+    let target = Target::from(allowed.clone());
     let binding = Binding { to: vec![target.clone()], place: None };
-    let grants = Grants { credentials: BTreeMap::from([(name.clone(), binding)]), ..Grants::default() };
+    let credentials = BTreeMap::from([(name.clone(), binding)]);
+    let grants = Grants { egress: Egress { allow: vec![allowed] }, credentials, ..Grants::default() };
     grants.faults().into_iter().next().map_or(Ok((name, target)), |(_, reason)| Err(reason))
 }
