@@ -47,18 +47,6 @@ impl Grants {
         capabilities.chain(hosts).chain(credentials).collect()
     }
 
-    /// Targets of credentials that no rule of egress lets through, so that the credential never gets there.
-    #[must_use]
-    pub fn shut_in(&self) -> Vec<Missing> {
-        let targets = self.credentials.iter().flat_map(|(name, binding)| binding.to.iter().map(move |to| (name, to)));
-        let shut = targets.filter(|(_, to)| !self.allows(to));
-        shut.map(|(name, to)| Missing {
-            detail: format!("the credential `{name}` is bound to `{to}`, which no rule of egress allows"),
-            grant: Some(json!({"egress": {"allow": [Rule::from(to.clone())]}})),
-        })
-        .collect()
-    }
-
     /// Whether some rule allows requests to a target.
     #[must_use]
     pub fn allows(&self, target: &Target) -> bool {
@@ -221,9 +209,7 @@ mod tests {
         }
         assert!(grants.missing(asked).is_empty(), "{:?}", grants.missing(asked));
         assert_eq!(grants.credentials.values().next().unwrap().to[0].host, "api.github.com");
-        assert!(grants.faults().is_empty() && grants.shut_in().is_empty());
-        grants.egress.allow.remove(0);
-        assert_eq!(grants.shut_in().len(), 1);
+        assert_eq!(grants.faults(), []);
     }
 
     #[test]

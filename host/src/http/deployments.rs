@@ -236,8 +236,8 @@ fn warnings(manifest: &str, grants: &Grants, kept: &BTreeSet<String>) -> Result<
     let manifest: Manifest = serde_json::from_str(manifest).map_err(DbError::corrupt)?;
     let asked =
         Asked { hosts: &manifest.hosts, credentials: &manifest.credentials, capabilities: &manifest.capabilities };
-    let missing = grants.missing(asked).into_iter().chain(grants.shut_in());
-    let missing = missing.map(|missing| Warning { detail: missing.detail, grant: missing.grant });
+    let missing =
+        grants.missing(asked).into_iter().map(|missing| Warning { detail: missing.detail, grant: missing.grant });
     let unknown = grants.credential_names().into_iter().filter(|name| !kept.contains(name.as_str()));
     let unknown = unknown.map(|name| Warning {
         detail: format!(
