@@ -12,7 +12,6 @@ use moka::future::Cache;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use super::endpoint::{self, TokenReply, TokenRequest};
