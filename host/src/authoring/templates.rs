@@ -43,6 +43,8 @@ pub const SDK: &[File] = files!("../../../plugins/sdk/":
     "src/config.rs",
     "src/failure.rs",
     "src/guest.rs",
+    "src/http.rs",
+    "src/http/exchange.rs",
     "src/lib.rs",
     "src/logger.rs",
     "src/model.rs",

@@ -37,6 +37,7 @@
 //!
 //! - [`log`] is the `log` crate: `log::info!("…")` becomes a line of the run's log.
 //! - [`config`] reads the deployment's configuration.
+//! - [`http`] sends requests, where the deployment grants them; the host puts credentials in.
 //! - [`model`] asks language models, where the deployment grants them.
 //! - [`scratch`] keeps files for the length of the run, where the deployment grants it.
 
@@ -44,6 +45,7 @@ pub mod config;
 mod failure;
 #[doc(hidden)]
 pub mod guest;
+pub mod http;
 mod logger;
 pub mod model;
 mod schema;
