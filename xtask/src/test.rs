@@ -15,8 +15,9 @@ use crate::{interrupt, readme, shell};
 const SUITE: &str = "aaasp-tests";
 
 /// The agents whose components the suite uploads.
-const AGENTS: [&str; 7] = [
+const AGENTS: [&str; 8] = [
     "plugins/lock-audit",
+    "plugins/issue-helper",
     "plugins/webhook-triage",
     "plugins/csv-report",
     "plugins/hostile/egress-probe",

@@ -7,7 +7,7 @@ use semver::Version;
 use crate::lock::{Lock, Package};
 use crate::{Counts, Duplicate, DuplicateVersion, GitPackage, PackageId, Report, Source, SourceKind};
 
-/// The findings; the summary is left for `summary::text`.
+/// The findings in the file; the summary is left for `summary::text`, advisories for `advisories::look_up`.
 pub fn audit(lock: &Lock, ignore: &[String]) -> Report {
     let mut by_name: BTreeMap<&str, Vec<&Package>> = BTreeMap::new();
     for package in &lock.packages {
@@ -39,6 +39,7 @@ pub fn audit(lock: &Lock, ignore: &[String]) -> Report {
         duplicates,
         checksum_gaps,
         git,
+        advisories: None,
     }
 }
 

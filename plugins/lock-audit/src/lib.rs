@@ -1,10 +1,11 @@
 //! An agent that reads a Cargo.lock and says what deserves a look.
 
+mod advisories;
 mod audit;
 mod lock;
 mod summary;
 
-use aaasp_sdk::{Failure, log};
+use aaasp_sdk::{Failure, config, log};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,9 @@ pub struct Report {
     pub checksum_gaps: Vec<PackageId>,
     /// Packages from git repositories: no registry keeps them available.
     pub git: Vec<GitPackage>,
+    /// What an advisory API knows of the packages; absent when the deployment names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advisories: Option<Advisories>,
 }
 
 /// How many packages of which kind.
@@ -126,11 +130,36 @@ pub struct GitPackage {
     pub commit: Option<String>,
 }
 
-/// Audits a lock file.
+/// What an advisory API knows of the packages.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Advisories {
+    /// How many packages it was asked about: those from registries.
+    pub packages_checked: usize,
+    /// What it knows, in the order of the packages.
+    pub found: Vec<Advisory>,
+}
+
+/// One advisory that concerns one package.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Advisory {
+    /// The package.
+    pub package: PackageId,
+    /// The advisory's id: `RUSTSEC-2020-0071`.
+    pub id: String,
+    /// Ids of the same in other databases.
+    pub aliases: Vec<String>,
+    /// What it is about, where the API says so.
+    pub summary: Option<String>,
+    /// Versions that it was fixed in.
+    pub fixed: Vec<String>,
+}
+
+/// Audits a lock file. With the configuration `advisory_url`, the API there is asked about its packages too.
 ///
 /// # Errors
-/// [`Failure::InvalidInput`] when the text is no Cargo.lock.
-#[aaasp_sdk::agent]
+/// [`Failure::InvalidInput`] when the text is no Cargo.lock; [`Failure::Retryable`] or [`Failure::Failed`] when the
+/// advisory API gives no answer: a report that left it out in silence would look clean.
+#[aaasp_sdk::agent(hosts = ["api.osv.dev"], credentials = ["advisories"])]
 pub fn lock_audit(input: Input) -> Result<Report, Failure> {
     log::debug!("reading {} bytes of Cargo.lock", input.lock.len());
     let lock = lock::parse(&input.lock)?;
@@ -153,6 +182,12 @@ pub fn lock_audit(input: Input) -> Result<Report, Failure> {
         report.git.len(),
         report.checksum_gaps.len()
     );
+    if let Some(url) = config::get("advisory_url")? {
+        let advisories = advisories::look_up(&lock, &url)?;
+        log::info!("{} advisories for {} packages", advisories.found.len(), advisories.packages_checked);
+        report.clean &= advisories.found.is_empty();
+        report.advisories = Some(advisories);
+    }
     report.summary = summary::text(&report);
     Ok(report)
 }

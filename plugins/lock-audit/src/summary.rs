@@ -1,8 +1,9 @@
 //! The report as text for a person.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::{Duplicate, Report, SourceKind};
+use crate::{Advisories, Duplicate, PackageId, Report, SourceKind};
 
 /// Dependents of one version that are named; more than these hide the others.
 const DEPENDENTS_SHOWN: usize = 4;
@@ -21,10 +22,14 @@ pub fn text(report: &Report) -> String {
         let url = source.url.as_deref().unwrap_or("unknown");
         let _ = writeln!(text, "  {:>5} from {url}", source.packages);
     }
+    if let Some(advisories) = &report.advisories {
+        let _ = writeln!(text, "{} checked for advisories.", packages(advisories.packages_checked));
+    }
     if report.clean {
         text.push_str("Nothing to look at: no duplicates, no checksum gaps, no git sources.\n");
         return text;
     }
+    advisories(&mut text, report);
     duplicates(&mut text, report);
     if !report.checksum_gaps.is_empty() {
         let _ = writeln!(text, "\n{} without a checksum:", packages(report.checksum_gaps.len()));
@@ -44,6 +49,22 @@ pub fn text(report: &Report) -> String {
         }
     }
     text
+}
+
+fn advisories(text: &mut String, report: &Report) {
+    let Some(advisories) = report.advisories.as_ref().filter(|it| !it.found.is_empty()) else { return };
+    let _ = writeln!(text, "\n{} with advisories:", packages(affected(advisories)));
+    for advisory in &advisories.found {
+        let summary = advisory.summary.as_deref().unwrap_or("no summary");
+        let fixed = if advisory.fixed.is_empty() { "no version yet".to_owned() } else { advisory.fixed.join(", ") };
+        let PackageId { name, version } = &advisory.package;
+        let _ = writeln!(text, "  {name} {version} {}: {summary} (fixed in: {fixed})", advisory.id);
+    }
+}
+
+fn affected(advisories: &Advisories) -> usize {
+    let packages: BTreeSet<_> = advisories.found.iter().map(|it| (&it.package.name, &it.package.version)).collect();
+    packages.len()
 }
 
 fn duplicates(text: &mut String, report: &Report) {

@@ -22,6 +22,7 @@ fn the_sample_shows_every_kind_of_finding() {
     assert_eq!(report.git[0].reference.as_deref(), Some("branch=main"));
     assert_eq!(report.git[0].repository, "https://example.org/acme/feeds");
     assert!(report.summary.contains("2 crates in more than one version"), "{}", report.summary);
+    assert!(!serde_json::to_string(&report).unwrap().contains("advisories"), "nothing was asked about them");
 }
 
 #[test]

@@ -108,9 +108,9 @@ fn failed(code: &ErrorCode, target: &Target) -> Error {
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited | ErrorCode::ConfigurationError => {
             Error::Refused { origin, reason }
         }
-        ErrorCode::ConnectionLimitReached
-        | ErrorCode::HttpRequestBodySize(_)
-        | ErrorCode::HttpResponseBodySize(_) => Error::LimitReached { origin, reason },
+        ErrorCode::ConnectionLimitReached | ErrorCode::HttpRequestBodySize(_) | ErrorCode::HttpResponseBodySize(_) => {
+            Error::LimitReached { origin, reason }
+        }
         _ => Error::Unavailable { origin, reason },
     }
 }
