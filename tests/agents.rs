@@ -1,4 +1,6 @@
-//! The three agents of `plugins/`, on the server, on real input.
+//! The agents of `plugins/`, on the server, on real input.
+
+mod outward;
 
 use std::path::Path;
 

@@ -8,6 +8,7 @@ pub mod foreign;
 pub mod guests;
 pub mod hostile;
 pub mod https;
+pub mod leaks;
 pub mod models;
 pub mod probe;
 pub mod sandbox;

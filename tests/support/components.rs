@@ -1,4 +1,4 @@
-//! Components that the suite runs: the three agents, built by `cargo xtask test`, and small ones made of text.
+//! Components that the suite runs: the agents, built by `cargo xtask test`, and small ones made of text.
 
 use std::path::PathBuf;
 
