@@ -7,7 +7,7 @@ mod report;
 mod restart;
 mod target;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -75,6 +75,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     report.in_process(serde_json::from_str::<Value>(&shell::capture(&mut in_process)?)?);
 
     let folder = TemporaryFolder::create("bench")?;
+    report.egress(egress(&aaasp, folder.path(), options.seconds)?);
     report.restarts(restart::measure(&aaasp, folder.path(), &[rust, javascript, python])?);
     let turns = (options.seconds, options.runs);
     report.neighbours(neighbours::measure(&aaasp, folder.path(), rust, hostile, turns)?);
@@ -104,6 +105,20 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
+}
+
+/// What the broker adds to a small HTTPS request, as the host measures it against a server of its own.
+fn egress(aaasp: &Path, folder: &Path, seconds: u32) -> Result<Value> {
+    let (certificate, key) = (folder.join("localhost.pem"), folder.join("localhost.key"));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2"]);
+    openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
+    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-out"]).arg(&certificate).arg("-keyout").arg(&key);
+    shell::capture(&mut openssl).context("openssl makes the certificate; it is in Debian's package `openssl`")?;
+    let mut bench = Command::new(aaasp);
+    bench.args(["bench", "--json", "--seconds", &seconds.to_string(), "--egress-certificate"]).arg(&certificate);
+    bench.arg("--egress-key").arg(&key);
+    Ok(serde_json::from_str(&shell::capture(&mut bench)?)?)
 }
 
 /// The JavaScript guest finds its toolchain in a folder above it: the one that the tests' agent has.

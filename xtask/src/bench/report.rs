@@ -29,6 +29,7 @@ pub struct Report {
     seconds: u32,
     runs: usize,
     in_process: Value,
+    egress: Value,
     restarts: Vec<Restart>,
     neighbours: Vec<Neighbour>,
     idle: Vec<(&'static str, u64)>,
@@ -43,6 +44,7 @@ impl Report {
             seconds,
             runs,
             in_process: Value::Null,
+            egress: Value::Null,
             restarts: Vec::new(),
             neighbours: Vec::new(),
             idle: Vec::new(),
@@ -53,6 +55,11 @@ impl Report {
     /// Keeps what the host measured of itself.
     pub fn in_process(&mut self, results: Value) {
         self.in_process = results;
+    }
+
+    /// Keeps what the broker adds to a request.
+    pub fn egress(&mut self, results: Value) {
+        self.egress = results;
     }
 
     /// Keeps what a restart costs the first run.
@@ -106,6 +113,7 @@ impl Report {
                 mebibytes(m.peak_bytes),
             );
         }
+        self.egress_table(&mut out);
         self.neighbours_table(&mut out);
         for Restart { guest, first_us, warm_us } in &self.restarts {
             let (first, warm) = (*first_us as f64 / 1e3, *warm_us as f64 / 1e3);
@@ -135,6 +143,7 @@ impl Report {
             "seconds": self.seconds,
             "runs": self.runs,
             "in_process": self.in_process,
+            "egress": self.egress,
             "restarts": self.restarts.iter().map(|r| {
                 json!({ "guest": r.guest, "first_us": r.first_us, "warm_us": r.warm_us })
             }).collect::<Vec<_>>(),
@@ -150,6 +159,29 @@ impl Report {
             "idle_bytes": self.idle.iter().map(|(target, bytes)| json!({ "server": target, "bytes": bytes }))
                 .collect::<Vec<_>>(),
         })
+    }
+
+    /// One small HTTPS request through the broker, with a credential, and by reqwest alone.
+    fn egress_table(&self, out: &mut String) {
+        let Some(rows) = self.egress["requests"].as_array() else { return };
+        let _ = writeln!(out, "\n| HTTPS clients | reqwest p50 µs | broker p50 µs | × | reqwest/s | broker/s | × |");
+        let _ = writeln!(out, "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+        for row in rows {
+            let number = |path: &str| row.pointer(path).and_then(Value::as_f64).unwrap_or(f64::NAN);
+            let _ = writeln!(
+                out,
+                "| {} | {:.0} | {:.0} | {:.2} | {:.0} | {:.0} | {:.2} |",
+                row["clients"],
+                number("/reqwest/p50_us"),
+                number("/broker/p50_us"),
+                number("/p50_ratio"),
+                number("/reqwest/per_second"),
+                number("/broker/per_second"),
+                number("/throughput_ratio"),
+            );
+        }
+        let search = self.egress["search_10_mib_cpu_ms"].as_f64().unwrap_or(f64::NAN);
+        let _ = writeln!(out, "\nSearching 10 MiB of an answer for a secret: {search:.1} ms of CPU.");
     }
 
     /// A polite account's latency, beside nobody and beside each attack.
