@@ -26,7 +26,7 @@ pub(super) fn tool_call(call: &ToolCall, origin: &Origin) -> guest::ToolCall {
         id: call.id.wire().into_owned(),
         name: call.function.name.as_str().to_owned(),
         arguments,
-        opaque: opaque::write(origin, call.native.as_ref()),
+        opaque: opaque::write(origin, call),
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn request(asked: &guest::ChatRequest, max_tokens: u64) -> Result<Com
 
 /// The conversation. Results of tools that follow each other are one message, as providers want them.
 fn history(messages: &[guest::Message]) -> Result<Vec<Message>, guest::Error> {
-    let mut names: HashMap<&str, ToolName> = HashMap::new();
+    let mut calls: HashMap<&str, (CallId, ToolName)> = HashMap::new();
     let mut history: Vec<Message> = Vec::with_capacity(messages.len());
     let mut results: Vec<ToolResult> = Vec::new();
     for (position, message) in messages.iter().enumerate() {
@@ -65,15 +65,17 @@ fn history(messages: &[guest::Message]) -> Result<Vec<Message>, guest::Error> {
             guest::Message::System(_) => return Err(invalid("a system message stands before all others, or nowhere")),
             guest::Message::User(text) => history.push(Message::user(text.as_str())),
             guest::Message::Assistant(turn) => {
-                for call in &turn.calls {
-                    names.insert(&call.id, tool_name(&call.name)?);
+                let said = assistant(turn)?;
+                for (call, known) in turn.calls.iter().zip(said.tool_calls()) {
+                    calls.insert(&call.id, (known.id.clone(), known.function.name.clone()));
                 }
-                history.push(Message::Assistant(assistant(turn)?));
+                history.push(Message::Assistant(said));
             }
             guest::Message::Tool(result) => {
                 let unknown = || invalid(&format!("no message before it has the call `{}`", result.call));
-                let name = names.get(result.call.as_str()).cloned().ok_or_else(unknown)?;
-                results.push(tool_result(result, name));
+                let (call, name) = calls.get(result.call.as_str()).cloned().ok_or_else(unknown)?;
+                let content = vec![ToolResultContent::text(result.content.as_str())];
+                results.push(ToolResult { call, name, content, is_error: result.failed });
             }
         }
     }
@@ -92,22 +94,14 @@ fn assistant(turn: &guest::AssistantTurn) -> Result<AssistantMessage, guest::Err
     for call in &turn.calls {
         let function = ToolFunction::parse(tool_name(&call.name)?, &call.arguments);
         let mut tool_call = ToolCall::from_wire(call.id.as_str(), function);
-        if let Some(memory) = opaque::read(&call.opaque) {
+        if let Some(memory) = opaque::read(&call.opaque).filter(|memory| memory.id.wire() == call.id.as_str()) {
+            tool_call.id = memory.id;
             tool_call.native = Some(memory.native);
             origin = Some(memory.origin);
         }
         content.push(AssistantContent::ToolCall(tool_call));
     }
     Ok(AssistantMessage::new(content).with_origin(origin))
-}
-
-fn tool_result(result: &guest::ToolResult, name: ToolName) -> ToolResult {
-    ToolResult {
-        call: CallId::from_wire(result.call.as_str()),
-        name,
-        content: vec![ToolResultContent::text(result.content.as_str())],
-        is_error: result.failed,
-    }
 }
 
 fn tool(tool: &guest::Tool) -> Result<ToolDefinition, guest::Error> {
