@@ -51,6 +51,11 @@ impl Destination {
         }
         without_trailing_dot(&mut url)?;
         let host = url.host().ok_or(Malformed("the URL names no host"))?.to_owned();
+        if let Host::Domain(domain) = &host
+            && !domain.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
+        {
+            return Err(Malformed("the host has characters that no host name has"));
+        }
         let port = url.port_or_known_default().filter(|&port| port != 0).ok_or(Malformed("port 0 can't be reached"))?;
         if climbs(url.path()) {
             return Err(Malformed("the path hides steps up (`..`) behind an encoding"));
@@ -179,6 +184,7 @@ mod tests {
     fn what_two_readers_read_in_two_ways_is_refused() {
         for (authority, path) in [
             ("user@example.org", "/"),
+            ("&a.example.org", "/"),
             ("example.org@evil.test", "/"),
             ("@example.org", "/"),
             ("example.org\\@evil.test", "/"),

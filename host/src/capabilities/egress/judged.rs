@@ -69,7 +69,7 @@ fn inside(method: &str, url: &str, headers: &HeaderMap) -> Result<(), String> {
     let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let path = rest.split(['?', '#']).next().unwrap_or_default();
     let query = rest.split_once('?').map_or("", |(_, query)| query);
-    if !authority.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-:[]".contains(&b)) {
+    if !authority.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_:[]".contains(&b)) {
         return Err(format!("the authority `{authority}`"));
     }
     let (host, port) = match authority.rsplit_once(':') {
