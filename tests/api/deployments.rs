@@ -86,7 +86,7 @@ async fn what_can_not_be_deployed_is_named_by_its_pointer() {
         (json!({"agent": "echo", "config": {"a/b": 1}}), "/config/a~1b"),
         (json!({"agent": "echo", "capabilities": ["scratch", "sockets"]}), "/capabilities/1"),
         (json!({"agent": "echo", "log_output": "yes"}), "/log_output"),
-        (json!({"agent": "echo", "egress": {"allow": [{"host": "A.example"}]}}), "/egress/allow/0/host"),
+        (json!({"agent": "echo", "egress": {"allow": [{"host": "user@a.example"}]}}), "/egress/allow/0/host"),
         (json!({"agent": "echo", "egress": {"allow": [{"hots": "a.example"}]}}), "/egress/allow/0/hots"),
         (json!({"agent": "echo", "credentials": {"No": {}}}), "/credentials/No"),
         (json!({"agent": "echo", "credentials": {"a": {"to": [{"host": "b.example"}]}}}), "/credentials/a/to/0"),

@@ -90,6 +90,7 @@ impl Rule {
 
 /// Whether every name of the second is one of the first.
 fn covers(rule: &str, asked: &str) -> bool {
+    let (rule, asked) = (&rule.to_ascii_lowercase(), &asked.to_ascii_lowercase());
     let Some(suffix) = rule.strip_prefix('*') else { return rule == asked };
     asked.strip_prefix('*').unwrap_or(asked).ends_with(suffix) && asked != &suffix[1..]
 }
@@ -215,7 +216,7 @@ mod tests {
     #[test]
     fn a_suffix_covers_the_names_below_it_and_no_others() {
         assert!(covers("*.example.org", "a.example.org") && covers("*.example.org", "*.a.example.org"));
-        assert!(covers("*.example.org", "*.example.org") && covers("a.example", "a.example"));
+        assert!(covers("*.example.org", "*.example.org") && covers("A.example", "a.Example"));
         for other in ["example.org", "aexample.org", "a.example.com", "*.org"] {
             assert!(!covers("*.example.org", other), "{other}");
         }
