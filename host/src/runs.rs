@@ -69,7 +69,7 @@ impl Runs {
     ) -> Arc<Self> {
         let values = &config.values;
         Arc::new(Self {
-            credentials: Credentials::new(db.clone(), accounts.clone(), clock.clone()),
+            credentials: Credentials::new(db.clone(), accounts.clone(), clock.clone(), runtime.broker()),
             deployments: Deployments::new(db.clone(), accounts.clone(), Arc::clone(&config)),
             slots: slots::Slots::new(values.host.concurrent_runs, values.host.memory_bytes),
             live: Arc::default(),

@@ -242,5 +242,14 @@ async fn an_endpoint_that_is_not_there_is_named() {
     drop(listener);
     let (_server, vault, name) = vault_with("oauth_client_credentials", &url, None).await;
     let said = refusal(vault.credentials().lend(&vault.account, &name, &Empty).await);
-    assert!(said.contains("the token endpoint 127.0.0.1: it can't be reached"), "{said}");
+    assert!(said.contains("the token endpoint 127.0.0.1:") && said.contains("refused"), "{said}");
+}
+
+#[tokio::test]
+async fn an_endpoint_at_an_address_that_no_guest_may_reach_is_not_asked() {
+    let (endpoint, url) = Endpoint::start().await;
+    let (_server, vault, name) = vault_with("oauth_client_credentials", &url, None).await;
+    let said = refusal(vault.credentials_through(&[]).lend(&vault.account, &name, &Empty).await);
+    assert!(said.contains("127.0.0.1") && said.contains("allow_addresses"), "{said}");
+    assert!(endpoint.asked().is_empty());
 }

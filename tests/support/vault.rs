@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aaasp::accounts::Account;
+use aaasp::capabilities::egress::{Broker, EgressSettings};
 use aaasp::clock::Clock;
 use aaasp::config::{Config, Overrides};
 use aaasp::folder::Folder;
@@ -34,7 +35,14 @@ impl Vault {
 
     /// The credentials, as a host that has just started sees them.
     pub fn credentials(&self) -> Credentials {
-        Credentials::new(self.store.db.clone(), self.store.accounts.clone(), Clock::System)
+        self.credentials_through(&["127.0.0.1/32"])
+    }
+
+    /// The same, on a host whose operator allows these addresses.
+    pub fn credentials_through(&self, allowed: &[&str]) -> Credentials {
+        let allow_addresses = allowed.iter().map(|range| range.parse().unwrap()).collect();
+        let broker = Broker::new(EgressSettings { allow_addresses, ..EgressSettings::default() }).unwrap();
+        Credentials::new(self.store.db.clone(), self.store.accounts.clone(), Clock::System, Arc::new(broker))
     }
 
     /// A statement past all that the host would check.

@@ -21,6 +21,7 @@ mod mask;
 pub(crate) mod measure;
 mod needles;
 mod outgoing;
+mod own;
 mod policy;
 mod recent;
 mod resolve;

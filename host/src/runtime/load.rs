@@ -46,6 +46,12 @@ impl std::fmt::Debug for Runtime {
 }
 
 impl Runtime {
+    /// Sends what leaves for the network.
+    #[must_use]
+    pub fn broker(&self) -> Arc<Broker> {
+        Arc::clone(&self.inner.broker)
+    }
+
     /// Makes the engine and sweeps what an earlier process left behind.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ pub use secret::{LEAST_BYTES, Secret};
 
 use super::custody::{Custody, Lent, Withheld};
 use crate::accounts::{Account, Accounts};
+use crate::capabilities::egress::Broker;
 use crate::clock::Clock;
 use crate::db::credentials::{FreshVersion, StoredCredential};
 use crate::db::{Db, DbError, credentials};
@@ -53,16 +54,18 @@ pub struct Credentials {
     db: Db,
     accounts: Accounts,
     clock: Clock,
+    /// For token endpoints.
+    broker: Arc<Broker>,
     current: Cache<(AccountId, Name), Option<Arc<Kept>>>,
     tokens: oauth::Tokens,
 }
 
 impl Credentials {
-    /// Over a database.
+    /// Over a database; token endpoints are asked through the broker.
     #[must_use]
-    pub fn new(db: Db, accounts: Accounts, clock: Clock) -> Self {
+    pub fn new(db: Db, accounts: Accounts, clock: Clock, broker: Arc<Broker>) -> Self {
         let current = Cache::builder().max_capacity(10_000).time_to_live(BELIEVED).build();
-        Self { db, accounts, clock, current, tokens: oauth::Tokens::default() }
+        Self { db, accounts, clock, broker, current, tokens: oauth::Tokens::default() }
     }
 
     /// Sets a credential's value: the next version. True when the credential is new.

@@ -1,11 +1,16 @@
-//! One request to a token endpoint: no redirect, no proxy, no connection that another account might share.
+//! One request to a token endpoint, through the account's egress: no private address, no redirect, no proxy, no
+//! connection that another account might share.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http_body_util::{BodyExt as _, Limited};
 use reqwest::Url;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use zeroize::Zeroizing;
+
+use crate::capabilities::egress::Broker;
+use crate::ids::AccountId;
 
 /// How long an endpoint may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,46 +36,26 @@ pub(super) struct TokenReply {
 }
 
 /// Sends the request. The error tells nothing of it but the reason.
-pub(super) async fn send(request: &TokenRequest) -> Result<TokenReply, String> {
-    static CLIENT: LazyLock<reqwest::Result<reqwest::Client>> = LazyLock::new(|| {
-        reqwest::Client::builder()
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("aaasp/", env!("CARGO_PKG_VERSION")))
-            .build()
-    });
-    let client = CLIENT.as_ref().map_err(|_| "can't set up HTTPS".to_owned())?;
-    let mut post = client
-        .post(request.url.clone())
+pub(super) async fn send(broker: &Broker, account: AccountId, request: &TokenRequest) -> Result<TokenReply, String> {
+    let exchanged = tokio::time::timeout(PATIENCE, exchange(broker, account, request)).await;
+    exchanged.unwrap_or_else(|_| Err(format!("it did not answer within {} s", PATIENCE.as_secs())))
+}
+
+async fn exchange(broker: &Broker, account: AccountId, request: &TokenRequest) -> Result<TokenReply, String> {
+    let mut post = http::Request::post(request.url.as_str())
         .header(ACCEPT, "application/json")
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(request.form.as_bytes().to_vec());
+        .header(USER_AGENT, concat!("aaasp/", env!("CARGO_PKG_VERSION")));
     if let Some(authorization) = &request.authorization {
         post = post.header(AUTHORIZATION, authorization);
     }
-    let mut response = post.send().await.map_err(|error| reason(&error))?;
-    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let mut body = Zeroizing::new(Vec::new());
-    while let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
-        if body.len() + chunk.len() > ANSWER_BYTES {
-            return Err(format!("it answered with more than {ANSWER_BYTES} bytes"));
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let form = Bytes::copy_from_slice(request.form.as_bytes());
+    let post = post.body(form).map_err(|_| "its address can't be asked".to_owned())?;
+    let response = broker.send_own(account, post).await?;
     let status = response.status().as_u16();
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
+    let body = body.map_err(|_| format!("its answer broke off, or had more than {ANSWER_BYTES} bytes"))?;
+    let body = Zeroizing::new(body.to_bytes().to_vec());
     Ok(TokenReply { status, retry_after: seconds.map(Duration::from_secs), body })
-}
-
-/// Why there was no answer, without the URL.
-fn reason(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return format!("it did not answer within {} s", PATIENCE.as_secs());
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    format!("it can't be reached: {cause}")
 }

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::header::HeaderValue;
 use moka::Expiry;
 use moka::future::Cache;
-use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -20,7 +20,7 @@ use super::secret::{LEAST_BYTES, Secret};
 use super::{Credentials, Kept, OauthClient};
 use crate::accounts::Account;
 use crate::db::DbError;
-use crate::ids::CredentialId;
+use crate::ids::{AccountId, CredentialId};
 use crate::vault::custody::{Custody, Purpose, Use};
 
 /// How long before its end a token is renewed.
@@ -206,7 +206,7 @@ async fn fetch(vault: &Credentials, account: &Account, kept: &Kept) -> Result<To
         return Err(Fault::of("the credential is of a kind that has no access tokens".to_owned()));
     };
     let fetched = Instant::now();
-    let granted = granted(grant, client, &kept.secret).await?;
+    let granted = granted(vault, account.id, (grant, client), &kept.secret).await?;
     let lifetime = granted.expires_in.as_ref().and_then(seconds).map_or(UNSAID, Duration::from_secs);
     let mut version = kept.version;
     if let Some(fresh) = granted.refresh_token
@@ -243,10 +243,15 @@ async fn replaced(vault: &Credentials, account: &Account, kept: &Kept, secret: &
 
 /// Asks with HTTP Basic, which every server must take from a client with a secret, and once more with the secret in
 /// the form for those that take only that (RFC 6749, 2.3.1).
-async fn granted(grant: Grant, client: &OauthClient, secret: &Secret) -> Result<Granted, Fault> {
-    match asked(&request(grant, client, secret, true)?).await {
+async fn granted(
+    vault: &Credentials,
+    account: AccountId,
+    (grant, client): (Grant, &OauthClient),
+    secret: &Secret,
+) -> Result<Granted, Fault> {
+    match asked(vault, account, &request(grant, client, secret, true)?).await {
         Err(fault) if fault.code.as_deref() == Some("invalid_client") && client_secret(grant, secret).is_some() => {
-            asked(&request(grant, client, secret, false)?).await
+            asked(vault, account, &request(grant, client, secret, false)?).await
         }
         answer => answer,
     }
@@ -293,11 +298,11 @@ fn request(grant: Grant, client: &OauthClient, secret: &Secret, basic: bool) -> 
 }
 
 /// Sends a request, again where that may help.
-async fn asked(request: &TokenRequest) -> Result<Granted, Fault> {
+async fn asked(vault: &Credentials, account: AccountId, request: &TokenRequest) -> Result<Granted, Fault> {
     let host = request.url.host_str().unwrap_or_default();
     let mut pauses = PAUSES.into_iter();
     loop {
-        let (fault, pause) = match endpoint::send(request).await {
+        let (fault, pause) = match endpoint::send(&vault.broker, account, request).await {
             Ok(reply) => {
                 let busy = reply.status == 429 || reply.status >= 500;
                 let pause = reply.retry_after;
