@@ -45,8 +45,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         }
         let database = store.db.location();
         let host = Host::start(store).await?;
+        // Whoever reads the address may ask for a stop at once, which has to be a graceful one already.
+        let stop = told_to_stop()?;
         announce(host.address()?, &database);
-        host.serve(told_to_stop()?).await;
+        host.serve(stop).await;
         Ok(())
     })
 }
