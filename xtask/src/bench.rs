@@ -31,12 +31,16 @@ const GUESTS: [&str; 5] = [
     "xtask/guests/hostile-rust",
 ];
 
+/// What is measured, in this order.
+const PARTS: [&str; 5] = ["in-process", "egress", "restarts", "neighbours", "http"];
+
 /// What a person may shorten.
 pub struct Options {
     seconds: u32,
     runs: usize,
     clients: Vec<u32>,
     json: Option<PathBuf>,
+    only: Vec<String>,
 }
 
 impl Options {
@@ -49,10 +53,18 @@ impl Options {
             runs: arguments.opt_value_from_str("--runs")?.unwrap_or(5),
             clients: clients.collect::<Result<_>>()?,
             json: arguments.opt_value_from_str("--json")?,
+            only: arguments.values_from_str("--only")?,
         };
+        for part in &options.only {
+            ensure!(PARTS.contains(&part.as_str()), "--only is one of {}", PARTS.join(", "));
+        }
         ensure!(options.seconds > 0 && options.runs > 0, "--seconds and --runs are at least 1");
         ensure!(options.clients.iter().all(|&clients| clients > 0), "--clients are at least 1");
         Ok(options)
+    }
+
+    fn wants(&self, part: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == part)
     }
 }
 
@@ -69,17 +81,37 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let [rust, javascript, python, http, hostile] = &components[..] else { anyhow::bail!("the guests are not built") };
 
     let mut report = Report::new(options.seconds, options.runs);
-    // In process first, while nothing else runs.
-    let mut in_process = Command::new(&aaasp);
-    in_process.args(["bench", "--json", "--seconds", &options.seconds.to_string()]).args([rust, javascript, python]);
-    report.in_process(serde_json::from_str::<Value>(&shell::capture(&mut in_process)?)?);
-
     let folder = TemporaryFolder::create("bench")?;
-    report.egress(egress(&aaasp, folder.path(), options.seconds)?);
-    report.restarts(restart::measure(&aaasp, folder.path(), &[rust, javascript, python])?);
-    let turns = (options.seconds, options.runs);
-    report.neighbours(neighbours::measure(&aaasp, folder.path(), rust, hostile, turns)?);
-    let targets = Target::all(workspace, &aaasp, folder.path(), rust, http)?;
+    // In process first, while nothing else runs.
+    if options.wants("in-process") {
+        let mut bench = Command::new(&aaasp);
+        bench.args(["bench", "--json", "--seconds", &options.seconds.to_string()]).args([rust, javascript, python]);
+        report.in_process(serde_json::from_str::<Value>(&shell::capture(&mut bench)?)?);
+    }
+    if options.wants("egress") {
+        report.egress(egress(&aaasp, folder.path(), options.seconds)?);
+    }
+    if options.wants("restarts") {
+        report.restarts(restart::measure(&aaasp, folder.path(), &[rust, javascript, python])?);
+    }
+    if options.wants("neighbours") {
+        let turns = (options.seconds, options.runs);
+        report.neighbours(neighbours::measure(&aaasp, folder.path(), rust, hostile, turns)?);
+    }
+    if options.wants("http") {
+        over_http(&mut report, options, Target::all(workspace, &aaasp, folder.path(), rust, http)?, folder.path())?;
+    }
+
+    print!("{}", report.table());
+    if let Some(path) = &options.json {
+        let text = format!("{:#}\n", report.json());
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Presses each server with each number of clients, and compares charges and balances at the end.
+fn over_http(report: &mut Report, options: &Options, targets: Vec<Target>, folder: &Path) -> Result<()> {
     for target in &targets {
         report.idle(target.name, target.idle_memory()?);
     }
@@ -89,22 +121,12 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             for target in &targets {
                 interrupt::check()?;
                 eprintln!("round {round} of {}: {}, {clients} clients", options.runs, target.name);
-                let load = Load { clients, seconds: options.seconds, folder: folder.path() };
+                let load = Load { clients, seconds: options.seconds, folder };
                 report.measured(target.name, clients, target.measure(&load)?);
             }
         }
     }
-    for target in &targets {
-        target.verify_balance()?;
-    }
-    drop(targets);
-
-    print!("{}", report.table());
-    if let Some(path) = &options.json {
-        let text = format!("{:#}\n", report.json());
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+    targets.iter().try_for_each(Target::verify_balance)
 }
 
 /// What the broker adds to a small HTTPS request, as the host measures it against a server of its own.

@@ -32,6 +32,8 @@ TASKS
             --seconds N    length of one measurement (10)
             --runs N       measurements of each, of which the median counts (5)
             --clients LIST concurrent clients (1,16,64,256)
+            --only PART    this part alone: in-process, egress, restarts, neighbours or http;
+                           may be given more than once
             --json FILE    also write the results to a file
 ";
 

@@ -90,11 +90,13 @@ impl Report {
     pub fn table(&self) -> String {
         let mut out = format!("\n{}, {} cores; medians of {} × {} s\n\n", machine(), cores(), self.runs, self.seconds);
         self.in_process_table(&mut out);
-        let _ = writeln!(
-            out,
-            "| server | clients | runs/s | × `wasmtime serve` | p50 ms | p99 ms | CPU-µs/run | peak MiB |"
-        );
-        let _ = writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+        if !self.measured.is_empty() {
+            let _ = writeln!(
+                out,
+                "| server | clients | runs/s | × `wasmtime serve` | p50 ms | p99 ms | CPU-µs/run | peak MiB |"
+            );
+            let _ = writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+        }
         for (target, clients, all) in &self.measured {
             let m = median(all);
             let ratio = self.ratio(*clients, m.runs_per_second);
@@ -119,7 +121,9 @@ impl Report {
             let (first, warm) = (*first_us as f64 / 1e3, *warm_us as f64 / 1e3);
             let _ = writeln!(out, "\nFirst run of {guest} after a restart: {first:.1} ms; warm: {warm:.1} ms.");
         }
-        let _ = writeln!(out, "\nCPU time after a + is the database server's.");
+        if !self.measured.is_empty() {
+            let _ = writeln!(out, "\nCPU time after a + is the database server's.");
+        }
         for (target, bytes) in &self.idle {
             let _ = writeln!(out, "Idle, before the first run: {target}, {:.1} MiB.", mebibytes(*bytes));
         }
