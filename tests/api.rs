@@ -20,6 +20,7 @@ mod problems;
 mod queue;
 mod routes;
 mod runs;
+mod slow_clients;
 
 use serde_json::{Value, json};
 

@@ -100,6 +100,9 @@ pub struct HostValues {
     pub compile_ms: u64,
     /// How long running runs may go on after a request to stop, in milliseconds.
     pub shutdown_grace_ms: u64,
+    /// How long a client of the API may take for a request's head, for a JSON body, for each part of an upload, or to
+    /// read more of an answer, in milliseconds. An idle connection is closed after the same time.
+    pub slow_client_ms: u64,
 }
 
 impl Default for HostValues {
@@ -112,6 +115,7 @@ impl Default for HostValues {
             compile_memory_bytes: 4 << 30,
             compile_ms: 120_000,
             shutdown_grace_ms: 10_000,
+            slow_client_ms: 60_000,
         }
     }
 }

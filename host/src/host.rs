@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
 use crate::accounts::{Accounts, Callers, Opening};
 use crate::app::App;
@@ -206,7 +205,9 @@ impl Host {
         let duties = tokio::spawn(Arc::clone(&self.app.runs).do_duties());
         let keys = tokio::spawn(Arc::clone(&self.app.rotation).do_duties());
         let (stopping, stopped) = tokio::sync::watch::channel(false);
-        let server = spawn_server(self.listener, Arc::clone(&self.app), stopped);
+        let patience = Duration::from_millis(self.app.config.values.host.slow_client_ms);
+        let router = http::router(Arc::clone(&self.app));
+        let server = tokio::spawn(http::serve(self.listener, router, patience, stopped));
         signal.await;
         tracing::info!(runs = self.app.runs.executing(), "stopping: no new runs; waiting for those that execute");
         self.app.runs.stop().await;
@@ -218,28 +219,6 @@ impl Host {
         keys.abort();
         self.app.db.close().await;
     }
-}
-
-fn spawn_server(
-    listener: TcpListener,
-    app: Arc<App>,
-    mut stopped: tokio::sync::watch::Receiver<bool>,
-) -> JoinHandle<()> {
-    use axum::serve::ListenerExt as _;
-    let listener = listener.tap_io(|connection| {
-        // An answer is one small write; waiting to fill a packet would only delay it.
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "a connection could not be told to send at once");
-        }
-    });
-    tokio::spawn(async move {
-        let until = async move {
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        };
-        if let Err(error) = axum::serve(listener, http::router(app)).with_graceful_shutdown(until).await {
-            tracing::error!(%error, "the listener failed");
-        }
-    })
 }
 
 fn runtime_settings(store: &Store) -> Result<RuntimeSettings, StartError> {

@@ -8,6 +8,7 @@ mod api_keys;
 mod audit;
 mod auth;
 mod body;
+mod connections;
 mod credentials;
 mod credits;
 mod deployments;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
+pub use connections::serve;
 pub use problem::Problem;
 use routes::Routes;
 

@@ -176,7 +176,7 @@ impl ModelLab {
         };
         let log = invocation.log.clone();
         let finished = self.runtime.invoke(&loaded, invocation).await;
-        Probed { finished, log: log.drain() }
+        Probed { finished, log: log.drain(), core_dump: None }
     }
 }
 

@@ -129,6 +129,7 @@ pub struct Lab {
 pub struct Probed {
     pub finished: Finished,
     pub log: Vec<LogEntry>,
+    pub core_dump: Option<Bytes>,
 }
 
 impl Lab {
@@ -142,6 +143,7 @@ impl Lab {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = sandbox::settings(folder.path().to_owned());
         settings.pool_slots = 16;
+        settings.core_dumps = true;
         settings.egress = EgressSettings {
             allow_addresses: vec!["127.0.0.1/32".parse().unwrap()],
             authorities: vec![authority()],
@@ -179,8 +181,21 @@ impl Lab {
             ..sandbox::invocation(self.limits.clone())
         };
         let log = invocation.log.clone();
-        let finished = self.runtime.invoke(&loaded, invocation).await;
-        Probed { finished, log: log.drain() }
+        let mut finished = self.runtime.invoke(&loaded, invocation).await;
+        let core_dump = finished.core_dump.take();
+        Probed { finished, log: log.drain(), core_dump }
+    }
+
+    /// Sends these requests, lets the guest trap with all that it has seen in its memory, and fails when the secret is
+    /// in there.
+    pub async fn assert_not_in_memory(&self, port: u16, steps: Value) {
+        let probed = self.run(granted(port), json!({"steps": steps, "tell": "panic"})).await;
+        let memories = probed.memories();
+        let holds = |text: &str| memories.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(holds(&format!("api.test:{port}")), "that is not the memory of the probe");
+        for form in forms(SECRET) {
+            assert!(!holds(&form), "{form} is in the guest's memory");
+        }
     }
 
     /// Sends these requests with everything on this port of `api.test` granted, and the token bound to it.
@@ -220,6 +235,27 @@ impl Probed {
         for form in forms(SECRET) {
             assert!(!everything.contains(&form), "{form} is in {everything}");
         }
+    }
+
+    /// Every byte of the guest's memories, of a run that ended in a trap.
+    fn memories(&self) -> Vec<u8> {
+        let dump = self.core_dump.as_ref().unwrap_or_else(|| panic!("no trap: {:?}", self.finished));
+        let mut memories = BTreeMap::<u32, Vec<u8>>::new();
+        for payload in wasmparser::Parser::new(0).parse_all(dump) {
+            let Ok(wasmparser::Payload::DataSection(segments)) = payload else { continue };
+            for segment in segments.into_iter().map(Result::unwrap) {
+                let wasmparser::DataKind::Active { memory_index, offset_expr } = segment.kind else { continue };
+                let wasmparser::Operator::I32Const { value } = offset_expr.get_operators_reader().read().unwrap()
+                else {
+                    panic!("a segment lies where none can")
+                };
+                // Runs of zeros are left out of a dump, and what lies beside them may belong together.
+                let (memory, start) = (memories.entry(memory_index).or_default(), value as u32 as usize);
+                memory.resize(memory.len().max(start + segment.data.len()), 0);
+                memory[start..start + segment.data.len()].copy_from_slice(segment.data);
+            }
+        }
+        memories.into_values().flatten().collect()
     }
 }
 

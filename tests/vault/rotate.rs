@@ -4,19 +4,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::future::join_all;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Method;
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 use super::{key, key_json, keys_in_file, refused, wrapped};
+use crate::support::components::built;
 use crate::support::{Client, Server, guests, server, until};
 
 const ACCOUNTS: usize = 1_000;
+/// So many of the accounts have as many credentials each, and an agent that signs with all of them.
+const HOLDERS: usize = 100;
+const CREDENTIALS: usize = 10;
 const CLIENTS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_that_is_killed_twice_ends_with_every_account_readable_and_no_failed_run() {
+async fn a_rotation_that_is_killed_twice_ends_with_every_account_and_credential_readable_and_no_failed_run() {
     let mut server = Server::start().await;
     let accounts = accounts(&server).await;
+    let holders = &accounts[..HOLDERS];
+    join_all(holders.iter().map(|(account, email)| keep_credentials(account, email))).await;
     server.account.deploy("echo", guests::echo(), json!({})).await;
     let finished = Arc::new(AtomicUsize::new(0));
 
@@ -26,6 +34,10 @@ async fn a_rotation_that_is_killed_twice_ends_with_every_account_readable_and_no
         let stop = Arc::new(AtomicBool::new(false));
         let clients: Vec<_> =
             (0..CLIENTS).map(|_| tokio::spawn(run(server.account.clone(), finished.clone(), stop.clone()))).collect();
+        let signers = holders.iter().take(CLIENTS).map(|(account, email)| {
+            tokio::spawn(signs(server.account.with_key(Some(account.key())), email.clone(), stop.clone()))
+        });
+        let clients: Vec<_> = clients.into_iter().chain(signers).collect();
         // What an earlier kill has interrupted goes on by itself; only a finished rotation is followed by another.
         let operator = server.operator();
         let begun = operator.post("/v1/admin/master-keys", json!({})).await.expect(200);
@@ -63,6 +75,11 @@ async fn a_rotation_that_is_killed_twice_ends_with_every_account_readable_and_no
     server.stop();
     server.serve();
     readable(&server, &accounts).await;
+    for (account, email) in holders {
+        let account = server.account.with_key(Some(account.key()));
+        let request = account.request(Method::POST, SIGN).json(&json!({"input": {"sign": names()}}));
+        assert_eq!(Client::send(request).await.expect(200)["output"]["signed"], signatures(email));
+    }
     let runs = server.account.get("/v1/runs?limit=100").await.expect(200);
     for run in runs["items"].as_array().unwrap() {
         assert!(run["outcome"] == "succeeded" || run["outcome"] == "lost", "{run}");
@@ -145,7 +162,7 @@ async fn accounts(server: &Server) -> Vec<(Client, String)> {
     for hundred in 0..ACCOUNTS / 100 {
         let some = (0..100).map(|number| async move {
             let email = format!("{}@example.org", hundred * 100 + number);
-            (server.another_account(&email, 0).await, email)
+            (server.another_account(&email, 100_000_000).await, email)
         });
         made.extend(join_all(some).await);
     }
@@ -158,6 +175,50 @@ async fn readable(server: &Server, accounts: &[(Client, String)]) {
         let account = server.account.with_key(Some(account.key()));
         assert_eq!(account.get("/v1/account").await.expect(200)["email"], email.as_str());
     }
+}
+
+const SIGN: &str = "/v1/deployments/probe/runs?wait=60";
+
+fn names() -> Vec<String> {
+    (0..CREDENTIALS).map(|number| format!("key-{number}")).collect()
+}
+
+/// A secret that no other credential has.
+fn secret(email: &str, name: &str) -> String {
+    format!("{name} of {email}")
+}
+
+/// What the agent's signatures with all credentials of an account are.
+fn signatures(email: &str) -> Value {
+    let sign = |name: &String| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret(email, name).as_bytes()).unwrap();
+        mac.update(b"message");
+        json!({"Ok": mac.finalize().into_bytes().to_vec()})
+    };
+    names().iter().map(sign).collect()
+}
+
+async fn keep_credentials(account: &Client, email: &str) {
+    for name in names() {
+        let credential = json!({"kind": "hmac", "secret": secret(email, &name)});
+        account.put(&format!("/v1/credentials/{name}"), credential).await.expect(201);
+    }
+    let grants: serde_json::Map<_, _> = names().into_iter().map(|name| (name, json!({}))).collect();
+    account.deploy("probe", built("egress-probe"), json!({"credentials": grants})).await;
+}
+
+/// Signs until it is told to stop or the server is gone. False when a run failed or a signature is not the credential's.
+async fn signs(account: Client, email: String, stop: Arc<AtomicBool>) -> bool {
+    while !stop.load(Ordering::SeqCst) {
+        let request = account.request(Method::POST, SIGN).json(&json!({"input": {"sign": names()}}));
+        let Ok(reply) = Client::try_send(request).await else { return true };
+        let run: Value = serde_json::from_str(&reply.text).unwrap();
+        if reply.status != 429 && run["output"]["signed"] != signatures(&email) {
+            eprintln!("{reply:?}");
+            return false;
+        }
+    }
+    true
 }
 
 /// Runs until it is told to stop or the server is gone. False when a run failed.

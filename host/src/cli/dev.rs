@@ -62,6 +62,6 @@ async fn once(args: &Args, input: &str) -> anyhow::Result<()> {
     let built = tokio::task::block_in_place(|| build::build(dir))?;
     out::note(build::shown(&built));
     let input = input::json(input)?;
-    run::run_once(&built.path, &input, &args.settings, args.json).await?;
+    run::run_once(&built.path, &input, &args.settings, None, args.json).await?;
     Ok(())
 }

@@ -60,15 +60,17 @@ pub(super) struct LocalRun {
     pub logs: Vec<LogLine>,
     pub kind: &'static str,
     pub digest: String,
+    #[serde(skip)]
+    pub core_dump: Option<Bytes>,
 }
 
 impl Local {
     /// Compiles a component, or takes it from the cache, and asks it to describe itself.
-    pub(super) async fn open(component: &Path, limits: RunLimits) -> anyhow::Result<Self> {
+    pub(super) async fn open(component: &Path, limits: RunLimits, core_dumps: bool) -> anyhow::Result<Self> {
         let bytes = fs::read(component).with_context(|| format!("can't read {}", component.display()))?;
         let cache = Cache::lock()?;
         let scratch = tempfile::tempdir().context("can't make a folder for scratch")?;
-        let runtime = Runtime::new(settings(&cache, scratch.path(), &limits)?)?;
+        let runtime = Runtime::new(RuntimeSettings { core_dumps, ..settings(&cache, scratch.path(), &limits)? })?;
         let bytes = Bytes::from(bytes);
         let inspected = runtime.inspect(bytes.clone()).await.with_context(|| component.display().to_string())?;
         let loaded = runtime.load(&inspected.digest, || async move { anyhow::Ok(bytes) }).await?;
@@ -154,6 +156,7 @@ impl Local {
             logs,
             kind: self.inspected.kind.as_str(),
             digest: self.inspected.digest.to_string(),
+            core_dump: finished.core_dump,
             outcome: finished.outcome,
         }
     }

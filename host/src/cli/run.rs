@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{ArgGroup, Args as ClapArgs};
 use serde_json::value::RawValue;
 
@@ -42,6 +42,9 @@ pub(super) struct Args {
     /// Take the input of this run on the server.
     #[arg(long, group = "what", value_name = "RUN", env = "AAASP_FROM")]
     from: Option<String>,
+    /// When the run traps, write the agent's memory and stack to this file, for a debugger of WebAssembly.
+    #[arg(long, value_name = "FILE", env = "AAASP_CORE_DUMP")]
+    core_dump: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]
@@ -57,7 +60,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         (Some(input), None) => input::json(input)?,
         (None, None) => bail!("give the run an --input, or the input of another run with --from"),
     };
-    let succeeded = run_once(&args.component, &input, &args.settings, args.json).await?;
+    let succeeded = run_once(&args.component, &input, &args.settings, args.core_dump.as_deref(), args.json).await?;
     if succeeded { Ok(()) } else { Err(AlreadySaid.into()) }
 }
 
@@ -66,10 +69,11 @@ pub(super) async fn run_once(
     component: &Path,
     input: &RawValue,
     settings: &Settings,
+    core_dump: Option<&Path>,
     json: JsonArgs,
 ) -> anyhow::Result<bool> {
     let part = settings.part()?;
-    let local = Local::open(component, RunLimits::default().replaced_by(part.overlay())).await?;
+    let local = Local::open(component, RunLimits::default().replaced_by(part.overlay()), core_dump.is_some()).await?;
     local.check(input)?;
     let style = LogStyle::of(&std::io::stderr());
     let show_line = |line: &crate::runs::LogLine| {
@@ -89,6 +93,10 @@ pub(super) async fn run_once(
             out::note(readable::printable(&line));
         }
         show(&run);
+    }
+    if let (Some(file), Some(dump)) = (core_dump, &run.core_dump) {
+        std::fs::write(file, dump).with_context(|| format!("can't write the core dump to {}", file.display()))?;
+        out::note(format!("wrote a core dump of {} to {}", readable::bytes(dump.len() as u64), file.display()));
     }
     Ok(run.outcome == Outcome::Succeeded)
 }

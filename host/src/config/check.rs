@@ -54,6 +54,7 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
     let host = &values.host;
     let run = RunLimits::default().replaced_by(&values.limits.run);
     refuse(host.concurrent_runs == 0, "host.concurrent_runs", "a host that runs nothing is no host".to_owned());
+    refuse(host.slow_client_ms == 0, "host.slow_client_ms", "no client answers at once".to_owned());
     refuse(
         run.memory_bytes > host.memory_bytes,
         if values.limits.run.memory_bytes.is_some() { "limits.run.memory_bytes" } else { "host.memory_bytes" },

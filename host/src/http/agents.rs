@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State;
-use bytes::{Bytes, BytesMut};
-use futures::StreamExt as _;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -73,10 +70,10 @@ pub(super) async fn upload(
     State(app): State<Arc<App>>,
     caller: Caller,
     PathName(name): PathName,
-    Component(body): Component,
+    sent: Component,
 ) -> Result<Stored<VersionView>, Problem> {
     let account = &caller.account;
-    let component = received(body, account.limits.component_bytes).await?;
+    let component = sent.received(&app, account.limits.component_bytes).await?;
     let inspected = app.runtime.inspect(component.clone()).await?;
     if let Some(schema) = &inspected.manifest.input_schema
         && let Err(error) = jsonschema::validator_for(schema)
@@ -103,22 +100,6 @@ pub(super) async fn upload(
         })
         .await?;
     Ok(Stored { is_new, view: VersionView::of(name.as_str(), version)? })
-}
-
-/// Reads an upload, and stops reading where it passes the limit.
-async fn received(body: Body, limit: u64) -> Result<Bytes, Problem> {
-    let mut received = BytesMut::new();
-    let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| Problem::malformed(format!("the body ended early: {error}")))?;
-        if (received.len() + chunk.len()) as u64 > limit {
-            return Err(Problem::too_large(format!(
-                "the component is larger than the limit `component_bytes` of {limit}"
-            )));
-        }
-        received.extend_from_slice(&chunk);
-    }
-    Ok(received.freeze())
 }
 
 /// The account's agents, by name.

@@ -1,10 +1,14 @@
 //! Bodies and path parts, read so that an error names the field.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 use utoipa::openapi::Required;
@@ -13,6 +17,7 @@ use utoipa::openapi::schema::{ObjectBuilder, SchemaType};
 
 use super::Problem;
 use super::routes::{Described, Part};
+use crate::app::App;
 use crate::names::Name;
 use crate::objects::{self, Objects};
 
@@ -22,13 +27,13 @@ const WASM: &str = "application/wasm";
 /// A JSON body. Unknown fields are errors where the type says so.
 pub(super) struct Json<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let json = is_json(request.headers());
-        let bytes = Bytes::from_request(request, state)
-            .await
+        let bytes = in_time(app, Bytes::from_request(request, app))
+            .await?
             .map_err(|rejection| Problem::of_status(rejection.status(), rejection.body_text()))?;
         if !json {
             return Err(Problem::unsupported_media_type("application/json"));
@@ -45,8 +50,32 @@ impl<T: ToSchema> Part for Json<T> {
     }
 }
 
+/// Waits for what a client sends, for as long as the operator lets it take.
+async fn in_time<T>(app: &App, sent: impl Future<Output = T>) -> Result<T, Problem> {
+    let patience = Duration::from_millis(app.config.values.host.slow_client_ms);
+    tokio::time::timeout(patience, sent).await.map_err(|_| Problem::too_slow())
+}
+
 /// A component's bytes, which the handler reads within the account's limit.
-pub(super) struct Component(pub Body);
+pub(super) struct Component(Body);
+
+impl Component {
+    /// Reads the bytes, and stops reading where they pass the limit.
+    pub(super) async fn received(self, app: &App, limit: u64) -> Result<Bytes, Problem> {
+        let mut received = BytesMut::new();
+        let mut chunks = self.0.into_data_stream();
+        while let Some(chunk) = in_time(app, chunks.next()).await? {
+            let chunk = chunk.map_err(|error| Problem::malformed(format!("the body ended early: {error}")))?;
+            if (received.len() + chunk.len()) as u64 > limit {
+                return Err(Problem::too_large(format!(
+                    "the component is larger than the limit `component_bytes` of {limit}"
+                )));
+            }
+            received.extend_from_slice(&chunk);
+        }
+        Ok(received.freeze())
+    }
+}
 
 impl<S: Send + Sync> FromRequest<S> for Component {
     type Rejection = Problem;
@@ -68,6 +97,7 @@ impl Part for Component {
 
 fn refuses_bodies(described: &mut Described) {
     described.refuses(&Problem::malformed(""));
+    described.refuses(&Problem::too_slow());
     described.refuses(&Problem::too_large(""));
     described.refuses(&Problem::unsupported_media_type(""));
     described.refuses(&Problem::invalid("", ""));

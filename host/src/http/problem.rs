@@ -122,6 +122,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "malformed", "The request can't be read", detail)
     }
 
+    /// 408.
+    pub fn too_slow() -> Self {
+        let detail = "the body did not arrive within the operator's `host.slow_client_ms`; send it again";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The request took too long to arrive", detail)
+    }
+
     /// 413.
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)

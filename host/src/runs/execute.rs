@@ -240,6 +240,7 @@ fn lost(error: &DbError) -> Finished {
         output: None,
         error: Some(failure("lost", &error.to_string())),
         usage: Usage::default(),
+        core_dump: None,
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn sandbox(settings: &RuntimeSettings) -> Result<Sandbox, RuntimeErro
     let stack = usize::try_from(settings.stack_bytes).unwrap_or(usize::MAX / 2);
     let mut config = code_config();
     config.max_wasm_stack(stack).async_stack_size(stack + HOST_STACK_BYTES);
+    config.coredump_on_trap(settings.core_dumps);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings, slots)));
     let engine = match Engine::new(&config) {
         Ok(engine) => engine,

@@ -4,9 +4,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::{Resource, ResourceTable};
-use wasmtime::{AsContextMut, CallHook, CallHookHandler, OutOfMemory, Store, StoreContextMut, Trap};
+use wasmtime::{AsContextMut, CallHook, CallHookHandler, OutOfMemory, Store, StoreContextMut, Trap, WasmCoreDump};
 
 use super::bindings::exports::aaasp::agent::handler;
 use super::component::Program;
@@ -31,6 +32,7 @@ impl Runtime {
             output: None,
             error: Some(RunError::new("lost", "the host failed while the guest ran")),
             usage: Usage::default(),
+            core_dump: None,
         })
     }
 
@@ -188,6 +190,11 @@ async fn finish(mut store: Store<State>, ending: Ending, started: Instant, limit
     let _ = deduct(&mut store.as_context_mut(), 0);
     let burned = limit.saturating_sub(store.get_fuel().unwrap_or(0));
     let handles_used_up = matches!(ending, Ending::Raised { .. }) && handles_are_used_up(&mut store);
+    let core_dump = match &ending {
+        Ending::Raised { error, .. } => error.downcast_ref::<WasmCoreDump>(),
+        _ => None,
+    };
+    let core_dump = core_dump.map(|dump| Bytes::from(dump.serialize(&mut store, "guest")));
     let mut state = store.into_data();
     state.handles_used_up = handles_used_up;
     // Answers that the guest left half read end here, and are counted as far as they came.
@@ -221,7 +228,7 @@ async fn finish(mut store: Store<State>, ending: Ending, started: Instant, limit
         drop(state);
         let _ = tokio::task::spawn_blocking(move || drop(folder)).await;
     }
-    Finished { outcome: verdict.outcome, output: verdict.output, error: verdict.error, usage }
+    Finished { outcome: verdict.outcome, output: verdict.output, error: verdict.error, usage, core_dump }
 }
 
 /// Whether the store refuses another handle. A guest may make resources of its own type without the host being
@@ -236,5 +243,5 @@ fn no_room() -> Finished {
 
 fn failed_to_start(error: &wasmtime::Error) -> Finished {
     let error = Some(RunError::new("lost", format!("the run could not start: {error:#}")));
-    Finished { outcome: Outcome::Lost, output: None, error, usage: Usage::default() }
+    Finished { outcome: Outcome::Lost, output: None, error, usage: Usage::default(), core_dump: None }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wasmtime::component::ResourceTableError;
@@ -87,6 +88,8 @@ pub struct Finished {
     pub error: Option<RunError>,
     /// What it used.
     pub usage: Usage,
+    /// The guest's memories and stack at its trap, as a Wasm core dump, where they are asked for.
+    pub core_dump: Option<Bytes>,
 }
 
 /// Why a run did not succeed, in words for the agent's author.

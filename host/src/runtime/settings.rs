@@ -30,6 +30,8 @@ pub struct RuntimeSettings {
     pub artifacts: PathBuf,
     /// Folder in which each run that is granted scratch gets one of its own.
     pub scratch: PathBuf,
+    /// Keep the guest's memory and stack when it traps, for its author to look at. No server does.
+    pub core_dumps: bool,
     /// The network.
     pub egress: EgressSettings,
     /// The models that the operator offers.
@@ -76,6 +78,7 @@ impl RuntimeSettings {
             compile: CompileLimits::with_program(program),
             artifacts,
             scratch,
+            core_dumps: false,
             egress: EgressSettings::default(),
             models: Arc::default(),
             artifact_key,

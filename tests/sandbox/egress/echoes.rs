@@ -13,9 +13,11 @@ use crate::support::probe::{Lab, Probed, SECRET, forms, granted};
 async fn echoed(reply: impl Fn(&Received) -> Pieces + Send + Sync + 'static) -> Probed {
     let server = HttpsServer::start(reply).await;
     let port = server.address.port();
-    let probed = Lab::new().send(port, json!([{"authority": format!("api.test:{port}"), "path": "/"}])).await;
+    let (lab, steps) = (Lab::new(), json!([{"authority": format!("api.test:{port}"), "path": "/"}]));
+    let probed = lab.send(port, steps.clone()).await;
     assert!(server.received()[0].head.contains(SECRET), "the server never had the secret");
     probed.assert_no_secret();
+    lab.assert_not_in_memory(port, steps).await;
     probed
 }
 
@@ -163,10 +165,12 @@ async fn a_server_that_hangs_in_the_middle_of_the_secret() {
     .await;
     let port = server.address.port();
     let step = json!({"authority": format!("api.test:{port}"), "path": "/", "between_bytes_ms": 300});
-    let probed = Lab::new().send(port, json!([step])).await;
+    let (lab, steps) = (Lab::new(), json!([step]));
+    let probed = lab.send(port, steps.clone()).await;
     assert_eq!(body(&probed), "start ", "{}", probed.seen(0));
     assert!(probed.log.iter().any(|line| line.message.contains("took too long")), "{:?}", probed.log);
     probed.assert_no_secret();
+    lab.assert_not_in_memory(port, steps).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,11 +185,13 @@ async fn a_redirect_to_another_host_with_the_secret_in_it() {
         {"authority": format!("api.test:{port}"), "path": "/first"},
         {"authority": format!("other.test:{port}"), "path": "/second", "headers": [["x-from", "{{0}}"]]},
     ]);
-    let probed = Lab::new().send(port, steps).await;
+    let lab = Lab::new();
+    let probed = lab.send(port, steps.clone()).await;
     assert_eq!(probed.seen(0)["status"], 302);
     let second = &server.received()[1];
     assert!(second.values("authorization").is_empty() && !second.head.contains(SECRET), "{}", second.head);
     probed.assert_no_secret();
+    lab.assert_not_in_memory(port, steps).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,10 +206,12 @@ async fn a_second_request_that_carries_what_the_first_returned() {
         {"authority": format!("api.test:{port}"), "path": "/"},
         {"authority": to, "path": "/", "headers": [["x-copy", "{{0}}"], ["authorization", "none"]]},
     ]);
-    let probed = Lab::new().send(port, steps).await;
+    let lab = Lab::new();
+    let probed = lab.send(port, steps.clone()).await;
     assert_eq!(probed.seen(1)["status"], 200, "{}", probed.errors(1));
     assert!(server.received()[1].values("x-copy")[0].contains("****"));
     probed.assert_no_secret();
+    lab.assert_not_in_memory(port, steps).await;
 }
 
 /// Sends requests that hold the secret, as if the guest had learned it elsewhere; none may arrive.

@@ -32,7 +32,7 @@ pub enum How {
     Chat,
     /// With one tool, whose calls are answered until the model is content.
     Tool,
-    /// For an answer of the type [`Verdict`].
+    /// For an answer of the type `Verdict`.
     Ask,
     /// Piece by piece.
     Stream,
