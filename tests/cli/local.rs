@@ -51,6 +51,23 @@ fn a_trap_shows_file_and_line_where_the_component_has_them() {
 }
 
 #[test]
+fn a_trap_leaves_a_core_dump_where_one_is_asked_for() {
+    let shell = Shell::open();
+    let guest = shell.file("trap.wasm", &guests::trap_with_lines());
+    let file = format!("{guest}.core");
+    let ended = shell.run(&["run", &guest, "--input", "1", "--core-dump", &file]).expect(1);
+    assert!(ended.err.contains("wrote a core dump of"), "{}", ended.err);
+    let dump = std::fs::read(&file).unwrap();
+    let sections = wasmparser::Parser::new(0).parse_all(&dump).map(Result::unwrap);
+    let names: Vec<_> = sections.filter_map(|section| section.as_section().map(|(id, _)| id)).collect();
+    assert!(names.len() > 3, "{names:?}");
+    // One that succeeds leaves none.
+    let (guest, other) = (shell.guest("honest"), format!("{guest}.none"));
+    shell.run(&["run", &guest, "--input", "{}", "--core-dump", &other]).expect(0);
+    assert!(!std::path::Path::new(&other).exists());
+}
+
+#[test]
 fn a_limit_on_the_command_line_holds() {
     let shell = Shell::open();
     let guest = shell.guest("endless-loop");

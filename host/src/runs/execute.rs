@@ -70,7 +70,7 @@ impl Runs {
     pub(super) async fn execute(self: Arc<Self>, job: Job, slot: Slot) -> Run {
         let registered = self.live.register(job.run, job.account.id);
         let log = Arc::new(RunLog::new(job.deployed.limits.log_lines, job.deployed.limits.log_bytes));
-        let seal = record::seal_of(&job.account.data_key, job.account.id, job.run);
+        let seal = record::seal_of(&job.account.data_key, job.account.id, job.run).map(Arc::new);
         let custody = self.custody(&job);
         let mut unwritten = Vec::new();
         let mut finished = match &seal {
@@ -104,7 +104,7 @@ impl Runs {
         job: &Job,
         live: &Live,
         (log, custody): (&Arc<RunLog>, &Arc<RunCustody>),
-        seal: &RowSeal,
+        seal: &Arc<RowSeal>,
         unwritten: &mut Vec<LogChunk>,
     ) -> Finished {
         let invocation = Invocation {
@@ -128,7 +128,7 @@ impl Runs {
                 biased;
                 finished = &mut invoke => return finished,
                 () = tokio::time::sleep(LOG_INTERVAL) => {
-                    match self.chunks(job, log, seal) {
+                    match self.chunks(job, log, seal).await {
                         Ok(chunks) => unwritten.extend(chunks),
                         Err(error) => tracing::error!(run = %job.run, %error, "log entries could not be sealed"),
                     }
@@ -157,8 +157,13 @@ impl Runs {
         }
     }
 
-    fn chunks(&self, job: &Job, log: &RunLog, seal: &RowSeal) -> Result<Vec<LogChunk>, DbError> {
-        logs::sealed_chunks(seal, job.account.id, job.run, &log.drain(), self.clock.now())
+    /// Seals what the log holds; a flood of it aside, where no short run waits behind it.
+    async fn chunks(&self, job: &Job, log: &RunLog, seal: &Arc<RowSeal>) -> Result<Vec<LogChunk>, DbError> {
+        let is_flood = log.buffered_bytes() > logs::CHUNK_BYTES;
+        let (seal, account, run) = (Arc::clone(seal), job.account.id, job.run);
+        let (entries, now) = (log.drain(), self.clock.now());
+        let seal_all = move || logs::sealed_chunks(&seal, account, run, &entries, now);
+        if is_flood { self.runtime.aside(seal_all).await.unwrap_or(Err(DbError::Closed)) } else { seal_all() }
     }
 
     /// Charges the run and finishes it, trying again for as long as the database does not answer.
@@ -167,13 +172,13 @@ impl Runs {
         job: &Job,
         mut finished: Finished,
         (log, custody): (&RunLog, &RunCustody),
-        seal: &RowSeal,
+        seal: &Arc<RowSeal>,
         mut chunks: Vec<LogChunk>,
     ) -> Result<Run, DbError> {
         let output = checked_output(&mut finished);
         let charge = charged(&finished, &job.deployed.terms);
         let error = finished.error.map(|error| Failure { limit: finished.outcome.limit().map(str::to_owned), error });
-        chunks.extend(self.chunks(job, log, seal)?);
+        chunks.extend(self.chunks(job, log, seal).await?);
         let last = chunks.pop();
         for chunk in chunks {
             self.persist(|| self.db.append_log(chunk.clone())).await?;

@@ -12,7 +12,7 @@ use crate::ids::{AccountId, RunId};
 use crate::vault::RowSeal;
 
 /// Bytes of the entries of one chunk, before they are sealed.
-const CHUNK_BYTES: usize = 64 << 10;
+pub(super) const CHUNK_BYTES: usize = 64 << 10;
 
 /// Chunks that one read brings.
 const CHUNKS_READ: i64 = 32;

@@ -41,6 +41,11 @@ impl Background {
         Escort { stage: Stage::Here(guarded, Duration::ZERO), background: self.handle() }
     }
 
+    /// Does this here, on the threads for long runs. None when it panicked, or when they are gone.
+    pub(crate) async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        self.handle()?.spawn(async move { work() }).await.ok()
+    }
+
     fn handle(&self) -> Option<Handle> {
         self.0.as_ref().map(|runtime| runtime.handle().clone())
     }
@@ -83,13 +88,29 @@ impl<T: Send + 'static> Future for Escort<T> {
                     }
                     let Some(background) = self.background.take() else { return Poll::Pending };
                     if let Stage::Here(future, _) = std::mem::replace(&mut self.stage, Stage::Gone) {
-                        self.stage = Stage::Moved(background.spawn(future));
+                        self.stage = Stage::Moved(background.spawn(Polite(future)));
                     }
                 }
                 Stage::Moved(handle) => return Poll::Ready(ready!(Pin::new(handle).poll(context)).ok().flatten()),
                 Stage::Gone => return Poll::Ready(None),
             }
         }
+    }
+}
+
+/// A long run that offers its core to whoever waits for one each time that the guest yields. A lower priority alone
+/// leaves a short run waiting for the end of the long one's time slice, which is milliseconds.
+struct Polite<F>(F);
+
+impl<F: Future + Unpin> Future for Polite<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let polled = Pin::new(&mut self.0).poll(context);
+        if polled.is_pending() {
+            std::thread::yield_now();
+        }
+        polled
     }
 }
 

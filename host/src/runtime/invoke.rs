@@ -36,6 +36,11 @@ impl Runtime {
         })
     }
 
+    /// Does work that takes longer than a moment on the threads for long runs. None when it panicked.
+    pub async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        self.background.aside(work).await
+    }
+
     /// Calls an agent's `describe`.
     pub(super) async fn call_describe(
         &self,

@@ -25,6 +25,22 @@ pub(super) enum Request {
     Stop,
 }
 
+impl Request {
+    /// Bytes that it writes, of those whose number a client or a guest decides.
+    pub(super) fn bytes(&self) -> usize {
+        let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+        match self {
+            Self::Admit(admission, _) => admission.sealed_input.len(),
+            Self::Settle(settlement, _) => {
+                let log = settlement.log.as_ref().map_or(0, |chunk| chunk.sealed.len());
+                length(&settlement.sealed_output) + length(&settlement.sealed_error) + log
+            }
+            Self::Log(chunk, _) => chunk.sealed.len(),
+            Self::Uses(..) | Self::Cold(_) | Self::Stop => 0,
+        }
+    }
+}
+
 /// A run to insert, and the most that it may cost.
 #[derive(Clone, Debug)]
 pub struct Admission {
