@@ -176,3 +176,88 @@ async fn uploads_of_the_same_bytes_at_the_same_time_are_one_version() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 201]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledged_component_is_whole_whatever_was_deleted_meanwhile() {
+    const UPLOADS: u8 = 16;
+    let mut server = Server::start().await;
+    // A custom section of several chunks makes each upload several commits.
+    let large = |number: u8| {
+        let section = vec![number; 3 << 20];
+        let mut component = guests::echo();
+        component.push(0);
+        wasm_number(section.len() as u32 + 2, &mut component);
+        component.extend([1, b'x']);
+        component.extend(section);
+        component
+    };
+    let account = server.account.clone();
+    let deleting = tokio::spawn(async move {
+        loop {
+            account.upload("other", guests::greet()).await;
+            account.delete("/v1/agents/other").await;
+        }
+    });
+    for number in 0..UPLOADS {
+        let name = format!("large-{number}");
+        let twice = [server.account.upload(&name, large(number)), server.account.upload(&name, large(number))];
+        for uploaded in futures::future::join_all(twice).await {
+            assert!(uploaded.status == 200 || uploaded.status == 201, "{uploaded:?}");
+        }
+        server.account.put(&format!("/v1/deployments/{name}"), json!({"agent": name})).await.expect(201);
+    }
+    deleting.abort();
+    // What is compiled is forgotten, so that each component is read back from the database.
+    server.stop();
+    std::fs::remove_dir_all(server.data().join("artifacts")).unwrap();
+    server.serve();
+    for number in 0..UPLOADS {
+        let run = server.account.run(&format!("large-{number}"), json!(number)).await;
+        assert_eq!((text(&run, "outcome"), &run["output"]), ("succeeded", &json!(number)));
+    }
+}
+
+#[tokio::test]
+async fn of_a_large_input_one_error_is_named_in_few_words() {
+    let server = Server::start().await;
+    let schema = json!({"items": {"type": "object", "required": ["name", "version"]}});
+    server.account.deploy("strict", guests::strict(&schema.to_string()), json!({})).await;
+    for (items, named) in [(3, 6), (100_000, 1)] {
+        let refused =
+            server.account.post("/v1/deployments/strict/runs", json!({"input": vec![json!({}); items]})).await;
+        assert_eq!(refused.problem(422)["errors"].as_array().unwrap().len(), named);
+        let refused = server.account.post("/v1/deployments/strict/runs", json!({"input": ["x".repeat(500_000)]})).await;
+        refused.problem(422);
+        assert!(refused.text.len() < 2_000, "{}", refused.text.len());
+    }
+}
+
+/// A number as WebAssembly writes it (LEB128).
+fn wasm_number(mut number: u32, bytes: &mut Vec<u8>) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+#[tokio::test]
+async fn a_schema_that_refers_to_itself_without_end_brings_nobody_down() {
+    let server = Server::start().await;
+    for (name, schema) in [
+        ("itself", json!({"$ref": "#"})),
+        ("all-of-itself", json!({"allOf": [{"$ref": "#"}, {"$ref": "#"}]})),
+        (
+            "each-other",
+            json!({"$ref": "#/$defs/a", "$defs": {
+            "a": {"anyOf": [{"$ref": "#/$defs/b"}]}, "b": {"not": {"$ref": "#/$defs/a"}}}}),
+        ),
+    ] {
+        let uploaded = server.account.upload(name, guests::strict(&schema.to_string())).await;
+        if uploaded.status == 201 {
+            server.account.put(&format!("/v1/deployments/{name}"), json!({"agent": name})).await.expect(201);
+            server.account.post(&format!("/v1/deployments/{name}/runs?wait=60"), json!({"input": 1})).await;
+        }
+        server.account.get("/v1/account").await.expect(200);
+    }
+}

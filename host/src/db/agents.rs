@@ -63,6 +63,9 @@ pub struct NewVersion {
     pub at: Micros,
 }
 
+/// An upload that has not ended after so long was given up.
+const UPLOAD_US: i64 = 24 * 60 * 60 * 1_000_000;
+
 /// Stores a component's bytes, chunk by chunk, each in a commit of its own. A crash in between leaves an
 /// incomplete component, which the next upload of the same bytes completes.
 ///
@@ -106,7 +109,8 @@ pub async fn store_component(
                 sqlx::query(
                     "INSERT INTO components (account_id, digest, bytes, complete, created_at)
                      VALUES ($1, $2, $3, $4, $5)
-                     ON CONFLICT (account_id, digest) DO UPDATE SET complete = $4",
+                     ON CONFLICT (account_id, digest) DO UPDATE
+                         SET complete = CASE WHEN components.complete = 1 THEN 1 ELSE $4 END",
                 )
                 .bind(account.to_string())
                 .bind(digest)
@@ -167,6 +171,15 @@ pub async fn add_version(tx: &mut WriteTx<'_>, new: &NewVersion) -> Result<(Stor
     .await?;
     if let Some(row) = known {
         return Ok((stored_version(&row, 0)?, false));
+    }
+    // What an agent's deletion has taken meanwhile is to be uploaded again. An update that changes nothing locks the row.
+    let kept = sqlx::query("UPDATE components SET complete = 1 WHERE account_id = $1 AND digest = $2 AND complete = 1")
+        .bind(new.account.to_string())
+        .bind(new.digest.as_str())
+        .execute(&mut **tx)
+        .await?;
+    if kept.rows_affected() == 0 {
+        return Err(DbError::Missing("component"));
     }
     let row = sqlx::query("SELECT COUNT(*), COALESCE(MAX(version), 0) FROM agent_versions WHERE agent_id = $1")
         .bind(agent.as_str())
@@ -298,15 +311,19 @@ pub async fn delete(tx: &mut WriteTx<'_>, account: AccountId, name: &str, at: Mi
         return Err(DbError::InUse(users));
     }
     sqlx::query("UPDATE agents SET deleted_at = $2 WHERE id = $1").bind(agent).bind(at.0).execute(&mut **tx).await?;
-    // Names in two statements: chunks first, so that a component is never complete without them.
+    // Names in two statements: chunks first, so that a component is never complete without them. One that is being
+    // uploaded has no version yet and keeps its chunks.
     for table in ["component_chunks", "components"] {
         sqlx::query(sqlx::AssertSqlSafe(format!(
             "DELETE FROM {table} WHERE account_id = $1 AND digest NOT IN (
                  SELECT agent_versions.digest FROM agent_versions
                  JOIN agents ON agents.id = agent_versions.agent_id
-                 WHERE agent_versions.account_id = $1 AND agents.deleted_at IS NULL)"
+                 WHERE agent_versions.account_id = $1 AND agents.deleted_at IS NULL)
+             AND digest NOT IN (
+                 SELECT digest FROM components WHERE account_id = $1 AND complete = 0 AND created_at > $2)"
         )))
         .bind(account.to_string())
+        .bind(at.0 - UPLOAD_US)
         .execute(&mut **tx)
         .await?;
     }

@@ -59,6 +59,14 @@ pub(super) async fn lock_balance(
     Ok((Microcredits(row.try_get(0)?), Microcredits(row.try_get(1)?)))
 }
 
+/// Locks the balances of these tenants in their order, on PostgreSQL; SQLite has one writer.
+pub(super) async fn lock_balances(connection: &mut AnyConnection, tenants: &[Tenant]) -> Result<(), DbError> {
+    static LOCK: SetStatement =
+        SetStatement::new("SELECT tenant FROM balances WHERE tenant IN (VALUES {rows}) ORDER BY tenant FOR UPDATE", 1);
+    LOCK.fetch(connection, tenants, |query, tenant| query.bind(tenant.0)).await?;
+    Ok(())
+}
+
 /// Opens a tenant with nothing on it.
 pub(super) async fn open_tenant(connection: &mut AnyConnection, account: AccountId) -> Result<Tenant, DbError> {
     let mut random = [0; 8];

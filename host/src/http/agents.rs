@@ -91,14 +91,19 @@ pub(super) async fn upload(
         most_versions: account.limits.versions,
         at: app.clock.now(),
     };
-    agents::store_component(&app.db, account.id, &new.digest, component, new.at).await?;
-    let (version, is_new) = app
-        .db
-        .write(move |tx| {
+    let (version, is_new) = loop {
+        agents::store_component(&app.db, account.id, &new.digest, component.clone(), new.at).await?;
+        let new = new.clone();
+        let added = app.db.write(move |tx| {
             let new = new.clone();
             Box::pin(async move { agents::add_version(tx, &new).await })
-        })
-        .await?;
+        });
+        match added.await {
+            // Another agent of the account was deleted in between, and what no version named went with it.
+            Err(DbError::Missing("component")) => {}
+            added => break added?,
+        }
+    };
     Ok(Stored { is_new, view: VersionView::of(name.as_str(), version)? })
 }
 

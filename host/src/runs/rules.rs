@@ -1,7 +1,7 @@
 //! What holds of a run wherever it executes, on a host or in an author's terminal: its input fits the agent, its
 //! output is JSON, and what the host did not bring to an end is free.
 
-use jsonschema::Validator;
+use jsonschema::{ValidationError, Validator};
 use serde_json::value::RawValue;
 
 use super::Refused;
@@ -11,6 +11,13 @@ use crate::runtime::{Finished, Outcome, RunError};
 
 /// The most errors of an input that are named.
 const INPUT_ERRORS: usize = 20;
+
+/// Bytes of the text of one error.
+const ERROR_BYTES: usize = 512;
+
+/// Of a larger input only the first error is named: all of them are found before any can be taken, and need memory
+/// hundreds of times the input's size.
+const SMALL_INPUT_BYTES: usize = 16 << 10;
 
 /// Refuses an input that is too large, or that breaks the manifest's schema, before anything is held.
 ///
@@ -23,12 +30,25 @@ pub fn check_input(input: &str, schema: Option<&Validator>, limits: &RunLimits) 
     let Some(schema) = schema else { return Ok(()) };
     let value =
         serde_json::from_str(input).map_err(|error| Refused::InputInvalid(vec![(String::new(), error.to_string())]))?;
-    let errors: Vec<_> = schema
-        .iter_errors(&value)
-        .take(INPUT_ERRORS)
-        .map(|error| (error.instance_path().to_string(), error.to_string()))
-        .collect();
-    if errors.is_empty() { Ok(()) } else { Err(Refused::InputInvalid(errors)) }
+    if schema.is_valid(&value) {
+        return Ok(());
+    }
+    let named = |error: ValidationError<'_>| (error.instance_path().to_string(), shortened(error.to_string()));
+    let errors = if input.len() > SMALL_INPUT_BYTES {
+        schema.validate(&value).err().map(named).into_iter().collect()
+    } else {
+        schema.iter_errors(&value).take(INPUT_ERRORS).map(named).collect()
+    };
+    Err(Refused::InputInvalid(errors))
+}
+
+/// An error repeats the value that it is about, which may be most of the input.
+fn shortened(mut text: String) -> String {
+    if text.len() > ERROR_BYTES {
+        text.truncate(text.floor_char_boundary(ERROR_BYTES));
+        text.push('…');
+    }
+    text
 }
 
 /// Takes the output as JSON. A run whose output is none has failed.

@@ -3,6 +3,7 @@
 //! The order within a group is free, since none of its callers has an answer yet: admissions, then the cold
 //! requests as they came, then settlements, log chunks, uses of credentials and transfers, each as one set.
 
+use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 
 use sqlx::AnyConnection;
@@ -16,7 +17,7 @@ use crate::db::audit::CredentialUse;
 use crate::db::engine::DbEngine;
 use crate::db::{DbError, audit, ledger, logs};
 use crate::ids::HostId;
-use crate::ledger::Transfer;
+use crate::ledger::{Tenant, Transfer};
 
 /// A write transaction: the connection, and the transfers that its commit will write.
 pub struct WriteTx<'c> {
@@ -113,7 +114,7 @@ impl Group {
             Ok(tx) => tx,
             Err(error) => return GroupOutcome::Broken(error.into()),
         };
-        let mark = match self.statements(&mut tx, host, before).await {
+        let mark = match self.statements(&mut tx, engine, host, before).await {
             Ok(mark) => mark,
             Err(error) => {
                 return match tx.rollback().await {
@@ -134,9 +135,13 @@ impl Group {
     async fn statements(
         &mut self,
         connection: &mut AnyConnection,
+        engine: DbEngine,
         host: HostId,
         before: &Mark,
     ) -> Result<Mark, DbError> {
+        if engine == DbEngine::Postgres {
+            self.lock_balances(connection).await?;
+        }
         let mut transfers = Vec::with_capacity(self.admissions.len() + 2 * self.settlements.len());
         self.admitted = admit(connection, &self.admissions, &mut transfers).await?;
         for cold in &self.cold {
@@ -155,6 +160,21 @@ impl Group {
         let uses: Vec<&CredentialUse> = self.uses.iter().flat_map(|(uses, _)| uses).chain(last_uses).collect();
         audit::write(connection, &uses).await?;
         ledger::insert_transfers(connection, host, before, &transfers).await
+    }
+
+    /// Locks all balances that admissions and settlements will touch, in the order of their tenants: touched in two
+    /// passes, they would lock those of another host's group crosswise.
+    async fn lock_balances(&self, connection: &mut AnyConnection) -> Result<(), DbError> {
+        if self.admissions.is_empty() || self.settlements.is_empty() {
+            return Ok(());
+        }
+        let admitted = self.admissions.iter().map(|admission| admission.tenant);
+        let tenants: BTreeSet<Tenant> =
+            admitted.chain(self.settlements.iter().map(|settlement| settlement.tenant)).collect();
+        if tenants.len() > 1 {
+            ledger::lock_balances(connection, &Vec::from_iter(tenants)).await?;
+        }
+        Ok(())
     }
 
     pub(super) fn answer(self) {
