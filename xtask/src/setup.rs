@@ -45,8 +45,12 @@ const DEBIAN_RUST: [&str; 3] = ["rustc-web", "rust-web-src", "libstd-rust-web-de
 /// The release whose speed the benchmark is compared with: the engine that the host is built on.
 const WASMTIME_CLI: &str = "48.0.8";
 
-/// Sees to it that each tool is there.
+/// Gibibytes that a build from nothing takes, with the tests' databases. A full disk fails in a hundred odd ways.
+const ROOM_GIB: u64 = 12;
+
+/// Sees to it that there is room, and each tool.
 pub fn provide(workspace: &Workspace, tools: &[Tool]) -> Result<()> {
+    room(workspace)?;
     for tool in tools {
         interrupt::check()?;
         match tool {
@@ -59,6 +63,31 @@ pub fn provide(workspace: &Workspace, tools: &[Tool]) -> Result<()> {
             Tool::Wrk => wrk(),
             Tool::WasmtimeCli => wasmtime_cli(workspace),
         }?;
+    }
+    Ok(())
+}
+
+/// Counts what the target folder holds already as room: a build that was made once fits where it is.
+fn room(workspace: &Workspace) -> Result<()> {
+    std::fs::create_dir_all(&workspace.target)?;
+    // What others build at the same time may vanish while it is counted, which makes for an error and a good number.
+    let gib = |command: &mut Command| {
+        let output = shell::attempt(command).context("`df` and `du` count the disk's bytes")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let number = text.split_whitespace().find_map(|word| word.parse::<u64>().ok());
+        anyhow::Ok(number.with_context(|| format!("no number of bytes: {text}"))? >> 30)
+    };
+    let mut free = Command::new("df");
+    free.args(["--output=avail", "--block-size=1"]).arg(&workspace.target);
+    let mut used = Command::new("du");
+    used.args(["--summarize", "--block-size=1"]).arg(&workspace.target);
+    let (free, used) = (gib(&mut free)?, gib(&mut used)?);
+    if free + used < ROOM_GIB || free < 2 {
+        bail!(
+            "{free} GiB are free beside {used} GiB of build outputs in {}, and building takes {ROOM_GIB}; make room, or \
+             move the outputs with CARGO_TARGET_DIR",
+            workspace.target.display()
+        );
     }
     Ok(())
 }
