@@ -5,13 +5,13 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
-/// Time on a fast thread after which a run has to move.
+/// Processor time on a fast thread after which a run has to move.
 const MOMENT: Duration = Duration::from_millis(1);
 /// Added to the niceness of the threads for long runs.
 const NICENESS: i32 = 10;
@@ -78,11 +78,11 @@ impl<T: Send + 'static> Future for Escort<T> {
         loop {
             match &mut self.stage {
                 Stage::Here(future, busy) => {
-                    let start = Instant::now();
+                    let start = thread_time();
                     if let Poll::Ready(output) = future.as_mut().poll(context) {
                         return Poll::Ready(output);
                     }
-                    *busy += start.elapsed();
+                    *busy += thread_time().saturating_sub(start);
                     if *busy < MOMENT {
                         return Poll::Pending;
                     }
@@ -98,6 +98,13 @@ impl<T: Send + 'static> Future for Escort<T> {
     }
 }
 
+/// Processor time that this thread has used. Time on the wall would also count the waits for a busy core, and so send
+/// short runs aside just when they should not be.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 /// A long run that offers its core to whoever waits for one each time that the guest yields. A lower priority alone
 /// leaves a short run waiting for the end of the long one's time slice, which is milliseconds.
 struct Polite<F>(F);
@@ -107,7 +114,7 @@ impl<F: Future + Unpin> Future for Polite<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let polled = Pin::new(&mut self.0).poll(context);
-        if polled.is_pending() {
+        if polled.is_pending() && std::env::var_os("AAASP_NOYIELD").is_none() {
             std::thread::yield_now();
         }
         polled
