@@ -66,7 +66,7 @@ impl Transport {
             .when(may_pass)
             .adjust(|error, pause| {
                 let pause = pause?.max(retry_after(error.non_success_headers()?).unwrap_or_default());
-                (Instant::now() + pause < deadline).then_some(pause)
+                Instant::now().checked_add(pause).filter(|at| *at < deadline).map(|_| pause)
             })
             .await?;
         Ok(answer)
