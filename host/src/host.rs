@@ -218,6 +218,7 @@ impl Host {
         }
         duties.abort();
         keys.abort();
+        self.app.runs.credentials.settle().await;
         self.app.db.close().await;
     }
 }
