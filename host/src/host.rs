@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use crate::accounts::{Accounts, Callers, Opening};
 use crate::app::App;
 use crate::capabilities::egress::EgressSettings;
+use crate::capabilities::model::Mark;
 use crate::clock::Clock;
 use crate::config::{Config, DEFAULT_PLAN};
 use crate::db::{DatabaseUrl, Db, DbError, hosts, settings};
@@ -217,6 +218,7 @@ impl Host {
         }
         duties.abort();
         keys.abort();
+        self.app.runs.credentials.settle().await;
         self.app.db.close().await;
     }
 }
@@ -245,6 +247,7 @@ fn runtime_settings(store: &Store) -> Result<RuntimeSettings, StartError> {
     settings.egress =
         EgressSettings::new(network.allow_addresses.clone(), ca_file.as_deref()).map_err(RuntimeError::Egress)?;
     settings.models = Arc::new(Models::load(&store.config.values.models, &store.config.data)?);
+    settings.mark = Some(Mark::new(&store.keyring.derived_key("opaque")));
     settings.compile = CompileLimits {
         memory_bytes: values.compile_memory_bytes,
         cpu_seconds: values.compile_ms.div_ceil(1_000),

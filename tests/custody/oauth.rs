@@ -13,8 +13,8 @@ use futures::future::{BoxFuture, join_all};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::support::Server;
 use crate::support::vault::Vault;
+use crate::support::{Server, components, server, until};
 
 const SECRET: &str = "s3cret-of-the-oauth-tests";
 const REFRESH: &str = "refresh-token-of-the-oauth-tests";
@@ -184,6 +184,82 @@ async fn a_run_that_ends_while_a_token_is_fetched_loses_nothing() {
     // A public client names itself in the form.
     let [(None, form)] = &asked[..] else { panic!("{asked:?}") };
     assert!(form.ends_with("&client_id=me+%26+you"), "{form}");
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_can_t_be_kept_at_once_is_used_until_it_is() {
+    let (endpoint, url) = Endpoint::start().await;
+    let mut first = granted("access-token-1");
+    (first["refresh_token"], first["expires_in"]) = ("another-refresh-token".into(), 1.into());
+    let mut second = granted("access-token-2");
+    second["refresh_token"] = "third-refresh-token".into();
+    endpoint.will_answer(&[(200, first), (200, second), (200, granted("access-token-3"))]);
+    let (_server, vault, name) = vault_with("oauth_refresh_token", &url, None).await;
+    refuse_versions(&vault).await;
+    let credentials = vault.credentials();
+    let lent = credentials.lend(&vault.account, &name, &Empty).await.unwrap();
+    assert_eq!(lent.version, 1);
+    let second = until("the first access token to end", || async {
+        let token = token(credentials.lend(&vault.account, &name, &Empty).await);
+        (token != "access-token-1").then_some(token)
+    });
+    assert_eq!(second.await, "access-token-2");
+    take_versions(&vault).await;
+    assert!(credentials.settle().await);
+    // Kept, it is what a host that starts anew sends; this one goes on with the access token that it has.
+    assert_eq!(token(vault.credentials().lend(&vault.account, &name, &Empty).await), "access-token-3");
+    assert_eq!(token(credentials.lend(&vault.account, &name, &Empty).await), "access-token-2");
+    let sent: Vec<_> = endpoint.asked().into_iter().map(|(_, form)| form).collect();
+    for (form, refresh) in sent.iter().zip([REFRESH, "another-refresh-token", "third-refresh-token"]) {
+        assert!(form.contains(&format!("refresh_token={refresh}&")), "{form}");
+    }
+    assert_eq!(sent.len(), 3);
+}
+
+/// Makes the database refuse new versions of credentials, and nothing else.
+async fn refuse_versions(vault: &Vault) {
+    if server::on_postgres() {
+        vault.execute("ALTER TABLE credential_versions ADD CONSTRAINT refused CHECK (version < 2)").await;
+        return;
+    }
+    let refuse = "CREATE TRIGGER refused BEFORE INSERT ON credential_versions
+                  BEGIN SELECT RAISE(ABORT, 'refused'); END";
+    vault.execute(refuse).await;
+}
+
+async fn take_versions(vault: &Vault) {
+    let take = if server::on_postgres() {
+        "ALTER TABLE credential_versions DROP CONSTRAINT refused"
+    } else {
+        "DROP TRIGGER refused"
+    };
+    vault.execute(take).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_stops_while_a_token_is_fetched_keeps_the_refresh_token() {
+    let (endpoint, url) = Endpoint::start().await;
+    let mut answer = granted("access-token-1");
+    answer["refresh_token"] = "another-refresh-token".into();
+    // The first two answers make the host try again, a second after it was told to stop.
+    endpoint.will_answer(&[(503, json!({})), (503, json!({})), (200, answer)]);
+    let config = "[egress]\nallow_addresses = [\"127.0.0.1/32\"]\n[host]\nshutdown_grace_ms = 0\n";
+    let mut server = Server::with_config(config).await;
+    let kind = json!({"oauth_refresh_token": {"token_url": url, "client_id": "me", "scopes": []}});
+    server.account.put("/v1/credentials/crm", json!({"kind": kind, "secret": REFRESH})).await.expect(201);
+    let here = json!([{"scheme": "http", "host": "127.0.0.1", "port": 9}]);
+    let grants = json!({"egress": {"allow": here}, "credentials": {"crm": {"to": here}}});
+    server.account.deploy("probe", components::built("egress-probe"), grants).await;
+    let step = json!({"scheme": "http", "authority": "127.0.0.1:9", "path": "/"});
+    server.account.post("/v1/deployments/probe/runs", json!({"input": {"steps": [step]}})).await.expect(202);
+    until("the endpoint to be asked", || async { (!endpoint.asked().is_empty()).then_some(()) }).await;
+    let server = tokio::task::spawn_blocking(move || {
+        server.stop();
+        server.serve();
+        server
+    });
+    let kept = server.await.unwrap().account.get("/v1/credentials/crm").await.expect(200);
+    assert_eq!((&kept["version"], endpoint.asked().len()), (&json!(2), 3), "{kept}");
 }
 
 #[tokio::test]

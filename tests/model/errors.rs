@@ -64,6 +64,17 @@ async fn a_provider_in_trouble_is_asked_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pause_beyond_all_time_is_longer_than_the_run() {
+    let server = HttpsServer::start(|_| {
+        answer("429 Too Many Requests", "retry-after: 18446744073709551615\r\n", b"{\"error\":{\"message\":\"busy\"}}")
+    })
+    .await;
+    let lab = ModelLab::new(model_at("openai", &format!("https://api.test:{}/v1", server.address.port())));
+    assert_eq!(lab.run(json!({"text": "hello"})).await.told()["error"], "RateLimited(None)");
+    assert_eq!(server.received().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_stays_in_trouble_is_given_up() {
     let server =
         HttpsServer::start(|_| answer("500 Internal Server Error", "", b"{\"error\":{\"message\":\"broken\"}}")).await;

@@ -73,6 +73,42 @@ async fn a_run_that_burns_its_fuel_with_a_stream_open_is_charged_for_the_stream(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_egress_does_not_let_through_is_charged_for() {
+    let stream = "content-type: text/event-stream\r\n";
+    let body = chunk("ok", "\"stop\"");
+    let too_long = answer("200 OK", &format!("{stream}x-long: {}\r\n", "x".repeat(100)), body.as_bytes());
+    let packed = answer("200 OK", &format!("{stream}content-encoding: compress\r\n"), body.as_bytes());
+    let nonsense = vec![b"this is no answer\r\n\r\n".to_vec()];
+    for (pieces, error) in [(too_long, "LimitReached("), (packed, "Unavailable("), (nonsense, "Unavailable(")] {
+        let server = HttpsServer::start(move |_| pieces.clone()).await;
+        let mut lab = lab(&server);
+        lab.limits.http_response_bytes = 100;
+        for how in ["chat", "stream", "embed"] {
+            let probed = lab.run(json!({"how": how, "text": "hello"})).await;
+            let told = probed.told();
+            assert!(told["error"].as_str().unwrap().starts_with(error), "{how}: {told}");
+            assert!(probed.tokens().0 > "hello".len() as u64, "{how}: {told}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_does_not_leave_costs_no_tokens() {
+    let server = HttpsServer::start(|_| two_words()).await;
+    let mut lab = lab(&server);
+    lab.limits.http_request_bytes = 300;
+    let probed = lab.run(json!({"text": "hello ".repeat(100)})).await;
+    assert_eq!(probed.told()["error"], "LimitReached(\"http_request_bytes\")");
+    assert_eq!(probed.tokens(), (0, 0));
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let probed = ModelLab::new(model_at("openai", &format!("https://api.test:{}/v1", closed.port())))
+        .run(json!({"text": "hello"}))
+        .await;
+    assert!(probed.told()["error"].as_str().unwrap().starts_with("Unavailable("));
+    assert_eq!((probed.tokens(), probed.finished.usage.http_requests_sent), ((0, 0), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_question_larger_than_what_is_left_is_not_asked() {
     let mock = Mock::start();
     let mut lab = ModelLab::new(mock.models());

@@ -60,6 +60,39 @@ async fn a_keyring_that_lost_the_current_master_key_is_refused() {
 }
 
 #[tokio::test]
+async fn a_keyring_that_parted_from_the_database_s_is_refused_and_neither_is_changed() {
+    let mut server = Server::start().await;
+    server.stop();
+    let old = fs::read_to_string(path(&server)).unwrap();
+    key_json(&server, &["rotate"]);
+    key_json(&server, &["retire", "--below", "2"]);
+    let good = fs::read_to_string(path(&server)).unwrap();
+    let others = another_keyring();
+    let others = &others[others.find("[[master]]").unwrap()..];
+    let another = |version: u32| others.replace("version = 1", &format!("version = {version}"));
+    let (lookup, second) = (good.lines().next().unwrap(), &good[good.find("[[master]]").unwrap()..]);
+    for (text, expected) in [
+        // It was rotated on its own, and the first key is what its own backups need.
+        (format!("{old}\n{}", another(2)), "master key 2 in"),
+        (format!("{lookup}\n{}\n{}", another(2), another(3)), "master key 2 in"),
+        (old.clone(), "lacks master key 2"),
+        (format!("{old}\n{}", another(3)), "lacks master key 2"),
+    ] {
+        fs::write(path(&server), &text).unwrap();
+        let said = refused_start(&server);
+        assert!(said.contains(expected), "{expected}: {said}");
+        assert!(fs::read_to_string(path(&server)).unwrap() == text, "a refusal changes no file: {expected}");
+    }
+    fs::write(path(&server), &good).unwrap();
+    assert_eq!(key_json(&server, &["list"])["newest"], 2, "a refusal makes no key known");
+    // A copy from before the old key was retired loses it at the next start.
+    fs::write(path(&server), format!("{old}\n{second}")).unwrap();
+    server.serve();
+    assert_eq!(server.account.get("/v1/account").await.status, 200);
+    assert_eq!(super::keys_in_file(&server).len(), 1);
+}
+
+#[tokio::test]
 async fn the_keyring_may_come_from_the_environment_and_is_then_not_ours_to_change() {
     let mut server = Server::start().await;
     server.stop();

@@ -23,6 +23,7 @@ use wasmtime_wasi::p2::{DynPollable, subscribe};
 pub use conversation::AnswerStream;
 use conversation::Conversation;
 use meter::{Call, Meter};
+pub use opaque::Mark;
 use transport::Transport;
 
 use super::log::Level;
@@ -47,16 +48,18 @@ pub(crate) struct RunModels {
     offered: Arc<Models>,
     prices: Arc<ModelPrices>,
     meter: Arc<Meter>,
+    mark: Mark,
     log_output: bool,
     run_id: String,
 }
 
 impl RunModels {
-    pub(crate) fn new(offered: &Arc<Models>, invocation: &Invocation) -> Self {
+    pub(crate) fn new((offered, mark): (&Arc<Models>, &Mark), invocation: &Invocation) -> Self {
         Self {
             offered: Arc::clone(offered),
             prices: Arc::clone(&invocation.models),
             meter: Arc::new(Meter::new(invocation.limits.model_tokens)),
+            mark: mark.of_account(invocation.account),
             log_output: invocation.log_output,
             run_id: invocation.run_id.clone(),
         }
@@ -179,13 +182,14 @@ impl State {
         if self.models.log_output {
             self.keep(Some(format!("{} is asked\n{}", model.name, request::readable(request))))?;
         }
-        let asked = match request::request(request, call.most_output()) {
+        let mark = self.models.mark.of_model(&model.name);
+        let asked = match request::request(request, call.most_output(), &mark) {
             Ok(asked) => asked,
             Err(error) => return Ok(Err(error)),
         };
         let chat = provider::chat(&model, self.transport(&model, &grant, &call));
         Ok(match chat.stream(asked) {
-            Ok(stream) => Ok(Conversation::new(stream, call, self.models.log_output)),
+            Ok(stream) => Ok(Conversation::new(stream, call, self.models.log_output, mark)),
             Err(error) => Err(answer::error(&error)),
         })
     }

@@ -23,6 +23,9 @@ pub enum RuntimeError {
     /// The threads for long runs can't be started.
     #[error("the threads for long runs can't be started: {0}")]
     Threads(io::Error),
+    /// There is no key to be had.
+    #[error("the operating system gave no randomness")]
+    Randomness,
 }
 
 /// Why an upload is turned away; the text says what is wrong and what to do.

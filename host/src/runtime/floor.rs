@@ -10,6 +10,7 @@ use super::component::Program;
 use super::state::State;
 use super::{Digest, Invocation, Kind, Loaded, RuntimeSettings, agent, engine, linker};
 use crate::capabilities::egress::Broker;
+use crate::capabilities::model::Mark;
 use crate::capabilities::stdio::Stdio;
 
 /// An agent on bare wasmtime.
@@ -51,7 +52,7 @@ impl Floor {
             Stdio::logged(&invocation.log),
             false,
             &self.scratch,
-            (&self.broker, &Arc::default()),
+            (&self.broker, (&Arc::default(), &Mark::new(&[0; 32]))),
         );
         let mut store = Store::new(&self.engine, state);
         agent::run(&mut store, pre, &invocation.input)

@@ -107,7 +107,8 @@ where
         _ => (input, Stdio::logged(&invocation.log)),
     };
     let is_command = matches!(component.program, Program::Command(_));
-    let state = State::new(&invocation, stdio, is_command, &inner.scratch, (&inner.broker, &inner.models));
+    let state =
+        State::new(&invocation, stdio, is_command, &inner.scratch, (&inner.broker, (&inner.models, &inner.mark)));
     let mut store = match store(component, state, input.len()) {
         Ok(store) => store,
         Err(error) => return failed_to_start(&error),

@@ -15,6 +15,7 @@ use super::compile::Compiler;
 use super::state::State;
 use super::{Digest, LoadError, Loaded, Rejection, RuntimeError, RuntimeSettings, engine, linker};
 use crate::capabilities::egress::Broker;
+use crate::capabilities::model::Mark;
 use crate::capabilities::scratch::sweep;
 use crate::models::Models;
 
@@ -37,6 +38,7 @@ pub(super) struct Inner {
     pub(super) scratch: Arc<Path>,
     pub(super) broker: Arc<Broker>,
     pub(super) models: Arc<Models>,
+    pub(super) mark: Mark,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -78,6 +80,7 @@ impl Runtime {
                 scratch: settings.scratch.into(),
                 broker,
                 models: settings.models,
+                mark: settings.mark.map_or_else(Mark::random, Ok).map_err(|_| RuntimeError::Randomness)?,
             }),
             background,
             artifacts,

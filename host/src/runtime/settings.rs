@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::capabilities::egress::EgressSettings;
+use crate::capabilities::model::Mark;
 use crate::models::Models;
 
 /// The sandbox's size and places. Values of one run are [`RunLimits`](crate::limits::RunLimits).
@@ -36,6 +37,8 @@ pub struct RuntimeSettings {
     pub egress: EgressSettings,
     /// The models that the operator offers.
     pub models: Arc<Models>,
+    /// Marks what agents carry for models. Hosts of one database have the same; none is one of the process's own.
+    pub mark: Option<Mark>,
     /// Key that compiled artifacts are authenticated with; it never leaves the host.
     pub artifact_key: [u8; 32],
 }
@@ -81,6 +84,7 @@ impl RuntimeSettings {
             core_dumps: false,
             egress: EgressSettings::default(),
             models: Arc::default(),
+            mark: None,
             artifact_key,
         }
     }

@@ -12,7 +12,7 @@ use super::limiter::Limiter;
 use super::{Gate, Invocation};
 use crate::capabilities::egress::{Broker, Egress};
 use crate::capabilities::log::RunLog;
-use crate::capabilities::model::RunModels;
+use crate::capabilities::model::{Mark, RunModels};
 use crate::capabilities::scratch::Scratch;
 use crate::capabilities::stdio::Stdio;
 use crate::grants::Grants;
@@ -58,7 +58,7 @@ impl State {
         stdio: Stdio,
         command: bool,
         scratch_root: &Arc<std::path::Path>,
-        (broker, models): (&Arc<Broker>, &Arc<Models>),
+        (broker, models): (&Arc<Broker>, (&Arc<Models>, &Mark)),
     ) -> Self {
         let limits = invocation.limits.clone();
         let mut table = ResourceTable::new();

@@ -166,6 +166,18 @@ impl Credentials {
         }
     }
 
+    /// Waits until no access token is being fetched and every refresh token is kept, though not for ever: a host that
+    /// stops must not lose a refresh token that its server has just replaced. False when it may have.
+    pub async fn settle(&self) -> bool {
+        let settled = self.tokens.settle().await;
+        if !settled {
+            tracing::error!(
+                "access tokens are still being fetched or refresh tokens kept; what was replaced may be lost"
+            );
+        }
+        settled
+    }
+
     async fn forget(&self, account: AccountId, name: &Name) {
         self.current.invalidate(&(account, name.clone())).await;
     }

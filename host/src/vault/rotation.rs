@@ -197,31 +197,35 @@ impl Rotation {
         self.status().await
     }
 
-    /// Agreement of keyring and database, from which both know the same master keys.
+    /// Agreement of keyring and database, from which both know the same master keys. A keyring that does not belong to
+    /// the database changes neither.
     async fn agreed(&self) -> Result<Vec<MasterKey>, RotationError> {
         let mut known = master_keys::all(&self.db).await?;
+        self.check(&known).await?;
         let (first, newest) = (known.first().map(|key| key.version), known.last().map(|key| key.version));
-        let place = self.keyring.place();
         if let Some(first) = first
             && self.keyring.versions().iter().any(|(version, _)| *version < first)
         {
             // Another host has retired them, or this one was stopped while it did. Nothing needs them.
             match self.keyring.retire_below(first) {
-                Err(KeyringError::Fixed) => tracing::warn!("{place} still holds master keys that were retired"),
+                Err(KeyringError::Fixed) => {
+                    tracing::warn!("{} still holds master keys that were retired", self.keyring.place());
+                }
                 done => done?,
             }
         }
-        let mine = self.keyring.versions();
         let at = self.clock.now();
-        let unknown: Vec<_> = mine
-            .iter()
+        let unknown: Vec<_> = self
+            .keyring
+            .versions()
+            .into_iter()
             .filter(|(version, _)| {
                 newest.is_none_or(|newest| *version > newest)
                     || known.iter().any(|key| key.version == *version && key.fingerprint.is_empty())
             })
             .map(|(version, fingerprint)| MasterKey {
-                version: *version,
-                fingerprint: fingerprint.clone(),
+                version,
+                fingerprint,
                 created_at: at,
                 ready_at: first.is_none().then_some(at),
             })
@@ -234,26 +238,35 @@ impl Rotation {
                 })
                 .await?;
             known = master_keys::all(&self.db).await?;
+            // Another host may have made another key known as the same version, just before.
+            self.check(&known).await?;
         }
+        self.keyring.wrap_with(in_use(&known));
+        Ok(known)
+    }
+
+    /// Refuses a keyring whose master keys are others than the database's, or that lacks one that is needed.
+    async fn check(&self, known: &[MasterKey]) -> Result<(), RotationError> {
+        let (place, mine) = (self.keyring.place(), self.keyring.versions());
         for (version, fingerprint) in &mine {
-            if known.iter().any(|key| key.version == *version && key.fingerprint != *fingerprint) {
+            // One without a fingerprint is not known yet.
+            let other = |key: &MasterKey| !key.fingerprint.is_empty() && key.fingerprint != *fingerprint;
+            if known.iter().any(|key| key.version == *version && other(key)) {
                 return Err(RotationError::OtherMaster { place, version: *version });
             }
         }
-        let current = known.iter().rev().find(|key| key.ready_at.is_some()).map_or(0, |key| key.version);
         let missing: Vec<_> =
             known.iter().map(|key| key.version).filter(|known| mine.iter().all(|(mine, _)| mine != known)).collect();
         if !missing.is_empty() {
             let counts = data_keys::counts(&self.db).await?;
             for version in missing {
                 let count = counts.iter().find(|(counted, _)| *counted == version).map_or(0, |(_, count)| *count);
-                if count > 0 || version == current {
+                if count > 0 || version == in_use(known) {
                     return Err(RotationError::Lacking { place, version, data_keys: count });
                 }
             }
         }
-        self.keyring.wrap_with(current);
-        Ok(known)
+        Ok(())
     }
 
     /// Keeps a fresh master key, then makes it known.
@@ -328,4 +341,9 @@ impl Rotation {
         self.damaged.store(damaged, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// The version that wraps.
+fn in_use(known: &[MasterKey]) -> u32 {
+    known.iter().rev().find(|key| key.ready_at.is_some()).map_or(0, |key| key.version)
 }

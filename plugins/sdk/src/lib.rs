@@ -37,11 +37,13 @@
 //!
 //! - [`log`] is the `log` crate: `log::info!("…")` becomes a line of the run's log.
 //! - [`config`] reads the deployment's configuration.
+//! - [`credentials`] names what the deployment grants of the account's credentials, and signs with them.
 //! - [`http`] sends requests, where the deployment grants them; the host puts credentials in.
 //! - [`model`] asks language models, where the deployment grants them.
 //! - [`scratch`] keeps files for the length of the run, where the deployment grants it.
 
 pub mod config;
+pub mod credentials;
 mod failure;
 #[doc(hidden)]
 pub mod guest;

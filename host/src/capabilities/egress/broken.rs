@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::connect::Prohibited;
-use super::denied::Denied;
+use super::denied::{Denied, TO_CONNECT};
 use super::destination::Destination;
 
 /// Why connecting failed.
@@ -25,7 +25,7 @@ pub(crate) fn connecting(error: &hyper_util::client::legacy::Error, to: &Destina
         cause = inner(error);
         if let (None, Some(error)) = (cause, error.downcast_ref::<io::Error>()) {
             return match error.kind() {
-                io::ErrorKind::TimedOut => Denied::TooSlow { to: to.to_string(), doing: "to connect" },
+                io::ErrorKind::TimedOut => Denied::TooSlow { to: to.to_string(), doing: TO_CONNECT },
                 kind => Denied::Unreachable { to: to.to_string(), reason: kind.to_string() },
             };
         }

@@ -5,6 +5,9 @@ use wasmtime_wasi_http::Error;
 use crate::names::Name;
 use crate::vault::custody::Withheld;
 
+/// What takes too long before anything of a request has left.
+pub(crate) const TO_CONNECT: &str = "to connect";
+
 /// Why egress ended an exchange. Texts hold no path, query, header or body, where a secret could be.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Denied {
@@ -101,12 +104,37 @@ impl Denied {
             Self::Limit(_) => Error::ConnectionLimitReached,
             Self::Unreachable { .. } => Error::ConnectionRefused,
             Self::Tls { .. } => Error::TlsCertificateError,
-            Self::TooSlow { doing: "to connect", .. } => Error::ConnectionTimeout,
+            Self::TooSlow { doing: TO_CONNECT, .. } => Error::ConnectionTimeout,
             Self::TooSlow { .. } => Error::ConnectionReadTimeout,
             Self::Broken(_) => Error::HttpResponseIncomplete,
             // The coding is the server's word, which could be a secret.
             Self::Coding(_) => Error::HttpResponseContentCoding(None),
             Self::Length => Error::HttpRequestBodySize(None),
+        }
+    }
+
+    /// Whether the whole request may have been with the server by then, so that it may have done what it was asked.
+    pub(crate) fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::Limit(name) => *name == "http_response_bytes",
+            Self::TooSlow { doing, .. } => *doing != TO_CONNECT,
+            Self::Broken(_) | Self::Coding(_) => true,
+            Self::Malformed(_)
+            | Self::NotAllowed { .. }
+            | Self::Method(_)
+            | Self::Header(_)
+            | Self::Owned { .. }
+            | Self::Twice(..)
+            | Self::Secret(_)
+            | Self::Withheld(_)
+            | Self::Unfit { .. }
+            | Self::Unresolved { .. }
+            | Self::Address { .. }
+            | Self::InTheClear { .. }
+            | Self::Unpaid
+            | Self::Unreachable { .. }
+            | Self::Tls { .. }
+            | Self::Length => false,
         }
     }
 

@@ -13,7 +13,7 @@ use wasmtime_wasi_http::{RequestOptions, WasiBody};
 
 use super::broker::{Broker, Pool};
 use super::counts::Counts;
-use super::denied::Denied;
+use super::denied::{Denied, TO_CONNECT};
 use super::destination::Destination;
 use super::headers::{refuse_connection_headers, refuse_owned, refuse_secrets};
 use super::incoming::{Receiving, received};
@@ -227,7 +227,7 @@ impl Run {
             answered = &mut answer => Some(answered),
             connected = tokio::time::timeout(waits.connect, connected) => match connected {
                 Ok(_) => None,
-                Err(_) => return Err(too_slow("to connect")),
+                Err(_) => return Err(too_slow(TO_CONNECT)),
             },
         };
         let answered = match early {

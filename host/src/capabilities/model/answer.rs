@@ -8,7 +8,7 @@ use rig_core::message::{AssistantContent, Origin, ToolCall};
 use rig_core::{ProviderError, ProviderResponseError};
 use serde_json::Value;
 
-use super::opaque;
+use super::opaque::Mark;
 use super::transport::{NoAnswer, retry_after};
 use crate::capabilities::egress::Denied;
 use crate::runtime::agent_model as guest;
@@ -17,7 +17,7 @@ use crate::runtime::agent_model as guest;
 const WORDS_BYTES: usize = 2 << 10;
 
 /// A call of a tool.
-pub(super) fn tool_call(call: &ToolCall, origin: &Origin) -> guest::ToolCall {
+pub(super) fn tool_call(call: &ToolCall, origin: &Origin, mark: &Mark) -> guest::ToolCall {
     let arguments = match &call.function.invalid_arguments {
         Some(as_sent) => as_sent.clone(),
         None => call.function.arguments_value().to_string(),
@@ -26,7 +26,7 @@ pub(super) fn tool_call(call: &ToolCall, origin: &Origin) -> guest::ToolCall {
         id: call.id.wire().into_owned(),
         name: call.function.name.as_str().to_owned(),
         arguments,
-        opaque: opaque::write(origin, call),
+        opaque: mark.write(origin, call),
     }
 }
 

@@ -10,6 +10,7 @@ use wasmtime_wasi::p2::Pollable;
 
 use super::answer;
 use super::meter::Call;
+use super::opaque::Mark;
 use crate::runtime::agent_model::{Answer, Ending, Error, Event};
 
 /// An answer on its way. Dropped before its end, it is counted as far as it came.
@@ -20,6 +21,8 @@ pub(crate) struct Conversation {
     pieces: VecDeque<Event>,
     /// What was said, where the deployment wants it in the log.
     said: Option<String>,
+    /// For what comes back with a call.
+    mark: Mark,
 }
 
 struct Going {
@@ -29,9 +32,9 @@ struct Going {
 
 impl Conversation {
     /// Nothing is sent until the first piece is asked for.
-    pub(super) fn new(stream: CompletionStream, call: Call, keep: bool) -> Self {
+    pub(super) fn new(stream: CompletionStream, call: Call, keep: bool, mark: Mark) -> Self {
         let said = keep.then(String::new);
-        Self { going: Some(Going { stream, call }), pieces: VecDeque::new(), said }
+        Self { going: Some(Going { stream, call }), pieces: VecDeque::new(), said, mark }
     }
 
     /// The next piece; none behind the end.
@@ -110,7 +113,7 @@ impl Conversation {
         let finish = answer::finish(&response)?;
         for content in &response.choice {
             let AssistantContent::ToolCall(call) = content else { continue };
-            let call = answer::tool_call(call, &response.origin);
+            let call = answer::tool_call(call, &response.origin, &self.mark);
             if let Some(said) = &mut self.said {
                 said.push_str(&format!("\ncalls {}({})", call.name, call.arguments));
             }

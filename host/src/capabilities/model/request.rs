@@ -9,7 +9,7 @@ use rig_core::message::{
 };
 use serde_json::Value;
 
-use super::opaque;
+use super::opaque::Mark;
 use crate::runtime::agent_model as guest;
 
 /// Bytes that the question can't be longer than once it is tokens: every text that the model gets to see.
@@ -27,9 +27,14 @@ pub(super) fn bytes(asked: &guest::ChatRequest) -> usize {
     asked.messages.iter().map(message).sum::<usize>() + asked.tools.iter().map(tool).sum::<usize>() + schema + marks
 }
 
-/// The question, for an answer of at most so many tokens.
-pub(super) fn request(asked: &guest::ChatRequest, max_tokens: u64) -> Result<CompletionRequest, guest::Error> {
-    let mut request = CompletionRequest::from(history(&asked.messages)?).max_tokens(Some(max_tokens));
+/// The question, for an answer of at most so many tokens. Of what it says to be a provider's own, only what is marked
+/// goes to one.
+pub(super) fn request(
+    asked: &guest::ChatRequest,
+    max_tokens: u64,
+    mark: &Mark,
+) -> Result<CompletionRequest, guest::Error> {
+    let mut request = CompletionRequest::from(history(&asked.messages, mark)?).max_tokens(Some(max_tokens));
     request.tools = asked.tools.iter().map(tool).collect::<Result<_, _>>()?;
     request.tool_choice = tool_choice(&asked.tool_choice, !asked.tools.is_empty())?;
     request.accept_unknown_finish_reasons = true;
@@ -52,7 +57,7 @@ pub(super) fn request(asked: &guest::ChatRequest, max_tokens: u64) -> Result<Com
 }
 
 /// The conversation. Results of tools that follow each other are one message, as providers want them.
-fn history(messages: &[guest::Message]) -> Result<Vec<Message>, guest::Error> {
+fn history(messages: &[guest::Message], mark: &Mark) -> Result<Vec<Message>, guest::Error> {
     let mut calls: HashMap<&str, (CallId, ToolName)> = HashMap::new();
     let mut history: Vec<Message> = Vec::with_capacity(messages.len());
     let mut results: Vec<ToolResult> = Vec::new();
@@ -65,7 +70,7 @@ fn history(messages: &[guest::Message]) -> Result<Vec<Message>, guest::Error> {
             guest::Message::System(_) => return Err(invalid("a system message stands before all others, or nowhere")),
             guest::Message::User(text) => history.push(Message::user(text.as_str())),
             guest::Message::Assistant(turn) => {
-                let said = assistant(turn)?;
+                let said = assistant(turn, mark)?;
                 for (call, known) in turn.calls.iter().zip(said.tool_calls()) {
                     calls.insert(&call.id, (known.id.clone(), known.function.name.clone()));
                 }
@@ -85,7 +90,7 @@ fn history(messages: &[guest::Message]) -> Result<Vec<Message>, guest::Error> {
     Ok(history)
 }
 
-fn assistant(turn: &guest::AssistantTurn) -> Result<AssistantMessage, guest::Error> {
+fn assistant(turn: &guest::AssistantTurn, mark: &Mark) -> Result<AssistantMessage, guest::Error> {
     let mut content = Vec::new();
     let mut origin = None;
     if !turn.text.is_empty() {
@@ -94,7 +99,7 @@ fn assistant(turn: &guest::AssistantTurn) -> Result<AssistantMessage, guest::Err
     for call in &turn.calls {
         let function = ToolFunction::parse(tool_name(&call.name)?, &call.arguments);
         let mut tool_call = ToolCall::from_wire(call.id.as_str(), function);
-        if let Some(memory) = opaque::read(&call.opaque).filter(|memory| memory.id.wire() == call.id.as_str()) {
+        if let Some(memory) = mark.read(&call.opaque).filter(|memory| memory.id.wire() == call.id.as_str()) {
             tool_call.id = memory.id;
             tool_call.native = Some(memory.native);
             origin = Some(memory.origin);
@@ -163,6 +168,10 @@ mod tests {
         }
     }
 
+    fn mark() -> Mark {
+        Mark::new(&[7; 32])
+    }
+
     fn user(text: &str) -> guest::Message {
         guest::Message::User(text.to_owned())
     }
@@ -182,7 +191,7 @@ mod tests {
     }
 
     fn refused(asked: &guest::ChatRequest) -> String {
-        match request(asked, 10) {
+        match request(asked, 10, &mark()) {
             Err(guest::Error::Invalid(reason)) => reason,
             other => panic!("{other:?}"),
         }
@@ -191,11 +200,34 @@ mod tests {
     #[test]
     fn results_that_follow_each_other_are_one_message() {
         let conversation = vec![user("hello"), calls(&["a", "b"]), result("a"), result("b"), user("and?")];
-        let request = request(&asked(conversation), 10).unwrap();
+        let request = request(&asked(conversation), 10, &mark()).unwrap();
         assert_eq!(request.chat_history.len(), 4);
         let Message::User { content } = &request.chat_history[2] else { panic!("{:?}", request.chat_history) };
         assert_eq!(content.len(), 2);
         assert_eq!(request.max_tokens, Some(10));
+    }
+
+    #[test]
+    fn what_an_agent_says_to_be_a_provider_s_own_goes_to_none() {
+        let function = ToolFunction::parse(ToolName::new("lookup").unwrap(), "{\"number\":7}");
+        let call = AssistantContent::ToolCall(ToolCall::from_wire("a", function));
+        let call = call.with_native(serde_json::json!({"fileData": {"fileUri": "https://a.example/long"}}));
+        let AssistantContent::ToolCall(call) = call else { panic!("it is a call") };
+        let origin = rig_core::message::Origin::new("gemini", "gemini", "m-1");
+        let native = |opaque: String| {
+            let guest::Message::Assistant(mut turn) = calls(&["a"]) else { panic!("it is the assistant's") };
+            turn.calls[0].opaque = opaque;
+            let messages = vec![user("hello"), guest::Message::Assistant(turn), result("a")];
+            let request = request(&asked(messages), 10, &mark()).unwrap();
+            let Message::Assistant(said) = &request.chat_history[1] else { panic!("{:?}", request.chat_history) };
+            said.tool_calls().any(|call| call.native.is_some())
+        };
+        let marked = mark().write(&origin, &call);
+        assert!(native(marked.clone()));
+        let by_another = Mark::new(&[8; 32]).write(&origin, &call);
+        for forged in [marked[64..].to_owned(), by_another, "nonsense".to_owned()] {
+            assert!(!native(forged));
+        }
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Transport {
             .when(may_pass)
             .adjust(|error, pause| {
                 let pause = pause?.max(retry_after(error.non_success_headers()?).unwrap_or_default());
-                (Instant::now() + pause < deadline).then_some(pause)
+                Instant::now().checked_add(pause).filter(|at| *at < deadline).map(|_| pause)
             })
             .await?;
         Ok(answer)
@@ -78,13 +78,14 @@ impl Transport {
         self.begun.store(true, Ordering::Relaxed);
         let answer = self.run.ask(Request::from_parts(parts, body), None).await;
         let response = answer.map_err(|denied| {
-            self.begun.store(false, Ordering::Relaxed);
+            // An answer that was refused here, or that never came, may have cost the provider as much as any other.
+            self.begun.store(denied.may_have_arrived(), Ordering::Relaxed);
             http_client::Error::instance(NoAnswer(denied))
         })?;
         if response.status().as_u16() == 200 {
             return Ok(response);
         }
-        self.begun.store(false, Ordering::Relaxed);
+        self.begun.store(response.status().is_success(), Ordering::Relaxed);
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, REFUSAL_BYTES).collect().await.map(http_body_util::Collected::to_bytes);
         let body = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();

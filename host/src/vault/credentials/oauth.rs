@@ -1,6 +1,8 @@
 //! Access tokens (RFC 6749): fetched once for all runs that wait, kept until a minute before they end, and renewed
 //! with a refresh token that the server may replace each time.
 
+mod unkept;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,6 +14,8 @@ use moka::Expiry;
 use moka::future::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use tokio_util::task::TaskTracker;
+use unkept::Unkept;
 use zeroize::Zeroizing;
 
 use super::endpoint::{self, TokenReply, TokenRequest};
@@ -19,7 +23,6 @@ use super::kind::{Grant, token_url};
 use super::secret::{LEAST_BYTES, Secret};
 use super::{Credentials, Kept, OauthClient};
 use crate::accounts::Account;
-use crate::db::DbError;
 use crate::ids::{AccountId, CredentialId};
 use crate::vault::custody::{Custody, Purpose, Use};
 
@@ -69,6 +72,10 @@ pub(super) struct Tokens {
     kept: Cache<Key, Arc<Token>>,
     /// One fetch at a time for each credential.
     fetching: Arc<Mutex<HashMap<CredentialId, Arc<tokio::sync::Mutex<()>>>>>,
+    /// Refresh tokens that the database does not have yet.
+    unkept: Arc<Mutex<HashMap<CredentialId, Unkept>>>,
+    /// What a host that stops waits for.
+    tasks: TaskTracker,
 }
 
 struct Lifetime;
@@ -81,7 +88,8 @@ impl Expiry<Key, Arc<Token>> for Lifetime {
 
 impl Default for Tokens {
     fn default() -> Self {
-        Self { kept: Cache::builder().max_capacity(10_000).expire_after(Lifetime).build(), fetching: Arc::default() }
+        let kept = Cache::builder().max_capacity(10_000).expire_after(Lifetime).build();
+        Self { kept, fetching: Arc::default(), unkept: Arc::default(), tasks: TaskTracker::new() }
     }
 }
 
@@ -103,7 +111,8 @@ impl Tokens {
             let noted = custody.used(used(kept));
             let kept = Arc::clone(kept);
             // A task of its own: a run that ends meanwhile must not lose a refresh token that was just replaced.
-            let fetched = tokio::spawn(async move { tokens.fetch_alone(&vault, &account, kept).await }).await;
+            let fetching = async move { tokens.fetch_alone(&vault, &account, kept).await };
+            let fetched = self.tasks.spawn(fetching).await;
             let fetched = fetched.unwrap_or_else(|_| Err(Fault::of("the request for a token ended badly".to_owned())));
             custody.ended(noted, fetched.as_ref().map_or_else(|fault| fault.status, |_| Some(200)));
             fetched
@@ -123,7 +132,7 @@ impl Tokens {
     async fn fetch_alone(
         &self,
         vault: &Credentials,
-        account: &Account,
+        account: &Arc<Account>,
         mut kept: Arc<Kept>,
     ) -> Result<Arc<Token>, Fault> {
         let alone = self.lock_of(kept.id);
@@ -132,7 +141,7 @@ impl Tokens {
         if let Some(token) = self.kept.get(&(kept.id, kept.version)).await {
             return Ok(token);
         }
-        let fetched = match fetch(vault, account, &kept).await {
+        let fetched = match self.fetch(vault, account, &kept).await {
             Err(fault) if fault.code.as_deref() == Some("invalid_grant") => {
                 // Another host may have got a new refresh token for the old one.
                 vault.forget(account.id, &kept.name).await;
@@ -141,7 +150,7 @@ impl Tokens {
                     return Err(fault);
                 }
                 kept = again;
-                fetch(vault, account, &kept).await
+                self.fetch(vault, account, &kept).await
             }
             fetched => fetched,
         };
@@ -150,6 +159,29 @@ impl Tokens {
             self.kept.insert((kept.id, version), Arc::clone(&token)).await;
         }
         Ok(token)
+    }
+
+    async fn fetch(&self, vault: &Credentials, account: &Arc<Account>, kept: &Arc<Kept>) -> Result<Token, Fault> {
+        let Some((grant, client)) = kept.kind.oauth() else {
+            return Err(Fault::of("the credential is of a kind that has no access tokens".to_owned()));
+        };
+        let (fetched, secret) = (Instant::now(), self.newest(kept));
+        let granted = granted(vault, account.id, (grant, client), &secret).await?;
+        let lifetime = granted.expires_in.as_ref().and_then(seconds).map_or(UNSAID, Duration::from_secs);
+        let mut version = kept.version;
+        if let Some(fresh) = granted.refresh_token
+            && grant == Grant::RefreshToken
+            && fresh != secret.value.expose_secret()
+        {
+            let secret = Secret { value: SecretString::from(fresh), client_secret: secret.client_secret };
+            version = self.keep(vault, account, kept, secret).await;
+        }
+        Ok(Token {
+            value: SecretString::from(granted.access_token),
+            version,
+            fetched,
+            lifetime: lifetime.saturating_sub(BEFORE_ITS_END).max(lifetime / 2),
+        })
     }
 
     fn lock_of(&self, id: CredentialId) -> Arc<tokio::sync::Mutex<()>> {
@@ -199,46 +231,6 @@ struct Granted {
 #[derive(Deserialize)]
 struct Refused {
     error: String,
-}
-
-async fn fetch(vault: &Credentials, account: &Account, kept: &Kept) -> Result<Token, Fault> {
-    let Some((grant, client)) = kept.kind.oauth() else {
-        return Err(Fault::of("the credential is of a kind that has no access tokens".to_owned()));
-    };
-    let fetched = Instant::now();
-    let granted = granted(vault, account.id, (grant, client), &kept.secret).await?;
-    let lifetime = granted.expires_in.as_ref().and_then(seconds).map_or(UNSAID, Duration::from_secs);
-    let mut version = kept.version;
-    if let Some(fresh) = granted.refresh_token
-        && grant == Grant::RefreshToken
-        && fresh != kept.secret.value.expose_secret()
-    {
-        let secret = Secret { value: SecretString::from(fresh), client_secret: kept.secret.client_secret.clone() };
-        version = replaced(vault, account, kept, &secret).await;
-    }
-    Ok(Token {
-        value: SecretString::from(granted.access_token),
-        version,
-        fetched,
-        lifetime: lifetime.saturating_sub(BEFORE_ITS_END).max(lifetime / 2),
-    })
-}
-
-/// Keeps the refresh token that has taken the place of the old one. The version that is in use afterwards.
-async fn replaced(vault: &Credentials, account: &Account, kept: &Kept, secret: &Secret) -> u32 {
-    for pause in [100, 400, 1_600] {
-        match vault.replace(account, kept, secret).await {
-            Ok(version) => return version,
-            // Somebody has set another value meanwhile, which holds from now on.
-            Err(DbError::Exists(_)) => return kept.version,
-            Err(error) => {
-                tracing::error!(credential = %kept.name, account = %account.id, %error,
-                    "a refresh token that its server has replaced could not be kept yet");
-                tokio::time::sleep(Duration::from_millis(pause)).await;
-            }
-        }
-    }
-    kept.version
 }
 
 /// Asks with HTTP Basic, which every server must take from a client with a secret, and once more with the secret in

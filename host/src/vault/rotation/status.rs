@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Ordering, Rotation, RotationError};
+use super::{Ordering, Rotation, RotationError, in_use};
 use crate::clock::Micros;
 use crate::db::{data_keys, master_keys};
 
@@ -81,7 +81,7 @@ impl Rotation {
         let known = master_keys::all(&self.db).await?;
         let counts = data_keys::counts(&self.db).await?;
         let newest = known.last().map_or(0, |key| key.version);
-        let current = known.iter().rev().find(|key| key.ready_at.is_some()).map_or(0, |key| key.version);
+        let current = in_use(&known);
         let count = |version| counts.iter().find(|(counted, _)| *counted == version).map_or(0, |(_, count)| *count);
         let master_keys = known.into_iter().map(|key| MasterKeyStatus {
             data_keys: count(key.version),
