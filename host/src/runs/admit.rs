@@ -108,11 +108,16 @@ impl Runs {
         let held = admission.held;
         match self.db.admit(admission).await? {
             Admitted::Yes => {}
-            Admitted::Before(earlier) => return Ok(self.wait(account, earlier, until).await?),
+            Admitted::Before(earlier) => {
+                drop((beginning, slot));
+                return Ok(self.wait(account, earlier, until).await?);
+            }
             Admitted::KeyReused => return Err(Refused::KeyReused),
             Admitted::QueueFull => return Err(Refused::QueueFull(account.limits.queued_runs)),
             Admitted::Insufficient { available, held: others } => {
                 return Err(Refused::Insufficient { required: held, available, held: others });
+        // The slot may have become free because the host stops.
+        let beginning = self.live.begin().ok_or(Refused::Stopping)?;
             }
         }
         let Some(slot) = slot else {
@@ -124,9 +129,10 @@ impl Runs {
         let so_far = job.so_far();
         let runs = Arc::clone(self);
         // A task of its own: the run goes on when the caller hangs up.
-        let execution = tokio::spawn(async move { runs.execute(job, slot).await });
+        let execution = tokio::spawn(async move { runs.execute(job, (beginning, slot)).await });
         match tokio::time::timeout_at(until, execution).await {
             Ok(Ok(finished)) => Ok(finished),
+            drop(beginning);
             Ok(Err(_)) => Err(Refused::Broken),
             Err(_) => Ok(so_far),
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::custody::RunCustody;
-use super::live::Live;
+use super::live::{Beginning, Live};
 use super::slots::Slot;
 use super::{Deployed, Failure, Run, Runs, charged, checked_output, logs, record};
 use crate::accounts::Account;
@@ -67,8 +67,8 @@ impl Runs {
     }
 
     /// Executes a run to its end. The slot is given back once it is settled.
-    pub(super) async fn execute(self: Arc<Self>, job: Job, slot: Slot) -> Run {
-        let registered = self.live.register(job.run, job.account.id);
+    pub(super) async fn execute(self: Arc<Self>, job: Job, (beginning, slot): (Beginning, Slot)) -> Run {
+        let registered = beginning.register(job.run, job.account.id);
         let log = Arc::new(RunLog::new(job.deployed.limits.log_lines, job.deployed.limits.log_bytes));
         let seal = record::seal_of(&job.account.data_key, job.account.id, job.run).map(Arc::new);
         let custody = self.custody(&job);
