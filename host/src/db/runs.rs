@@ -205,14 +205,15 @@ pub async fn list(db: &Db, account: AccountId, filter: &RunFilter, limit: i64) -
     rows.iter().map(stored_run).collect()
 }
 
-/// Deployments with queued runs, each with its account.
+/// Deployments with queued runs, each with its account. The queue of an account that is not active stands still.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn deployments_with_queued_runs(db: &Db) -> Result<Vec<(AccountId, DeploymentId)>, DbError> {
     let rows = sqlx::query(
-        "SELECT DISTINCT account_id, deployment_id FROM runs WHERE status = 'queued'
-         ORDER BY account_id, deployment_id",
+        "SELECT DISTINCT runs.account_id, runs.deployment_id FROM runs
+         JOIN accounts ON accounts.id = runs.account_id AND accounts.status = 'active'
+         WHERE runs.status = 'queued' ORDER BY runs.account_id, runs.deployment_id",
     )
     .fetch_all(&db.pool)
     .await?;
@@ -223,13 +224,14 @@ pub async fn deployments_with_queued_runs(db: &Db) -> Result<Vec<(AccountId, Dep
     rows.iter().map(parsed).collect()
 }
 
-/// The deployment's oldest queued run.
+/// The deployment's oldest queued run. None while the account is not active.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn next_queued(db: &Db, account: AccountId, deployment: DeploymentId) -> Result<Option<StoredRun>, DbError> {
     let row = sqlx::query(select_runs!(
-        "WHERE runs.account_id = $1 AND runs.deployment_id = $2 AND runs.status = 'queued' ORDER BY runs.id LIMIT 1"
+        "JOIN accounts ON accounts.id = runs.account_id AND accounts.status = 'active'
+         WHERE runs.account_id = $1 AND runs.deployment_id = $2 AND runs.status = 'queued' ORDER BY runs.id LIMIT 1"
     ))
     .bind(account.to_string())
     .bind(deployment.to_string())
@@ -239,7 +241,7 @@ pub async fn next_queued(db: &Db, account: AccountId, deployment: DeploymentId) 
 }
 
 /// Takes a run out of the queue, to start it at a moment or to settle it without having started. False when
-/// it is not queued any more.
+/// it is not queued any more, or is to start though its account is not active.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
@@ -252,7 +254,8 @@ pub async fn claim(
 ) -> Result<bool, DbError> {
     let done = sqlx::query(
         "UPDATE runs SET status = 'running', host_id = $3, host_epoch = $4, started_at = $5
-         WHERE account_id = $1 AND id = $2 AND status = 'queued'",
+         WHERE account_id = $1 AND id = $2 AND status = 'queued'
+           AND ($6 = 0 OR EXISTS (SELECT 1 FROM accounts WHERE accounts.id = $1 AND accounts.status = 'active'))",
     )
     .bind(account.to_string())
     .bind(run.to_string())
@@ -270,6 +273,7 @@ pub async fn claim(
 /// [`DbError`] when the database doesn't answer.
 pub async fn request_cancel(tx: &mut WriteTx<'_>, account: AccountId, run: RunId, at: Micros) -> Result<(), DbError> {
     sqlx::query(
+    .bind(i64::from(starts_at.is_some()))
         "UPDATE runs SET cancel_requested_at = $3
          WHERE account_id = $1 AND id = $2 AND status <> 'finished' AND cancel_requested_at IS NULL",
     )

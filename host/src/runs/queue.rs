@@ -46,7 +46,8 @@ impl Runs {
             // The slot may have become free because the host stops; what is not claimed by now stays in the queue.
             let Some(beginning) = self.live.begin() else { return Ok(()) };
             let (id, run, host, at) = (account.id, next.id, self.host, self.clock.now());
-            // Another host may have been faster, or the run was cancelled; then the next one is looked for.
+            // Another host may have been faster, the run was cancelled, or the account was suspended; then the next
+            // one is looked for.
             if self.db.write(move |tx| Box::pin(runs::claim(tx, id, run, host, Some(at)))).await? {
                 let runs = Arc::clone(self);
                 let account = Arc::clone(account);
