@@ -105,8 +105,8 @@ impl Runs {
     /// # Errors
     /// [`DbError::Missing`] when the account has no such run.
     pub async fn input(&self, account: &Account, run: RunId) -> Result<String, DbError> {
-        let stored = runs::get(&self.db, account.id, run).await?.ok_or(DbError::Missing("run"))?;
-        self.accounts.opening(account, |account| record::opened_input(account, &stored)).await
+        let sealed = runs::sealed_input(&self.db, account.id, run).await?;
+        self.accounts.opening(account, |account| record::opened_input(account, run, &sealed)).await
     }
 
     /// Waits until the run has finished, here or on another host, or the time is over.

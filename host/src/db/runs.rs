@@ -117,8 +117,6 @@ pub struct StoredRun {
     pub held: Microcredits,
     /// Names its terms.
     pub terms: String,
-    /// The input, sealed.
-    pub sealed_input: Vec<u8>,
     /// The output, sealed.
     pub sealed_output: Option<Vec<u8>>,
     /// The error, sealed.
@@ -143,7 +141,7 @@ macro_rules! select_runs {
             "SELECT runs.id, runs.account_id, runs.deployment_id, deployments.name AS deployment_name,
                  runs.deployment_revision, agents.name AS agent_name, deployment_revisions.agent_version,
                  runs.status, runs.outcome, runs.host_id, runs.host_epoch, runs.held, runs.terms_id,
-                 runs.sealed_input, runs.sealed_output, runs.sealed_error, runs.fuel, runs.charged, runs.charges,
+                 runs.sealed_output, runs.sealed_error, runs.fuel, runs.charged, runs.charges,
                  runs.created_at, runs.started_at, runs.finished_at
              FROM runs
              JOIN deployments ON deployments.id = runs.deployment_id
@@ -166,6 +164,19 @@ pub async fn get(db: &Db, account: AccountId, run: RunId) -> Result<Option<Store
         .fetch_optional(&db.pool)
         .await?;
     row.as_ref().map(stored_run).transpose()
+}
+
+/// The input of a run, sealed. It may be large, so that nothing else loads it.
+///
+/// # Errors
+/// [`DbError::Missing`] when the account has no such run.
+pub async fn sealed_input(db: &Db, account: AccountId, run: RunId) -> Result<Vec<u8>, DbError> {
+    let row = sqlx::query("SELECT sealed_input FROM runs WHERE account_id = $1 AND id = $2")
+        .bind(account.to_string())
+        .bind(run.to_string())
+        .fetch_optional(&db.pool)
+        .await?;
+    row.ok_or(DbError::Missing("run"))?.try_get(0).map_err(Into::into)
 }
 
 /// Which runs a list shows.
@@ -262,6 +273,7 @@ pub async fn claim(
     .bind(host.0.to_string())
     .bind(host.1)
     .bind(starts_at.map(|at| at.0))
+    .bind(i64::from(starts_at.is_some()))
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -273,7 +285,6 @@ pub async fn claim(
 /// [`DbError`] when the database doesn't answer.
 pub async fn request_cancel(tx: &mut WriteTx<'_>, account: AccountId, run: RunId, at: Micros) -> Result<(), DbError> {
     sqlx::query(
-    .bind(i64::from(starts_at.is_some()))
         "UPDATE runs SET cancel_requested_at = $3
          WHERE account_id = $1 AND id = $2 AND status <> 'finished' AND cancel_requested_at IS NULL",
     )
@@ -359,7 +370,6 @@ fn stored_run(row: &AnyRow) -> Result<StoredRun, DbError> {
         host: host.zip(epoch),
         held: Microcredits(row.try_get("held")?),
         terms: row.try_get("terms_id")?,
-        sealed_input: row.try_get("sealed_input")?,
         sealed_output: row.try_get("sealed_output")?,
         sealed_error: row.try_get("sealed_error")?,
         fuel: row.try_get("fuel")?,

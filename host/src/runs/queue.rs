@@ -69,7 +69,8 @@ impl Runs {
         // Claimed, it is nobody else's: what it is must be read however long the database does not answer.
         let prepared = async {
             let stored = self.persist(|| runs::get(&self.db, account.id, run)).await?.ok_or(DbError::Missing("run"))?;
-            let input = self.accounts.opening(account, |account| record::opened_input(account, &stored)).await?;
+            let sealed = self.persist(|| runs::sealed_input(&self.db, account.id, run)).await?;
+            let input = self.accounts.opening(account, |account| record::opened_input(account, run, &sealed)).await?;
             // The run is executed and charged under the terms that it was admitted under.
             deployed.under(
                 serde_json::from_str(&self.persist(|| runs::terms(&self.db, &stored.terms)).await?)
@@ -99,10 +100,10 @@ impl Runs {
 
     /// Takes a run out of the queue and finishes it as cancelled. False when it was not queued any more.
     pub(super) async fn cancel_queued(&self, account: &Account, run: RunId) -> Result<bool, DbError> {
-        let (id, host) = (account.id, self.host);
-        if !self.db.write(move |tx| Box::pin(runs::claim(tx, id, run, host, None))).await? {
         // A host that stops leaves it in the queue, with the request to cancel it.
         let Some(_beginning) = self.live.begin() else { return Ok(false) };
+        let (id, host) = (account.id, self.host);
+        if !self.db.write(move |tx| Box::pin(runs::claim(tx, id, run, host, None))).await? {
             return Ok(false);
         }
         self.abandon(account, run, "cancelled").await;
