@@ -13,6 +13,7 @@ mod idempotency;
 mod isolation;
 mod limits;
 mod logs;
+mod metrics;
 mod models;
 mod mutations;
 mod openapi;

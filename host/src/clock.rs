@@ -13,10 +13,10 @@ use utoipa::ToSchema;
 pub struct Micros(pub i64);
 
 impl Micros {
-    /// This moment and so many milliseconds.
+    /// This moment and so many milliseconds; the first or the last moment there is, where that would be beyond it.
     #[must_use]
     pub const fn plus_ms(self, ms: i64) -> Self {
-        Self(self.0 + ms * 1_000)
+        Self(self.0.saturating_add(ms.saturating_mul(1_000)))
     }
 
     /// The text of RFC 3339, in UTC with microseconds.
@@ -64,6 +64,12 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_beyond_all_moments_is_the_last_one() {
+        assert_eq!(Micros(1).plus_ms(i64::MAX), Micros(i64::MAX));
+        assert_eq!(Micros(-1).plus_ms(i64::MIN), Micros(i64::MIN));
+    }
 
     #[test]
     fn a_moment_survives_its_text() {

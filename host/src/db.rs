@@ -5,7 +5,7 @@
 
 pub mod accounts;
 pub mod agents;
-mod answered;
+pub mod answered;
 pub mod audit;
 mod connect;
 pub mod credentials;

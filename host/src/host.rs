@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::accounts::{Accounts, Callers, Opening};
 use crate::app::App;
@@ -68,6 +69,11 @@ pub enum StartError {
         source: std::io::Error,
     },
 }
+
+/// A task that the host can't do without has ended, so that the host did too.
+#[derive(Debug, thiserror::Error)]
+#[error("a task of the host ended, and the host with it: {0}")]
+pub struct TaskEnded(String);
 
 /// A folder and a database that belong together: what every command on the folder needs.
 pub struct Store {
@@ -202,24 +208,40 @@ impl Host {
 
     /// Serves until the signal, then stops admitting, lets runs finish within the grace period, settles the
     /// rest as lost, and closes.
-    pub async fn serve(self, signal: impl Future<Output = ()> + Send + 'static) {
-        let duties = tokio::spawn(Arc::clone(&self.app.runs).do_duties());
-        let keys = tokio::spawn(Arc::clone(&self.app.rotation).do_duties());
+    ///
+    /// # Errors
+    /// [`TaskEnded`] when it closed before the signal, because one of its tasks had ended.
+    pub async fn serve(self, signal: impl Future<Output = ()> + Send + 'static) -> Result<(), TaskEnded> {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Arc::clone(&self.app.runs).do_duties());
+        tasks.spawn(Arc::clone(&self.app.rotation).do_duties());
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let patience = Duration::from_millis(self.app.config.values.host.slow_client_ms);
         let router = http::router(Arc::clone(&self.app));
         let server = tokio::spawn(http::serve(self.listener, router, patience, stopped));
-        signal.await;
+        let told = told_to_stop(signal, &mut tasks).await;
         tracing::info!(runs = self.app.runs.executing(), "stopping: no new runs; waiting for those that execute");
         self.app.runs.stop().await;
         let _ = stopping.send(true);
         if tokio::time::timeout(CONNECTIONS_GRACE, server).await.is_err() {
             tracing::info!("closing connections that are still open");
         }
-        duties.abort();
-        keys.abort();
+        tasks.shutdown().await;
         self.app.runs.credentials.settle().await;
         self.app.db.close().await;
+        told
+    }
+}
+
+/// Waits for the signal, or for the end of a task, which is one that should not have ended.
+async fn told_to_stop(signal: impl Future<Output = ()>, tasks: &mut JoinSet<()>) -> Result<(), TaskEnded> {
+    tokio::select! {
+        () = signal => Ok(()),
+        Some(ended) = tasks.join_next() => {
+            let why = ended.err().map_or_else(|| "it had nothing more to do".to_owned(), |error| error.to_string());
+            tracing::error!(why, "a task of the host has ended; the host stops");
+            Err(TaskEnded(why))
+        }
     }
 }
 
@@ -259,4 +281,19 @@ fn runtime_settings(store: &Store) -> Result<RuntimeSettings, StartError> {
 
 fn failed(location: &str) -> impl Fn(DbError) -> StartError {
     move |source| StartError::Db { location: location.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_whose_duties_end_badly_does_not_go_on_without_them() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(std::future::pending());
+        assert!(told_to_stop(std::future::ready(()), &mut tasks).await.is_ok());
+        tasks.spawn(async { panic!("the duties can't be done") });
+        let ended = told_to_stop(std::future::pending(), &mut tasks).await.unwrap_err();
+        assert!(ended.to_string().contains("the duties can't be done"), "{ended}");
+    }
 }

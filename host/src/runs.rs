@@ -16,7 +16,6 @@ mod rules;
 mod slots;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -53,7 +52,6 @@ pub struct Runs {
     slots: slots::Slots,
     live: Arc<live::LiveRuns>,
     claiming: Mutex<HashSet<DeploymentId>>,
-    stopping: AtomicBool,
 }
 
 impl Runs {
@@ -74,7 +72,6 @@ impl Runs {
             slots: slots::Slots::new(values.host.concurrent_runs, values.host.memory_bytes),
             live: Arc::default(),
             claiming: Mutex::default(),
-            stopping: AtomicBool::new(false),
             db,
             runtime,
             accounts,
@@ -108,8 +105,8 @@ impl Runs {
     /// # Errors
     /// [`DbError::Missing`] when the account has no such run.
     pub async fn input(&self, account: &Account, run: RunId) -> Result<String, DbError> {
-        let stored = runs::get(&self.db, account.id, run).await?.ok_or(DbError::Missing("run"))?;
-        self.accounts.opening(account, |account| record::opened_input(account, &stored)).await
+        let sealed = runs::sealed_input(&self.db, account.id, run).await?;
+        self.accounts.opening(account, |account| record::opened_input(account, run, &sealed)).await
     }
 
     /// Waits until the run has finished, here or on another host, or the time is over.
@@ -154,10 +151,10 @@ impl Runs {
 
     /// Stops admitting, waits for running runs within the grace period, then ends the rest as lost.
     pub async fn stop(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
+        self.live.close();
         let grace = Instant::now() + Duration::from_millis(self.config.values.host.shutdown_grace_ms);
         self.drain(grace).await;
-        self.live.lose_all();
+        self.live.lose_all_for_good();
         // Ending a guest takes a moment, and its settlement a commit.
         self.drain(Instant::now() + Duration::from_secs(10)).await;
     }
@@ -169,7 +166,7 @@ impl Runs {
     }
 
     fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
+        self.live.is_closed()
     }
 
     async fn drain(&self, until: Instant) {

@@ -52,6 +52,18 @@ async fn a_key_is_the_accounts_own() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_done_is_answered_again_after_its_deployment_is_gone() {
+    let server = Server::start().await;
+    let account = &server.account;
+    account.deploy("echo", guests::echo(), json!({})).await;
+    let first = ask(account, "once", "echo", json!(1)).await.expect(200);
+    assert_eq!(account.delete("/v1/deployments/echo").await.status, 204);
+    assert_eq!(ask(account, "once", "echo", json!(1)).await.expect(200), first);
+    ask(account, "once", "echo", json!(2)).await.problem(422);
+    ask(account, "another", "echo", json!(1)).await.problem(404);
+}
+
+#[tokio::test]
 async fn twenty_at_the_same_time_are_one_run() {
     let server = Server::with("", 10).await;
     server.account.deploy("slow", guests::slow(), json!({})).await;

@@ -109,6 +109,54 @@ async fn a_deployment_that_is_busy_does_not_hold_up_another() {
 }
 
 #[tokio::test]
+async fn the_queue_of_a_suspended_account_stands_still_and_can_be_cancelled() {
+    let (server, blocker) = busy_server().await;
+    let (account, operator) = (&server.account, server.operator());
+    let (first, second) = (start(account, "echo", json!(1)).await, start(account, "echo", json!(2)).await);
+    let path = format!("/v1/admin/accounts/{}", text(&account.get("/v1/account").await.expect(200), "id"));
+    operator.patch(&path, json!({"status": "suspended"})).await.expect(200);
+    let held = account.balance().await;
+    cancel(account, &blocker).await;
+
+    // Another account's run comes and goes through the queue meanwhile.
+    let other = server.another_account("other@example.org", 10_000_000).await;
+    other.deploy("slow", guests::slow(), json!({})).await;
+    let ahead = start(&other, "slow", json!(2_000)).await;
+    let behind = start(&other, "slow", json!(0)).await;
+    assert_eq!((text(&ahead, "status"), text(&behind, "status")), ("running", "queued"));
+    assert_eq!(text(&finished(&other, &behind).await, "outcome"), "succeeded");
+
+    let status = async |run: &Value| account.get(&format!("/v1/runs/{}", text(run, "id"))).await.expect(200);
+    assert_eq!((text(&status(&first).await, "status"), text(&status(&second).await, "status")), ("queued", "queued"));
+    assert!(account.balance().await.1 < held.1, "the blocker's hold is released");
+    assert!(account.balance().await.1 > 0, "those of the queued runs are kept");
+    assert_eq!(text(&cancel(account, &first).await, "outcome"), "cancelled");
+
+    operator.patch(&path, json!({"status": "active"})).await.expect(200);
+    assert_eq!(finished(account, &second).await["output"], 2);
+}
+
+#[tokio::test]
+async fn runs_that_began_under_another_limit_count() {
+    let server = Server::with("", 10).await;
+    let account = &server.account;
+    let limited = |runs: u64| json!({"agent": "slow", "limits": {"concurrent_runs": runs}});
+    account.deploy("slow", guests::slow(), json!({"limits": {"concurrent_runs": 1}})).await;
+    let first = start(account, "slow", json!(25_000)).await;
+    account.put("/v1/deployments/slow", limited(2)).await.expect(200);
+    let second = start(account, "slow", json!(25_000)).await;
+    let third = start(account, "slow", json!(0)).await;
+    assert_eq!([&first, &second, &third].map(|run| text(run, "status")), ["running", "running", "queued"]);
+    account.put("/v1/deployments/slow", limited(1)).await.expect(200);
+    let fourth = start(account, "slow", json!(0)).await;
+    assert_eq!(text(&fourth, "status"), "queued");
+    cancel(account, &first).await;
+    cancel(account, &second).await;
+    assert_eq!(text(&finished(account, &third).await, "outcome"), "succeeded");
+    assert_eq!(text(&finished(account, &fourth).await, "outcome"), "succeeded");
+}
+
+#[tokio::test]
 async fn a_request_in_the_queue_is_idempotent_too() {
     let (server, blocker) = busy_server().await;
     let request = || {

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aaasp::clock::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use super::kill::{Journal, all_finish, check};
 use super::{MUCH_FUEL, deploy_guests};
 use crate::support::cluster::Cluster;
-use crate::support::{Client, Server, server, until};
+use crate::support::{Client, Server, guests, server, until};
 
 const CLIENTS: usize = 32;
 const OUTAGES: usize = 5;
@@ -61,6 +63,31 @@ async fn what_was_acknowledged_survives_outages_of_the_database() {
     assert_eq!(server.account.balance().await, (before - charged, 0));
     server.stop();
     server.verify_ledger();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_goes_on_while_its_log_can_not_be_written() {
+    if !server::on_postgres() {
+        return;
+    }
+    let server = Server::start().await;
+    let account = &server.account;
+    account.deploy("slow", guests::slow(), json!({})).await;
+    sqlx::any::install_default_drivers();
+    let mut connection = sqlx::AnyConnection::connect(&server.database_url()).await.unwrap();
+    let mut lock = connection.begin().await.unwrap();
+    sqlx::query("LOCK TABLE log_chunks IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+    let run = account.post("/v1/deployments/slow/runs", json!({"input": 1_000})).await.expect(202);
+    // Its first line is on its way to the database before the second one is logged, and stays there for seconds.
+    let begun = Clock::System.now();
+    until("a few seconds", async || (Clock::System.now() > begun.plus_ms(5_000)).then_some(())).await;
+    let unlocked = Clock::System.now();
+    lock.rollback().await.unwrap();
+
+    all_finish(account).await;
+    let log = account.get(&format!("/v1/runs/{}/logs", run["id"].as_str().unwrap())).await.expect(200);
+    let ended = log["items"].as_array().unwrap().iter().find(|line| line["message"] == "ended").unwrap();
+    assert!(ended["at"].as_str().unwrap() < unlocked.rfc3339().as_str(), "{ended}");
 }
 
 async fn grows(what: &str, count: impl Fn() -> usize, by: usize) {

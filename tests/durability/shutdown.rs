@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{MUCH_FUEL, deploy_guests};
-use crate::support::{Client, Server};
+use crate::support::{Client, Server, guests, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_ends_within_the_grace_period_is_answered() {
@@ -37,6 +37,70 @@ async fn a_run_that_outlives_the_grace_period_is_lost_and_costs_nothing() {
     assert_eq!(run["charge_microcredits"], 0);
     server.serve();
     assert_eq!(server.account.balance().await, (before, 0));
+}
+
+/// One run at a time, and hardly any time for it to end.
+const NARROW: &str = "
+[host]
+shutdown_grace_ms = 200
+[plans.default.limits.account]
+concurrent_runs = 1
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queued_runs_are_left_in_the_queue_and_run_after_the_restart() {
+    let mut server = Server::with_config(&format!("{MUCH_FUEL}{NARROW}")).await;
+    deploy_guests(&server.account, 60_000).await;
+    server.account.deploy("slow", guests::slow(), json!({})).await;
+    let ask = async |name: &str, input: i64| {
+        server.account.post(&format!("/v1/deployments/{name}/runs"), json!({"input": input})).await.expect(202)
+    };
+    let blocker = ask("burner", 0).await;
+    // Longer than a host that stops waits for anything.
+    let (second, third) = (ask("slow", 30_000).await, ask("prompt", 0).await);
+    assert_eq!(
+        (&blocker["status"], &second["status"], &third["status"]),
+        (&json!("running"), &json!("queued"), &json!("queued"))
+    );
+    let mut server = tokio::task::spawn_blocking(move || (server.stop(), server)).await.unwrap().1;
+    server.serve();
+
+    let account = &server.account;
+    let path = |run: &serde_json::Value| format!("/v1/runs/{}", run["id"].as_str().unwrap());
+    assert_eq!(account.get(&path(&blocker)).await.expect(200)["outcome"], "lost");
+    until("the second run to begin", async || {
+        let run = account.get(&path(&second)).await.expect(200);
+        assert_ne!(run["status"], "finished", "{run}");
+        (run["status"] == "running").then_some(())
+    })
+    .await;
+    account.post(&format!("{}/cancel", path(&second)), json!({})).await.expect(200);
+    let third = until("the end of the third run", async || {
+        let run = account.get(&path(&third)).await.expect(200);
+        (run["status"] == "finished").then_some(run)
+    })
+    .await;
+    assert_eq!(third["outcome"], "succeeded");
+    server.stop();
+    server.verify_ledger();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_waits_for_a_slot_is_told_that_the_host_stops() {
+    let mut server = Server::with_config(&format!("{MUCH_FUEL}{NARROW}")).await;
+    deploy_guests(&server.account, 60_000).await;
+    let _blocker = server.account.post("/v1/deployments/burner/runs", json!({"input": null})).await.expect(202);
+    let account = server.account.clone();
+    let waiting =
+        tokio::spawn(async move { account.post("/v1/deployments/burner/runs?wait=60", json!({"input": null})).await });
+    // Whatever was sent before this is answered has been heard.
+    server.account.get("/v1/runs").await.expect(200);
+    let mut server = tokio::task::spawn_blocking(move || (server.stop(), server)).await.unwrap().1;
+    let refused = waiting.await.unwrap().problem(503);
+    assert!(refused["detail"].as_str().unwrap().contains("shutting down"), "{refused}");
+    server.serve();
+    let runs = server.account.get("/v1/runs").await.expect(200);
+    assert_eq!(runs["items"].as_array().unwrap().len(), 1, "it left no run behind: {runs}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::{connection, key, key_json, refused};
-use crate::support::{Client, Server, guests, server};
+use crate::support::{Client, Server, guests, server, until};
 
 #[tokio::test]
 async fn a_rotated_data_key_seals_what_is_written_and_opens_what_was() {
@@ -133,6 +133,73 @@ async fn a_destroyed_data_key_is_in_no_file_and_its_account_opens_no_more() {
     server.serve();
     server.account.get("/v1/account").await.problem(401);
     assert_eq!(server.account.with_key(Some(other.key())).get("/v1/account").await.status, 200);
+}
+
+/// One run at a time, so that the next one is queued.
+const NARROW: &str = "[limits.account]\nconcurrent_runs = 1\n";
+
+/// Starts a run that goes on, and one that waits behind it. Returns the second.
+async fn one_behind_another(account: &Client) -> Value {
+    account.deploy("slow", guests::slow(), json!({})).await;
+    let ask = async |input: i64| account.post("/v1/deployments/slow/runs", json!({ "input": input })).await.expect(202);
+    assert_eq!(ask(25_000).await["status"], "running");
+    let behind = ask(0).await;
+    assert_eq!(behind["status"], "queued");
+    behind
+}
+
+async fn succeeds(account: &Client, run: &Value) {
+    let ended = until("the end of the queued run", async || {
+        let run = account.get(&path(run, "")).await.expect(200);
+        (run["status"] == "finished").then_some(run)
+    })
+    .await;
+    assert_eq!(ended["outcome"], "succeeded", "{ended}");
+}
+
+#[tokio::test]
+async fn a_host_starts_and_settles_the_runs_of_an_account_without_its_data_key() {
+    let mut server = Server::with_config(NARROW).await;
+    let other = server.another_account("other@example.org", 10_000_000).await;
+    let id = account_id(&server.account).await;
+    one_behind_another(&server.account).await;
+    let theirs = one_behind_another(&other).await;
+    server.kill();
+    // As after a backup whose latest keys were put back, in which this one had been destroyed.
+    let mut database = connection(&server).await;
+    sqlx::query("DELETE FROM data_keys WHERE account_id = $1").bind(&id).execute(&mut database).await.unwrap();
+    server.serve();
+    succeeds(&server.account.with_key(Some(other.key())), &theirs).await;
+    let statuses: Vec<(String, Option<String>)> =
+        sqlx::query_as("SELECT status, outcome FROM runs WHERE account_id = $1 ORDER BY id")
+            .bind(&id)
+            .fetch_all(&mut database)
+            .await
+            .unwrap();
+    let lost = ("finished".to_owned(), Some("lost".to_owned()));
+    assert_eq!(statuses, [lost, ("queued".to_owned(), None)], "what needs no key is done, what needs one waits for it");
+    server.stop();
+    server.verify_ledger();
+}
+
+#[tokio::test]
+async fn an_account_whose_data_key_is_damaged_holds_up_no_other() {
+    let mut server = Server::with_config(NARROW).await;
+    let other = server.another_account("other@example.org", 10_000_000).await;
+    let id = account_id(&server.account).await;
+    one_behind_another(&server.account).await;
+    let theirs = one_behind_another(&other).await;
+    server.kill();
+    sqlx::query("UPDATE data_keys SET wrapped = $1 WHERE account_id = $2")
+        .bind(vec![0_u8; 60])
+        .bind(&id)
+        .execute(&mut connection(&server).await)
+        .await
+        .unwrap();
+    server.serve();
+    succeeds(&server.account.with_key(Some(other.key())), &theirs).await;
+    server.stop();
+    server.verify_ledger();
 }
 
 /// How many of the wrapped keys are found in the database's files: the file and the WAL of SQLite.

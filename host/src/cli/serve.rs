@@ -48,7 +48,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         // Whoever reads the address may ask for a stop at once, which has to be a graceful one already.
         let stop = told_to_stop()?;
         announce(host.address()?, &database);
-        host.serve(stop).await;
+        host.serve(stop).await?;
         Ok(())
     })
 }

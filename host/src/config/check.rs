@@ -9,6 +9,9 @@ use super::Values;
 use crate::limits::RunLimits;
 use crate::objects::Objects;
 
+/// The longest retention, in days: about 100 years, well within the time that microseconds can count.
+const MOST_DAYS: u32 = 36_500;
+
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{}: {reason}", .file.display(), .line.map(|line| format!(":{line}")).unwrap_or_default())]
@@ -80,6 +83,15 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
         "metrics_listen",
         "metrics need a listener of their own; this is the API's".to_owned(),
     );
+    let kept = &values.retention;
+    for (key, kept, most, unit) in [
+        ("log_days", kept.log_days, MOST_DAYS, "days"),
+        ("audit_days", kept.audit_days, MOST_DAYS, "days"),
+        ("idempotency_hours", kept.idempotency_hours, MOST_DAYS * 24, "hours"),
+    ] {
+        let reason = format!("nothing is kept for more than {most} {unit}, which are 100 years");
+        refuse(kept > most, &format!("retention.{key}"), reason);
+    }
     let of_plans = values.plans.iter().map(|(name, plan)| (format!("plans.{name}."), &plan.limits));
     for (place, limits) in of_plans.chain([(String::new(), &values.limits)]) {
         for (whose, runs) in [("run", limits.run.concurrent_runs), ("account", limits.account.concurrent_runs)] {
@@ -157,6 +169,16 @@ mod tests {
     fn a_limit_under_which_runs_would_wait_forever_is_refused() {
         let message = error("[plans.small.limits.account]\nconcurrent_runs = 0\n");
         assert!(message.starts_with("aaasp.toml:2: `plans.small.limits.account.concurrent_runs`"), "{message}");
+    }
+
+    #[test]
+    fn a_retention_of_more_than_a_hundred_years_is_refused() {
+        for (key, most) in [("log_days", 36_500), ("audit_days", 36_500), ("idempotency_hours", 876_000)] {
+            assert!(parse(None, &format!("[retention]\n{key} = {most}\n")).is_ok());
+            let message = error(&format!("[retention]\n{key} = {}\n", most + 1));
+            assert!(message.starts_with(&format!("aaasp.toml:2: `retention.{key}`: ")), "{message}");
+            assert!(message.contains(&most.to_string()), "{message}");
+        }
     }
 
     #[test]

@@ -87,6 +87,18 @@ pub async fn get(db: &Db, account: AccountId) -> Result<Option<StoredAccount>, D
     Ok(stored_accounts(&rows)?.pop())
 }
 
+/// An account's place in the ledger, which it has even when it has no data key.
+///
+/// # Errors
+/// [`DbError::Missing`] when there is no such account.
+pub async fn tenant(db: &Db, account: AccountId) -> Result<Tenant, DbError> {
+    let row = sqlx::query("SELECT tenant FROM tenants WHERE account_id = $1")
+        .bind(account.to_string())
+        .fetch_optional(&db.pool)
+        .await?;
+    Ok(Tenant(row.ok_or(DbError::Missing("account"))?.try_get(0)?))
+}
+
 /// All accounts, latest first.
 ///
 /// # Errors

@@ -2,8 +2,9 @@
 
 use sqlx::AnyConnection;
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 
-use super::DbError;
+use super::{Db, DbError};
 use crate::clock::Micros;
 use crate::ids::AccountId;
 
@@ -57,22 +58,31 @@ pub(super) async fn claim(
     if inserted.rows_affected() == 1 {
         return Ok(None);
     }
-    let row = sqlx::query(
-        "SELECT request_digest, account_id, subject, sealed_answer FROM answered_requests
-         WHERE caller_id = $1 AND name = $2",
-    )
-    .bind(&once.caller)
-    .bind(&once.name)
-    .fetch_one(connection)
-    .await?;
+    let row = sqlx::query(EARLIER).bind(&once.caller).bind(&once.name).fetch_one(connection).await?;
+    known(&row, once).map(Some)
+}
+
+/// What the same request did before, if it was made before.
+///
+/// # Errors
+/// [`DbError::KeyReused`] when the key was used for another request.
+pub async fn earlier(db: &Db, once: &Once) -> Result<Option<Earlier>, DbError> {
+    let row = sqlx::query(EARLIER).bind(&once.caller).bind(&once.name).fetch_optional(&db.pool).await?;
+    row.map(|row| known(&row, once)).transpose()
+}
+
+const EARLIER: &str = "SELECT request_digest, account_id, subject, sealed_answer FROM answered_requests
+     WHERE caller_id = $1 AND name = $2";
+
+fn known(row: &AnyRow, once: &Once) -> Result<Earlier, DbError> {
     if row.try_get::<Vec<u8>, _>(0)? != once.digest {
         return Err(DbError::KeyReused);
     }
-    Ok(Some(Earlier {
+    Ok(Earlier {
         account: row.try_get::<String, _>(1)?.parse().map_err(DbError::corrupt)?,
         subject: row.try_get(2)?,
         sealed_answer: row.try_get(3)?,
-    }))
+    })
 }
 
 /// Gives the key of a refused request back.

@@ -117,8 +117,6 @@ pub struct StoredRun {
     pub held: Microcredits,
     /// Names its terms.
     pub terms: String,
-    /// The input, sealed.
-    pub sealed_input: Vec<u8>,
     /// The output, sealed.
     pub sealed_output: Option<Vec<u8>>,
     /// The error, sealed.
@@ -143,7 +141,7 @@ macro_rules! select_runs {
             "SELECT runs.id, runs.account_id, runs.deployment_id, deployments.name AS deployment_name,
                  runs.deployment_revision, agents.name AS agent_name, deployment_revisions.agent_version,
                  runs.status, runs.outcome, runs.host_id, runs.host_epoch, runs.held, runs.terms_id,
-                 runs.sealed_input, runs.sealed_output, runs.sealed_error, runs.fuel, runs.charged, runs.charges,
+                 runs.sealed_output, runs.sealed_error, runs.fuel, runs.charged, runs.charges,
                  runs.created_at, runs.started_at, runs.finished_at
              FROM runs
              JOIN deployments ON deployments.id = runs.deployment_id
@@ -166,6 +164,19 @@ pub async fn get(db: &Db, account: AccountId, run: RunId) -> Result<Option<Store
         .fetch_optional(&db.pool)
         .await?;
     row.as_ref().map(stored_run).transpose()
+}
+
+/// The input of a run, sealed. It may be large, so that nothing else loads it.
+///
+/// # Errors
+/// [`DbError::Missing`] when the account has no such run.
+pub async fn sealed_input(db: &Db, account: AccountId, run: RunId) -> Result<Vec<u8>, DbError> {
+    let row = sqlx::query("SELECT sealed_input FROM runs WHERE account_id = $1 AND id = $2")
+        .bind(account.to_string())
+        .bind(run.to_string())
+        .fetch_optional(&db.pool)
+        .await?;
+    row.ok_or(DbError::Missing("run"))?.try_get(0).map_err(Into::into)
 }
 
 /// Which runs a list shows.
@@ -205,14 +216,15 @@ pub async fn list(db: &Db, account: AccountId, filter: &RunFilter, limit: i64) -
     rows.iter().map(stored_run).collect()
 }
 
-/// Deployments with queued runs, each with its account.
+/// Deployments with queued runs, each with its account. The queue of an account that is not active stands still.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn deployments_with_queued_runs(db: &Db) -> Result<Vec<(AccountId, DeploymentId)>, DbError> {
     let rows = sqlx::query(
-        "SELECT DISTINCT account_id, deployment_id FROM runs WHERE status = 'queued'
-         ORDER BY account_id, deployment_id",
+        "SELECT DISTINCT runs.account_id, runs.deployment_id FROM runs
+         JOIN accounts ON accounts.id = runs.account_id AND accounts.status = 'active'
+         WHERE runs.status = 'queued' ORDER BY runs.account_id, runs.deployment_id",
     )
     .fetch_all(&db.pool)
     .await?;
@@ -223,13 +235,14 @@ pub async fn deployments_with_queued_runs(db: &Db) -> Result<Vec<(AccountId, Dep
     rows.iter().map(parsed).collect()
 }
 
-/// The deployment's oldest queued run.
+/// The deployment's oldest queued run. None while the account is not active.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn next_queued(db: &Db, account: AccountId, deployment: DeploymentId) -> Result<Option<StoredRun>, DbError> {
     let row = sqlx::query(select_runs!(
-        "WHERE runs.account_id = $1 AND runs.deployment_id = $2 AND runs.status = 'queued' ORDER BY runs.id LIMIT 1"
+        "JOIN accounts ON accounts.id = runs.account_id AND accounts.status = 'active'
+         WHERE runs.account_id = $1 AND runs.deployment_id = $2 AND runs.status = 'queued' ORDER BY runs.id LIMIT 1"
     ))
     .bind(account.to_string())
     .bind(deployment.to_string())
@@ -239,7 +252,7 @@ pub async fn next_queued(db: &Db, account: AccountId, deployment: DeploymentId) 
 }
 
 /// Takes a run out of the queue, to start it at a moment or to settle it without having started. False when
-/// it is not queued any more.
+/// it is not queued any more, or is to start though its account is not active.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
@@ -252,13 +265,15 @@ pub async fn claim(
 ) -> Result<bool, DbError> {
     let done = sqlx::query(
         "UPDATE runs SET status = 'running', host_id = $3, host_epoch = $4, started_at = $5
-         WHERE account_id = $1 AND id = $2 AND status = 'queued'",
+         WHERE account_id = $1 AND id = $2 AND status = 'queued'
+           AND ($6 = 0 OR EXISTS (SELECT 1 FROM accounts WHERE accounts.id = $1 AND accounts.status = 'active'))",
     )
     .bind(account.to_string())
     .bind(run.to_string())
     .bind(host.0.to_string())
     .bind(host.1)
     .bind(starts_at.map(|at| at.0))
+    .bind(i64::from(starts_at.is_some()))
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -355,7 +370,6 @@ fn stored_run(row: &AnyRow) -> Result<StoredRun, DbError> {
         host: host.zip(epoch),
         held: Microcredits(row.try_get("held")?),
         terms: row.try_get("terms_id")?,
-        sealed_input: row.try_get("sealed_input")?,
         sealed_output: row.try_get("sealed_output")?,
         sealed_error: row.try_get("sealed_error")?,
         fuel: row.try_get("fuel")?,

@@ -22,17 +22,30 @@ pub(super) struct Operator {
     pub key: OperatorKeyId,
 }
 
-impl FromRequestParts<Arc<App>> for Caller {
+/// The caller of what a suspended account may do too: nothing that costs it anything.
+pub(super) struct EvenSuspended(pub Caller);
+
+impl FromRequestParts<Arc<App>> for EvenSuspended {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let key = bearer(parts)?;
-        let caller =
-            app.callers.find(&key).await?.ok_or_else(|| Problem::unauthenticated("no account has this key"))?;
+        let found = app.callers.find(&key).await?;
+        found.map(Self).ok_or_else(|| Problem::unauthenticated("no account has this key"))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let EvenSuspended(caller) = EvenSuspended::from_request_parts(parts, app).await?;
         let reads = parts.method == Method::GET || parts.method == Method::HEAD;
         if !reads && !caller.account.is_active() {
             let status = &caller.account.status;
-            return Err(Problem::forbidden(format!("the account is {status}; it can read but change nothing")));
+            return Err(Problem::forbidden(format!(
+                "the account is {status}; it can read and cancel runs, and change nothing else"
+            )));
         }
         Ok(caller)
     }
@@ -51,10 +64,16 @@ impl FromRequestParts<Arc<App>> for Operator {
     }
 }
 
-impl Part for Caller {
+impl Part for EvenSuspended {
     fn describe(described: &mut Described) {
         described.asks_for_key(ACCOUNT_KEY);
         described.refuses(&Problem::unauthenticated(""));
+    }
+}
+
+impl Part for Caller {
+    fn describe(described: &mut Described) {
+        EvenSuspended::describe(described);
         if !described.method.is_safe() {
             described.refuses(&Problem::forbidden(""));
         }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::body::to_bytes;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -30,10 +30,20 @@ pub(super) async fn request(request: Request, next: Next) -> Response {
     let (status, route) = (response.status(), route.unwrap_or_else(|| "none".to_owned()));
     let elapsed = started.elapsed();
     tracing::debug!(request = %id, %method, route, status = status.as_u16(), ?elapsed, "request");
-    let labels = [("method", method.to_string()), ("route", route), ("status", status.as_u16().to_string())];
+    let labels = [("method", known(&method).to_owned()), ("route", route), ("status", status.as_u16().to_string())];
     metrics::counter!("aaasp_http_requests_total", &labels[..]).increment(1);
     metrics::histogram!("aaasp_http_request_seconds", &labels[..2]).record(elapsed);
     response
+}
+
+/// The method as a label of metrics. Anybody can make up methods, and each label is kept for as long as the host lives.
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
+            method.as_str()
+        }
+        _ => "OTHER",
+    }
 }
 
 /// Handles a request. One that changes something is handled in a task of its own, so that it is not broken

@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::answer::Answer;
+use super::auth::EvenSuspended;
 use super::body::{Json, PathId, PathName};
 use super::once::MayRepeat;
 use super::page::{self, Page, QueryOf};
@@ -161,7 +162,7 @@ pub(super) async fn input(
 /// Cancels a run. A finished run stays as it is.
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    EvenSuspended(caller): EvenSuspended,
     PathId(run): PathId<RunId>,
 ) -> Result<Answer<Run>, Problem> {
     Ok(Answer(app.runs.cancel(&caller.account, run).await?))

@@ -10,7 +10,7 @@ use super::execute::Job;
 use super::slots::{Slot, SlotRequest};
 use super::{Deployed, Run, Runs, check_input, record};
 use crate::accounts::Account;
-use crate::db::{Admission, Admitted, DbError};
+use crate::db::{Admission, Admitted, DbError, Once, answered};
 use crate::ids::RunId;
 use crate::ledger::Microcredits;
 use crate::runtime::LoadError;
@@ -94,6 +94,17 @@ impl Runs {
             return Err(Refused::Stopping);
         }
         let until = Instant::now() + request.wait;
+        let once = request
+            .idempotency_key
+            .as_ref()
+            .map(|key| self.accounts.once(account.id, key, &[&request.deployment, request.input.get()]));
+        // What was done is answered as it was, whatever has become of its deployment since.
+        if let Some(once) = &once
+            && let Some(earlier) = answered::earlier(&self.db, once).await?
+        {
+            let run = earlier.subject.parse().map_err(DbError::corrupt)?;
+            return Ok(self.wait(account, run, until).await?);
+        }
         let deployed = self
             .deployments
             .current(account, &request.deployment)
@@ -102,13 +113,18 @@ impl Runs {
         check_input(request.input.get(), deployed.input_schema.as_ref(), &deployed.limits)?;
         let component = self.load(account.id, &deployed.digest).await.map_err(Refused::NotLoaded)?;
         let slot = self.slot(account, &deployed, request.wait.min(PATIENCE)).await;
+        // The slot may have become free because the host stops.
+        let beginning = self.live.begin().ok_or(Refused::Stopping)?;
 
-        let admission = self.admission(account, &deployed, &request, slot.is_some())?;
+        let admission = self.admission(account, &deployed, request.input.get(), once, slot.is_some())?;
         let (run, at) = (admission.run, admission.at);
         let held = admission.held;
         match self.db.admit(admission).await? {
             Admitted::Yes => {}
-            Admitted::Before(earlier) => return Ok(self.wait(account, earlier, until).await?),
+            Admitted::Before(earlier) => {
+                drop((beginning, slot));
+                return Ok(self.wait(account, earlier, until).await?);
+            }
             Admitted::KeyReused => return Err(Refused::KeyReused),
             Admitted::QueueFull => return Err(Refused::QueueFull(account.limits.queued_runs)),
             Admitted::Insufficient { available, held: others } => {
@@ -116,6 +132,7 @@ impl Runs {
             }
         }
         let Some(slot) = slot else {
+            drop(beginning);
             self.serve_queue(Arc::clone(account), deployed.id);
             return Ok(self.wait(account, run, until).await?);
         };
@@ -124,7 +141,7 @@ impl Runs {
         let so_far = job.so_far();
         let runs = Arc::clone(self);
         // A task of its own: the run goes on when the caller hangs up.
-        let execution = tokio::spawn(async move { runs.execute(job, slot).await });
+        let execution = tokio::spawn(async move { runs.execute(job, (beginning, slot)).await });
         match tokio::time::timeout_at(until, execution).await {
             Ok(Ok(finished)) => Ok(finished),
             Ok(Err(_)) => Err(Refused::Broken),
@@ -148,16 +165,13 @@ impl Runs {
         &self,
         account: &Account,
         deployed: &Deployed,
-        request: &RunRequest,
+        input: &str,
+        once: Option<Once>,
         starts: bool,
     ) -> Result<Admission, DbError> {
         let run = RunId::generate();
         let seal = record::seal_of(&account.data_key, account.id, run)?;
-        let sealed_input = seal.seal("input", request.input.get().as_bytes()).map_err(DbError::sealed("runs"))?;
-        let once = request
-            .idempotency_key
-            .as_ref()
-            .map(|key| self.accounts.once(account.id, key, &[&request.deployment, request.input.get()]));
+        let sealed_input = seal.seal("input", input.as_bytes()).map_err(DbError::sealed("runs"))?;
         Ok(Admission {
             run,
             account: account.id,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Runs;
 use crate::clock::Micros;
 use crate::db::runs::StoredRun;
-use crate::db::{DbError, Settlement, hosts, retention, runs};
+use crate::db::{DbError, Settlement, accounts, hosts, retention, runs};
 
 /// How long a host that says nothing is believed to live, in milliseconds.
 pub const LEASE_MS: i64 = 15_000;
@@ -33,8 +33,12 @@ impl Runs {
             if lost.is_empty() {
                 return Ok(recovered);
             }
-            recovered += lost.len();
-            self.settle_lost(&lost).await?;
+            let settled = self.settle_lost(&lost).await?;
+            recovered += settled;
+            // What can't be settled was logged; it does not keep the host from serving the others.
+            if settled == 0 {
+                return Ok(recovered);
+            }
         }
     }
 
@@ -62,8 +66,12 @@ impl Runs {
             self.recover_dead_hosts().await?;
         }
         for (account, deployment) in runs::deployments_with_queued_runs(&self.db).await? {
-            if let Some(account) = self.accounts.load(account).await? {
-                self.serve_queue(Arc::new(account), deployment);
+            match self.accounts.load(account).await {
+                Ok(Some(account)) => self.serve_queue(Arc::new(account), deployment),
+                // Without its data key nothing of it opens; its runs wait for the key.
+                Ok(None) => {}
+                Err(error) if error.may_pass() => return Err(error),
+                Err(error) => tracing::error!(%account, %error, "the account's queue can't be served"),
             }
         }
         for run in runs::cancel_requested(&self.db, self.host.0).await? {
@@ -92,18 +100,32 @@ impl Runs {
         if !dead.is_empty() {
             tracing::warn!(runs = dead.len(), "recovering the runs of hosts whose lease is over");
         }
-        self.settle_lost(&dead).await
+        self.settle_lost(&dead).await?;
+        Ok(())
     }
 
-    /// Finishes runs whose host died: nothing is charged and the hold is released.
-    async fn settle_lost(&self, lost: &[&StoredRun]) -> Result<(), DbError> {
+    /// Finishes runs whose host died: nothing is charged and the hold is released. Returns how many; one that can't
+    /// be settled is logged and left as it is.
+    async fn settle_lost(&self, lost: &[&StoredRun]) -> Result<usize, DbError> {
+        let mut settled = 0;
         for run in lost {
-            let Some((host, epoch)) = &run.host else { continue };
-            let Some(account) = self.accounts.load(run.account).await? else { continue };
-            let host = (host.parse().map_err(DbError::corrupt)?, *epoch);
-            let settlement = Settlement::free(run, account.tenant, host, "lost", self.clock.now());
-            self.db.settle(settlement).await?;
+            match self.settle_one_lost(run).await {
+                Ok(()) => settled += 1,
+                Err(error) if error.may_pass() => return Err(error),
+                Err(error) => {
+                    tracing::error!(run = %run.id, account = %run.account, %error, "a lost run could not be settled");
+                }
+            }
         }
+        Ok(settled)
+    }
+
+    /// Asks for no more of the account than its place in the ledger: its data key may be gone.
+    async fn settle_one_lost(&self, run: &StoredRun) -> Result<(), DbError> {
+        let (host, epoch) = run.host.as_ref().ok_or(DbError::Missing("host"))?;
+        let host = (host.parse().map_err(DbError::corrupt)?, *epoch);
+        let tenant = accounts::tenant(&self.db, run.account).await?;
+        self.db.settle(Settlement::free(run, tenant, host, "lost", self.clock.now())).await?;
         Ok(())
     }
 

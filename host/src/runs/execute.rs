@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
 use super::custody::RunCustody;
-use super::live::Live;
+use super::live::{Beginning, Live};
 use super::slots::Slot;
 use super::{Deployed, Failure, Run, Runs, charged, checked_output, logs, record};
 use crate::accounts::Account;
@@ -67,8 +70,8 @@ impl Runs {
     }
 
     /// Executes a run to its end. The slot is given back once it is settled.
-    pub(super) async fn execute(self: Arc<Self>, job: Job, slot: Slot) -> Run {
-        let registered = self.live.register(job.run, job.account.id);
+    pub(super) async fn execute(self: Arc<Self>, job: Job, (beginning, slot): (Beginning, Slot)) -> Run {
+        let registered = beginning.register(job.run, job.account.id);
         let log = Arc::new(RunLog::new(job.deployed.limits.log_lines, job.deployed.limits.log_bytes));
         let seal = record::seal_of(&job.account.data_key, job.account.id, job.run).map(Arc::new);
         let custody = self.custody(&job);
@@ -122,26 +125,34 @@ impl Runs {
             gate: Gate::open(),
             cancel: live.cancel.clone(),
         };
-        let mut invoke = std::pin::pin!(self.runtime.invoke(&job.component, invocation));
-        loop {
-            tokio::select! {
-                biased;
-                finished = &mut invoke => return finished,
-                () = tokio::time::sleep(LOG_INTERVAL) => {
-                    match self.chunks(job, log, seal).await {
-                        Ok(chunks) => unwritten.extend(chunks),
-                        Err(error) => tracing::error!(run = %job.run, %error, "log entries could not be sealed"),
-                    }
-                    while let Some(chunk) = unwritten.first() {
-                        if let Err(error) = self.db.append_log(chunk.clone()).await {
-                            tracing::warn!(run = %job.run, %error, "log entries could not be written yet");
-                            break;
-                        }
-                        unwritten.remove(0);
-                    }
-                    self.write_uses(job.run, custody).await;
-                }
+        let ended = CancellationToken::new();
+        let invoking = async {
+            let finished = self.runtime.invoke(&job.component, invocation).await;
+            ended.cancel();
+            finished
+        };
+        let writing = async {
+            while timeout(LOG_INTERVAL, ended.cancelled()).await.is_err() {
+                self.write_log(job, log, seal, unwritten).await;
+                self.write_uses(job.run, custody).await;
             }
+        };
+        // Side by side, so that a guest that waits goes on, and sees its deadline, while the database does not answer.
+        // What is being written when it ends is written to the end: entries that were taken out are in no other place.
+        futures::future::join(invoking, writing).await.0
+    }
+
+    async fn write_log(&self, job: &Job, log: &RunLog, seal: &Arc<RowSeal>, unwritten: &mut Vec<LogChunk>) {
+        match self.chunks(job, log, seal).await {
+            Ok(chunks) => unwritten.extend(chunks),
+            Err(error) => tracing::error!(run = %job.run, %error, "log entries could not be sealed"),
+        }
+        while let Some(chunk) = unwritten.first() {
+            if let Err(error) = self.db.append_log(chunk.clone()).await {
+                tracing::warn!(run = %job.run, %error, "log entries could not be written yet");
+                break;
+            }
+            unwritten.remove(0);
         }
     }
 

@@ -21,10 +21,33 @@ pub(super) struct Live {
 /// The registry of live runs.
 #[derive(Default)]
 pub(super) struct LiveRuns {
-    runs: Mutex<HashMap<RunId, Arc<Live>>>,
+    registry: Mutex<Registry>,
     /// Told whenever a run ends here.
     ended: Notify,
 }
+
+#[derive(Default)]
+struct Registry {
+    runs: HashMap<RunId, Arc<Live>>,
+    /// Runs that are being admitted or claimed and are not in `runs` yet.
+    beginning: usize,
+    stage: Stage,
+}
+
+/// How far the host's stop has come.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Open,
+    /// No run begins any more.
+    Closed,
+    /// What has not ended is lost.
+    Losing,
+}
+
+/// The right to make a run this host's. A stop waits for it, so that nothing is admitted or claimed behind its
+/// back; it is kept until the run is registered, or is not to run.
+pub(super) struct Beginning(Arc<LiveRuns>);
 
 /// Keeps a run in the registry until it is dropped.
 pub(super) struct Registered {
@@ -33,27 +56,53 @@ pub(super) struct Registered {
     pub live: Arc<Live>,
 }
 
+impl Live {
+    /// Ends the run, because the host may not execute it any longer.
+    fn lose(&self) {
+        self.lost.store(true, Ordering::SeqCst);
+        self.cancel.cancel();
+    }
+}
+
 impl LiveRuns {
-    pub(super) fn register(self: &Arc<Self>, run: RunId, account: AccountId) -> Registered {
-        let live = Arc::new(Live { account, cancel: CancellationToken::new(), lost: AtomicBool::new(false) });
-        self.locked().insert(run, Arc::clone(&live));
-        Registered { live_runs: Arc::clone(self), run, live }
+    /// Asks to make a run this host's. None when the host stops.
+    pub(super) fn begin(self: &Arc<Self>) -> Option<Beginning> {
+        let mut registry = self.locked();
+        if registry.stage != Stage::Open {
+            return None;
+        }
+        registry.beginning += 1;
+        Some(Beginning(Arc::clone(self)))
     }
 
     pub(super) fn get(&self, run: RunId) -> Option<Arc<Live>> {
-        self.locked().get(&run).cloned()
+        self.locked().runs.get(&run).cloned()
     }
 
+    /// Runs that execute here, or are about to.
     pub(super) fn count(&self) -> usize {
-        self.locked().len()
+        let registry = self.locked();
+        registry.runs.len() + registry.beginning
     }
 
-    /// Ends every run, because the host stops.
+    /// Lets no run begin any more.
+    pub(super) fn close(&self) {
+        self.locked().stage = Stage::Closed;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.locked().stage != Stage::Open
+    }
+
+    /// Ends every run, because they are another process's now.
     pub(super) fn lose_all(&self) {
-        for live in self.locked().values() {
-            live.lost.store(true, Ordering::SeqCst);
-            live.cancel.cancel();
-        }
+        self.locked().runs.values().for_each(|live| live.lose());
+    }
+
+    /// Ends every run, and those that are about to begin, because the host stops.
+    pub(super) fn lose_all_for_good(&self) {
+        self.locked().stage = Stage::Losing;
+        self.lose_all();
     }
 
     /// Waits until some run has ended here.
@@ -61,14 +110,34 @@ impl LiveRuns {
         self.ended.notified().await;
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Arc<Live>>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> std::sync::MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Beginning {
+    /// Registers the run that has begun.
+    pub(super) fn register(self, run: RunId, account: AccountId) -> Registered {
+        let live = Arc::new(Live { account, cancel: CancellationToken::new(), lost: AtomicBool::new(false) });
+        let mut registry = self.0.locked();
+        if registry.stage == Stage::Losing {
+            live.lose();
+        }
+        registry.runs.insert(run, Arc::clone(&live));
+        drop(registry);
+        Registered { live_runs: Arc::clone(&self.0), run, live }
+    }
+}
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        self.0.locked().beginning -= 1;
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.live_runs.locked().remove(&self.run);
+        self.live_runs.locked().runs.remove(&self.run);
         self.live_runs.ended.notify_waiters();
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::admit::{Refused, slot_request};
 use super::execute::Job;
+use super::live::Beginning;
 use super::slots::Slot;
 use super::{Deployed, Runs, record};
 use crate::accounts::Account;
@@ -42,12 +43,16 @@ impl Runs {
             {
                 return Err(Refused::NotLoaded(error.clone()));
             }
+            // The slot may have become free because the host stops; what is not claimed by now stays in the queue.
+            let Some(beginning) = self.live.begin() else { return Ok(()) };
             let (id, run, host, at) = (account.id, next.id, self.host, self.clock.now());
-            // Another host may have been faster, or the run was cancelled; then the next one is looked for.
+            // Another host may have been faster, the run was cancelled, or the account was suspended; then the next
+            // one is looked for.
             if self.db.write(move |tx| Box::pin(runs::claim(tx, id, run, host, Some(at)))).await? {
                 let runs = Arc::clone(self);
                 let account = Arc::clone(account);
-                tokio::spawn(async move { runs.execute_claimed(&account, run, deployed, component, slot).await });
+                let place = (beginning, slot);
+                tokio::spawn(async move { runs.execute_claimed(&account, run, deployed, component, place).await });
             }
         }
         Ok(())
@@ -59,12 +64,13 @@ impl Runs {
         run: RunId,
         mut deployed: Deployed,
         component: Result<Arc<Loaded>, LoadError>,
-        slot: Slot,
+        place: (Beginning, Slot),
     ) {
         // Claimed, it is nobody else's: what it is must be read however long the database does not answer.
         let prepared = async {
             let stored = self.persist(|| runs::get(&self.db, account.id, run)).await?.ok_or(DbError::Missing("run"))?;
-            let input = self.accounts.opening(account, |account| record::opened_input(account, &stored)).await?;
+            let sealed = self.persist(|| runs::sealed_input(&self.db, account.id, run)).await?;
+            let input = self.accounts.opening(account, |account| record::opened_input(account, run, &sealed)).await?;
             // The run is executed and charged under the terms that it was admitted under.
             deployed.under(
                 serde_json::from_str(&self.persist(|| runs::terms(&self.db, &stored.terms)).await?)
@@ -83,7 +89,7 @@ impl Runs {
         };
         match prepared.await {
             Ok(job) => {
-                self.execute(job, slot).await;
+                self.execute(job, place).await;
             }
             Err(error) => {
                 tracing::error!(%run, %error, "a queued run could not be started");
@@ -94,6 +100,8 @@ impl Runs {
 
     /// Takes a run out of the queue and finishes it as cancelled. False when it was not queued any more.
     pub(super) async fn cancel_queued(&self, account: &Account, run: RunId) -> Result<bool, DbError> {
+        // A host that stops leaves it in the queue, with the request to cancel it.
+        let Some(_beginning) = self.live.begin() else { return Ok(false) };
         let (id, host) = (account.id, self.host);
         if !self.db.write(move |tx| Box::pin(runs::claim(tx, id, run, host, None))).await? {
             return Ok(false);

@@ -117,8 +117,8 @@ pub(super) fn opened(account: &Account, stored: &StoredRun) -> Result<Run, DbErr
 }
 
 /// Opens the input of a run.
-pub(super) fn opened_input(account: &Account, stored: &StoredRun) -> Result<String, DbError> {
-    let seal = seal_of(&account.data_key, stored.account, stored.id)?;
-    let input = seal.open("input", &stored.sealed_input).map_err(DbError::sealed("runs"))?;
+pub(super) fn opened_input(account: &Account, run: RunId, sealed: &[u8]) -> Result<String, DbError> {
+    let seal = seal_of(&account.data_key, account.id, run)?;
+    let input = seal.open("input", sealed).map_err(DbError::sealed("runs"))?;
     String::from_utf8(input).map_err(DbError::corrupt)
 }

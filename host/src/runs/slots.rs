@@ -1,19 +1,22 @@
 //! Slots: how many runs execute at the same time, of one deployment, of one account, on this host.
 //!
-//! Semaphores are first come, first served, so a run that waits is never passed by a later one of its deployment,
+//! Each is first come, first served, so a run that waits is never passed by a later one of its deployment,
 //! and no account can take more of the host than its own limit.
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::ids::{AccountId, DeploymentId};
 
 /// A slot, given back when it is dropped.
 pub(super) struct Slot {
-    _permits: [OwnedSemaphorePermit; 3],
+    _of_deployment: Taken,
+    _of_account: Taken,
+    _of_host: OwnedSemaphorePermit,
 }
 
 /// What a run needs a slot for.
@@ -50,29 +53,20 @@ impl Slots {
 
     /// Waits for a slot.
     pub(super) async fn acquire(&self, request: SlotRequest) -> Slot {
-        let deployment = self.deployments.semaphore(request.deployment, request.deployment_runs);
-        let account = self.accounts.semaphore(request.account, request.account_runs);
-        let shares = self.shares_of(request.memory_bytes);
         Slot {
-            _permits: [
-                acquired(deployment, 1).await,
-                acquired(account, 1).await,
-                acquired(Arc::clone(&self.host), shares).await,
-            ],
+            _of_deployment: self.deployments.counter(request.deployment).take(request.deployment_runs).await,
+            _of_account: self.accounts.counter(request.account).take(request.account_runs).await,
+            _of_host: acquired(Arc::clone(&self.host), self.shares_of(request.memory_bytes)).await,
         }
     }
 
     /// Takes a slot that is free now.
     pub(super) fn try_acquire(&self, request: SlotRequest) -> Option<Slot> {
-        let deployment = self.deployments.semaphore(request.deployment, request.deployment_runs);
-        let account = self.accounts.semaphore(request.account, request.account_runs);
         let shares = self.shares_of(request.memory_bytes);
         Some(Slot {
-            _permits: [
-                deployment.try_acquire_owned().ok()?,
-                account.try_acquire_owned().ok()?,
-                Arc::clone(&self.host).try_acquire_many_owned(shares).ok()?,
-            ],
+            _of_deployment: self.deployments.counter(request.deployment).try_take(request.deployment_runs)?,
+            _of_account: self.accounts.counter(request.account).try_take(request.account_runs)?,
+            _of_host: Arc::clone(&self.host).try_acquire_many_owned(shares).ok()?,
         })
     }
 
@@ -83,15 +77,16 @@ impl Slots {
 
 async fn acquired(semaphore: Arc<Semaphore>, permits: u32) -> OwnedSemaphorePermit {
     loop {
-        // These semaphores are never closed; asking again is what would be right if one were.
+        // The semaphore is never closed; asking again is what would be right if one were.
         if let Ok(permit) = Arc::clone(&semaphore).acquire_many_owned(permits).await {
             return permit;
         }
     }
 }
 
-/// A semaphore for each key, made anew when its limit changes.
-struct Keyed<K>(Mutex<HashMap<K, (u64, Arc<Semaphore>)>>);
+/// Runs that have a slot, counted for each key. The limit is whatever the request that asks says, so that those
+/// that were counted under another limit still count.
+struct Keyed<K>(Mutex<HashMap<K, Arc<Counter>>>);
 
 impl<K> Default for Keyed<K> {
     fn default() -> Self {
@@ -103,17 +98,55 @@ impl<K> Default for Keyed<K> {
 const KEYS_KEPT: usize = 10_000;
 
 impl<K: Eq + Hash> Keyed<K> {
-    fn semaphore(&self, key: K, limit: u64) -> Arc<Semaphore> {
+    fn counter(&self, key: K) -> Arc<Counter> {
         let mut keyed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if keyed.len() >= KEYS_KEPT {
-            keyed.retain(|_, (_, semaphore)| Arc::strong_count(semaphore) > 1);
+            keyed.retain(|_, counter| Arc::strong_count(counter) > 1);
         }
-        let permits = usize::try_from(limit).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        let entry = keyed.entry(key).or_insert_with(|| (limit, Arc::new(Semaphore::new(permits))));
-        if entry.0 != limit {
-            *entry = (limit, Arc::new(Semaphore::new(permits)));
+        Arc::clone(keyed.entry(key).or_default())
+    }
+}
+
+/// How many are taken.
+#[derive(Default)]
+struct Counter {
+    taken: AtomicU64,
+    /// Whoever holds it is first in line; only that one waits for `freed`.
+    line: tokio::sync::Mutex<()>,
+    freed: Notify,
+}
+
+/// One of a counter's, given back when it is dropped.
+struct Taken(Arc<Counter>);
+
+impl Counter {
+    async fn take(self: Arc<Self>, limit: u64) -> Taken {
+        let _first = self.line.lock().await;
+        loop {
+            if let Some(taken) = self.take_below(limit) {
+                return taken;
+            }
+            self.freed.notified().await;
         }
-        Arc::clone(&entry.1)
+    }
+
+    /// Takes one that is free now, unless somebody waits for it already.
+    fn try_take(self: Arc<Self>, limit: u64) -> Option<Taken> {
+        let _first = self.line.try_lock().ok()?;
+        self.take_below(limit)
+    }
+
+    fn take_below(self: &Arc<Self>, limit: u64) -> Option<Taken> {
+        let one_more = |taken| (taken < limit).then_some(taken + 1);
+        self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).ok()?;
+        Some(Taken(Arc::clone(self)))
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Ordering::SeqCst);
+        self.0.freed.notify_one();
     }
 }
 
@@ -139,5 +172,33 @@ mod tests {
         assert!(third.is_some());
         drop(held);
         assert!(slots.try_acquire(request(first, 100)).is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_served_in_order_and_counts_what_was_taken_under_another_limit() {
+        let slots = Slots::new(100, 100);
+        let (account, deployment) = (AccountId::generate(), DeploymentId::generate());
+        let request =
+            |deployment_runs| SlotRequest { account, account_runs: 100, deployment, deployment_runs, memory_bytes: 1 };
+        let mut held: Vec<_> = (0..3).map(|_| slots.try_acquire(request(3)).unwrap()).collect();
+        assert!(slots.try_acquire(request(2)).is_none(), "three are taken, whatever the limit was");
+        held.push(slots.try_acquire(request(4)).unwrap());
+
+        let first = slots.acquire(request(1));
+        tokio::pin!(first);
+        assert!(futures::poll!(&mut first).is_pending());
+        assert!(slots.try_acquire(request(100)).is_none(), "nobody passes the one that waits");
+        let second = slots.acquire(request(2));
+        tokio::pin!(second);
+        assert!(futures::poll!(&mut second).is_pending());
+        held.truncate(1);
+        assert!(futures::poll!(&mut first).is_pending(), "one is still taken");
+        held.clear();
+        assert!(futures::poll!(&mut second).is_pending());
+        let first = first.await;
+        let second = second.await;
+        assert!(slots.try_acquire(request(2)).is_none());
+        drop((first, second));
+        assert!(slots.try_acquire(request(1)).is_some());
     }
 }

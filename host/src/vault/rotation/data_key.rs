@@ -30,9 +30,9 @@ pub struct SealedValue {
     pub sealed: Vec<u8>,
 }
 
-/// A table whose values are sealed anew when the account's data key is rotated, since they are kept for as long
-/// as the account wants. What is kept for a while only, as runs and logs are, stays under the version that it
-/// was sealed under.
+/// A table whose values are sealed anew when the account's data key is rotated, since they are in use for as long
+/// as the account wants. What is only looked up, as runs and their logs are, is opened by the version that sealed it;
+/// logs are deleted by retention, runs are kept.
 pub trait SealedTable: Send + Sync {
     /// The table, as [`Place::table`] names it.
     fn table(&self) -> &'static str;
