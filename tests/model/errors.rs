@@ -114,3 +114,12 @@ async fn nothing_leaves_before_the_run_is_paid_for() {
     assert!(server.received().is_empty());
     assert_eq!((probed.finished.outcome, server.received().len()), (Outcome::Succeeded, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_goes_on_asking_at_a_limit_makes_one_line_of_it() {
+    let mut lab = ModelLab::new(model_at("openai", "https://api.test"));
+    lab.limits.http_requests = 0;
+    let probed = lab.run(json!({"how": "insist", "text": "hello"})).await;
+    assert_eq!(probed.told()["error"], "LimitReached(\"http_requests\")");
+    assert_eq!(probed.log.len(), 1, "{:?}", probed.log);
+}

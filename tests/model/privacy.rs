@@ -47,4 +47,9 @@ async fn a_provider_that_sends_the_key_back_does_not_hand_it_to_the_agent() {
     let probed = lab.run(json!({"text": "hello"})).await;
     assert!(probed.told()["error"].as_str().unwrap().starts_with("Invalid("));
     probed.assert_no_secret();
+    let server = HttpsServer::start(|_| answer("200 OK", &format!("content-encoding: {SECRET}\r\n"), b"")).await;
+    let lab = ModelLab::new(model_at("openai", &format!("https://api.test:{}/v1", server.address.port())));
+    let probed = lab.run(json!({"text": "hello"})).await;
+    assert!(probed.told()["error"].as_str().unwrap().contains("content-encoding"), "{:?}", probed.told());
+    probed.assert_no_secret();
 }

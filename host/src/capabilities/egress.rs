@@ -1,17 +1,19 @@
 //! `wasi:http/outgoing-handler`: the one way to the network, and the one place where credentials are put in.
 //!
 //! One file per step, in the order of an exchange: [`destination`] parses, [`policy`] allows, [`headers`] rejects,
-//! [`needles`] and [`mask`] search, [`resolve`] and [`address`] pin, [`inject`] puts the secret in, [`broker`] and
-//! [`connect`] send, [`outgoing`] and [`incoming`] are the bodies, [`counts`] counts, [`denied`] says why not.
+//! [`forms`], [`needles`] and [`mask`] search, [`resolve`] and [`address`] pin, [`inject`] puts the secret in, [`broker`] and
+//! [`connect`] send, [`outgoing`], [`coding`] and [`incoming`] are the bodies, [`counts`] counts, [`denied`] says why not.
 
 mod address;
 mod broken;
 mod broker;
+mod coding;
 mod connect;
 mod counts;
 mod denied;
 mod destination;
 mod exchange;
+mod forms;
 mod headers;
 mod incoming;
 mod inject;
@@ -33,7 +35,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks}
 
 pub use broker::{Broker, EgressError, EgressSettings};
 pub(crate) use destination::normal_path;
-pub(crate) use headers::is_of_the_connection;
+pub(crate) use headers::is_reserved;
 pub(crate) use policy::HostPattern;
 pub use resolve::{Resolve, SystemResolver};
 

@@ -3,7 +3,7 @@
 use http::{HeaderName, Method};
 
 use super::{Binding, Grants, Place, Rule, Target};
-use crate::capabilities::egress::{HostPattern, is_of_the_connection, normal_path};
+use crate::capabilities::egress::{HostPattern, is_reserved, normal_path};
 
 /// Rules, credentials and targets of one deployment; each is looked at for every request.
 const MAX_RULES: usize = 100;
@@ -119,7 +119,7 @@ impl Place {
                 let parsed = name.parse::<HeaderName>().ok().filter(|parsed| parsed.as_str() == name);
                 match parsed {
                     None => Some(format!("`{name}` is no header's name in lower case")),
-                    Some(parsed) if is_of_the_connection(&parsed) || WRITTEN_BY_THE_HOST.contains(&name.as_str()) => {
+                    Some(parsed) if is_reserved(&parsed) || WRITTEN_BY_THE_HOST.contains(&name.as_str()) => {
                         Some(format!("the header `{name}` is the host's own"))
                     }
                     Some(_) if prefix.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) => {

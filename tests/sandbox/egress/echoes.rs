@@ -157,7 +157,7 @@ async fn a_server_that_breaks_off_in_the_middle_of_the_secret() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_hangs_in_the_middle_of_the_secret() {
     let server = HttpsServer::start(|_| {
-        let mut pieces = chunked("", &[b"start ", &SECRET.as_bytes()[..20]], "");
+        let mut pieces = chunked("", &[b"start\n", b"more ", &SECRET.as_bytes()[..20]], "");
         pieces.pop();
         pieces.push(Vec::new());
         pieces
@@ -167,10 +167,82 @@ async fn a_server_that_hangs_in_the_middle_of_the_secret() {
     let step = json!({"authority": format!("api.test:{port}"), "path": "/", "between_bytes_ms": 300});
     let (lab, steps) = (Lab::new(), json!([step]));
     let probed = lab.send(port, steps.clone()).await;
-    assert_eq!(body(&probed), "start ", "{}", probed.seen(0));
+    assert_eq!(body(&probed), "start\n", "{}", probed.seen(0));
     assert!(probed.log.iter().any(|line| line.message.contains("took too long")), "{:?}", probed.log);
     probed.assert_no_secret();
     lab.assert_not_in_memory(port, steps).await;
+}
+
+/// What the guest has of an answer to another host that breaks off behind these bytes.
+async fn broken_off_behind(bytes: Vec<u8>) -> String {
+    let server = HttpsServer::start(move |_| {
+        let mut pieces = chunked("", &[b"a line\n|", &bytes], "");
+        pieces.pop();
+        pieces.push(b"no chunk\r\n".to_vec());
+        pieces
+    })
+    .await;
+    let port = server.address.port();
+    let probed = Lab::new().send(port, json!([{"authority": format!("other.test:{port}"), "path": "/"}])).await;
+    assert!(probed.errors(0).len() > 2, "{}", probed.seen(0));
+    body(&probed)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_guesses_the_secret_learns_nothing_from_where_an_answer_breaks() {
+    for form in forms(SECRET) {
+        for length in [1, 2, form.len() - 1] {
+            let right = form.as_bytes()[..length].to_vec();
+            let mut wrong = right.clone();
+            wrong[length - 1] ^= 1;
+            assert_eq!(broken_off_behind(right).await, "a line\n", "{form}");
+            assert_eq!(broken_off_behind(wrong).await, "a line\n", "{form}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_sends_the_secret_in_slices() {
+    let server = HttpsServer::start(|request| match request.target() {
+        "/whole" => answer("200 OK", "", b"ok"),
+        _ => answer("206 Partial Content", "content-range: bytes 0-3/27\r\n", &SECRET.as_bytes()[..4]),
+    })
+    .await;
+    let port = server.address.port();
+    let lab = Lab::new();
+    for name in ["range", "Range", "if-range", "If_Range"] {
+        let step =
+            |host| json!({"authority": format!("{host}:{port}"), "path": "/whole", "headers": [[name, "bytes=0-3"]]});
+        let probed = lab.send(port, json!([step("api.test"), step("other.test")])).await;
+        assert!(probed.errors(0).contains("HttpRequestDenied"), "{name}: {}", probed.seen(0));
+        assert!(probed.log[0].message.contains("asks for a part of the answer"), "{:?}", probed.log);
+        assert_eq!(probed.seen(1)["status"], 200, "no secret goes along with that one");
+    }
+    assert_eq!(server.received().len(), 4);
+    let probed = lab.send(port, json!([{"authority": format!("api.test:{port}"), "path": "/part"}])).await;
+    assert!(probed.errors(0).contains("HttpResponseIncomplete") && body(&probed).is_empty(), "{}", probed.seen(0));
+    assert!(probed.log[0].message.contains("206"), "{:?}", probed.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_reflects_json_as_common_encoders_write_it() {
+    let secret = "a<b>&'\"c-s3cr3t-ü";
+    let written = [
+        r#"a\u003cb\u003e\u0026'\"c-s3cr3t-ü"#,
+        r#"a<b>&'\"c-s3cr3t-\u00fc"#,
+        r#"a\u003Cb\u003E\u0026\u0027\u0022c-s3cr3t-\u00FC"#,
+    ];
+    let all = written.join("\n");
+    let masked = written.map(|form| "*".repeat(form.len())).join("\n");
+    let server = HttpsServer::start(move |_| answer("200 OK", "", all.as_bytes())).await;
+    let port = server.address.port();
+    let lab = Lab::new();
+    lab.vault.keep("token", secret);
+    let mut grants = granted(port);
+    grants["credentials"]["token"]["place"] = json!({"basic": {"username": "user"}});
+    let step = json!({"authority": format!("api.test:{port}"), "path": "/"});
+    let probed = lab.run(grants, json!({"steps": [step]})).await;
+    assert_eq!(body(&probed), masked, "{}", probed.errors(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,6 +62,29 @@ async fn bytes_of_answers_end_at_their_limit_counted_after_decoding() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_are_decoded_to_nothing_count_as_they_came() {
+    use async_compression::tokio::bufread::GzipEncoder;
+    use tokio::io::AsyncReadExt as _;
+    let mut member = Vec::new();
+    GzipEncoder::new(&b""[..]).read_to_end(&mut member).await.unwrap();
+    // A skippable frame of zstd: its magic number, its length, and bytes for nobody.
+    let skipped = [&[0x50, 0x2a, 0x4d, 0x18, 0xf0, 0x03, 0, 0][..], &[0; 1008]].concat();
+    for (coding, piece) in [("gzip", member), ("zstd", skipped)] {
+        let bytes = piece.repeat(200_000 / piece.len());
+        let server = HttpsServer::start(move |_| answer("200 OK", &format!("content-encoding: {coding}\r\n"), &bytes));
+        let server = server.await;
+        let port = server.address.port();
+        let mut lab = Lab::new();
+        let step = json!({"authority": format!("api.test:{port}"), "path": "/"});
+        let probed = lab.send(port, json!([step])).await;
+        assert!(probed.finished.usage.http_response_bytes > 190_000, "{coding}: {:?}", probed.finished.usage);
+        lab.limits = RunLimits { http_response_bytes: 100_000, ..RunLimits::default() };
+        let probed = lab.run(granted(port), json!({"steps": [step], "tell": "failure"})).await;
+        assert_eq!(probed.finished.outcome, Outcome::LimitExceeded("http_response_bytes".into()), "{coding}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_failed_at_a_limit_says_which() {
     let limits = RunLimits { http_requests: 0, ..RunLimits::default() };
     let mut lab = Lab::new();

@@ -44,7 +44,21 @@ async fn headers_that_wasi_lets_pass_and_we_do_not() {
     let server = HttpsServer::start(|_| answer("200 OK", "", b"ok")).await;
     let port = server.address.port();
     let lab = Lab::new();
-    for name in ["te", "trailer", "expect", "via", "alt-used", "Transfer_Encoding", "proxy-authentication-info"] {
+    for name in [
+        "te",
+        "trailer",
+        "expect",
+        "via",
+        "alt-used",
+        "Transfer_Encoding",
+        "proxy-authentication-info",
+        "x-http-method",
+        "X-HTTP-Method-Override",
+        "X_HTTP_Method_Override",
+        "x-method-override",
+        "X-Original-URL",
+        "x-rewrite-url",
+    ] {
         let step = json!({"authority": format!("api.test:{port}"), "path": "/", "headers": [[name, "x"]]});
         let probed = lab.send(port, json!([step])).await;
         assert!(probed.errors(0).contains("HttpRequestDenied"), "{name}: {}", probed.seen(0));
@@ -96,6 +110,8 @@ async fn a_path_that_climbs_out_of_its_prefix() {
         "/repos/..;/admin",
         "/repos/..%5cadmin",
         "/repos/%252e%252e/admin",
+        "/repos/%25252e%25252e/admin",
+        "/repos/%2525252e%2525252e/admin",
         "/reposx",
         "/REPOS/a",
         "//repos/a",

@@ -1,7 +1,7 @@
 //! Counts one run's requests and bytes against its limits.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::denied::Denied;
 use crate::limits::RunLimits;
@@ -15,6 +15,7 @@ pub(crate) struct Counts {
     request_bytes: Counted,
     response_bytes: Counted,
     refused: OnceLock<&'static str>,
+    noted: AtomicBool,
     /// Fuel for what came in without a call of the guest.
     owed: AtomicU64,
 }
@@ -40,6 +41,7 @@ impl Counts {
             request_bytes: counted("http_request_bytes", limits.http_request_bytes),
             response_bytes: counted("http_response_bytes", limits.http_response_bytes),
             refused: OnceLock::new(),
+            noted: AtomicBool::new(false),
             owed: AtomicU64::new(0),
         }
     }
@@ -81,6 +83,11 @@ impl Counts {
     /// The limit that was reached first, by its name.
     pub(crate) fn refused(&self) -> Option<&'static str> {
         self.refused.get().copied()
+    }
+
+    /// Whether a line of the log says already that a limit was reached; from now on one does.
+    pub(crate) fn noted(&self) -> bool {
+        self.noted.swap(true, Ordering::Relaxed)
     }
 
     /// Requests, requests that left, bytes sent and bytes received.

@@ -75,9 +75,18 @@ pub(crate) enum Denied {
     /// The exchange broke.
     #[error("the exchange with {0} broke off")]
     Broken(String),
-    /// What the response is packed in.
-    #[error("the response comes in the coding `{0}`, which can't be searched for secrets")]
-    Coding(String),
+    /// What the response is packed in, by the header that says it.
+    #[error("the response's `{0}` names a coding that can't be searched for secrets")]
+    Coding(&'static str),
+    /// The request asks for a part of an answer.
+    #[error(
+        "the header `{0}` asks for a part of the answer, which may hold a part of the secret that goes along with the \
+         request; ask for the whole"
+    )]
+    Range(String),
+    /// The response is a part.
+    #[error("the answer is a part (status 206), which may hold a part of the secret that went along with the request")]
+    Part,
     /// The request's body and its declared length differ.
     #[error("the request's body is not as long as its `content-length` says")]
     Length,
@@ -95,6 +104,8 @@ impl Denied {
             | Self::Twice(..)
             | Self::Secret(_)
             | Self::InTheClear { .. }
+            | Self::Range(_)
+            | Self::Part
             | Self::Unpaid => Error::HttpRequestDenied,
             Self::Withheld(_) | Self::Unfit { .. } => Error::ConfigurationError,
             Self::Unresolved { .. } => Error::DestinationNotFound,
@@ -107,7 +118,6 @@ impl Denied {
             Self::TooSlow { doing: TO_CONNECT, .. } => Error::ConnectionTimeout,
             Self::TooSlow { .. } => Error::ConnectionReadTimeout,
             Self::Broken(_) => Error::HttpResponseIncomplete,
-            // The coding is the server's word, which could be a secret.
             Self::Coding(_) => Error::HttpResponseContentCoding(None),
             Self::Length => Error::HttpRequestBodySize(None),
         }

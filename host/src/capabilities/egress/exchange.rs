@@ -1,11 +1,10 @@
 //! One exchange, in the order of the design: parse, allow, reject, search, resolve, inject, send, clean, count.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderValue};
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use secrecy::ExposeSecret as _;
@@ -15,7 +14,7 @@ use super::broker::{Broker, Pool};
 use super::counts::Counts;
 use super::denied::{Denied, TO_CONNECT};
 use super::destination::Destination;
-use super::headers::{refuse_connection_headers, refuse_owned, refuse_secrets};
+use super::headers::{refuse_owned, refuse_parts, refuse_reserved, refuse_secrets};
 use super::incoming::{Receiving, received};
 use super::inject::inject;
 use super::outgoing::{Failure, Outgoing};
@@ -48,7 +47,6 @@ pub(crate) struct Run {
     account: AccountId,
     account_in_flight: u64,
     deadline: Instant,
-    limit_noted: AtomicBool,
 }
 
 /// Waits of one request, none of them longer than the run.
@@ -80,7 +78,6 @@ impl Run {
             account_in_flight: invocation.account_http_in_flight,
             // The run's own end comes first; what waits for longer than that is a mistake of ours.
             deadline: Instant::now() + Duration::from_millis(invocation.limits.wall_clock_ms) + GRACE,
-            limit_noted: AtomicBool::new(false),
         }
     }
 
@@ -98,7 +95,6 @@ impl Run {
             account: self.account,
             account_in_flight: self.account_in_flight,
             deadline: self.deadline,
-            limit_noted: AtomicBool::new(false),
         }
     }
 
@@ -147,12 +143,18 @@ impl Run {
         let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         let to = Destination::parse(uri.scheme_str().unwrap_or("https"), authority, path)?;
         let pool = self.allow(&parts.method, &to)?;
-        refuse_connection_headers(&parts.headers)?;
-        let (carried, needles) = self.secrets.for_request(&*self.custody, &self.policy, pool, &to).await?;
+        refuse_reserved(&parts.headers)?;
+        let (carried, sought) = self.secrets.for_request(&*self.custody, &self.policy, pool, &to).await?;
         for credential in &carried {
             refuse_owned(&parts.headers, &to, &credential.name, &credential.place)?;
         }
-        refuse_secrets(&parts.headers, &to, &needles)?;
+        let carries = !carried.is_empty();
+        if carries {
+            refuse_parts(&parts.headers)?;
+        }
+        if let Some(sought) = &sought {
+            refuse_secrets(&parts.headers, &to, &sought.now())?;
+        }
         self.counts.request_bytes(head_bytes(&parts, &to))?;
         let addresses = self.broker.pins().pin(self.account, &to).await?;
         if to.scheme == Scheme::Http
@@ -164,7 +166,7 @@ impl Run {
 
         let declared = declared_length(&mut parts)?;
         parts.uri = to.uri(None)?;
-        if !needles.is_empty() {
+        if sought.is_some() {
             parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         place(&mut parts, &to, &carried)?;
@@ -172,18 +174,21 @@ impl Run {
         let permit = tokio::time::timeout(waits.first_byte, permit.acquire_owned()).await;
         let Ok(Ok(permit)) = permit else { return Err(Denied::Limit("http_requests_in_flight")) };
 
-        let body = Outgoing::new(body, declared, Arc::clone(&needles), Arc::clone(&self.counts));
+        let body = Outgoing::new(body, declared, sought.clone(), Arc::clone(&self.counts));
         let uses = Uses::begin(&self.custody, &carried, &parts.method, &to);
-        let in_the_clear = !carried.is_empty() && to.scheme == Scheme::Http;
+        let in_the_clear = carries && to.scheme == Scheme::Http;
         drop(carried);
         let request = Request::from_parts(parts, body);
         let failure = request.body().failure();
         let response = self.send(pool, request, &to, in_the_clear, waits).await?;
         uses.end(response.status().as_u16());
+        if carries && response.status() == StatusCode::PARTIAL_CONTENT {
+            return Err(Denied::Part);
+        }
         let run = Arc::clone(self);
         let broke = Box::new(move |denied: Denied| run.write(&denied));
         let receiving = Receiving {
-            needles,
+            sought,
             counts: Arc::clone(&self.counts),
             between_bytes: waits.between_bytes,
             held: Some((in_flight, permit)),
@@ -279,7 +284,7 @@ impl Run {
 
     fn line(&self, denied: &Denied, text: &str) {
         // No limit refuses the host's own lines, so a guest that goes on at a limit makes one line of it.
-        if matches!(denied, Denied::Limit(_)) && self.limit_noted.swap(true, Ordering::Relaxed) {
+        if matches!(denied, Denied::Limit(_)) && self.counts.noted() {
             return;
         }
         let what = if denied.is_refusal() { "refused" } else { "failed" };

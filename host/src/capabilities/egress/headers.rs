@@ -28,16 +28,31 @@ const OF_THE_CONNECTION: [&str; 15] = [
     "via",
 ];
 
-/// Whether a header says how a message travels. Servers that turn `-` into `_` (CGI, WSGI) take both for one.
-pub(crate) fn is_of_the_connection(name: &HeaderName) -> bool {
+/// Headers that some servers take for the request's method or path, which rules have judged.
+const OVERRIDING: [&str; 5] =
+    ["x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
+
+/// Headers that ask for a part of an answer, in which a part of a secret would not be recognised.
+const OF_PARTS: [&str; 3] = ["if-range", "range", "request-range"];
+
+/// Whether no guest may set a header. Servers that turn `-` into `_` (CGI, WSGI) take both for one.
+pub(crate) fn is_reserved(name: &HeaderName) -> bool {
     let name = hyphened(name.as_str());
-    OF_THE_CONNECTION.contains(&name.as_str())
+    OF_THE_CONNECTION.contains(&name.as_str()) || OVERRIDING.contains(&name.as_str())
 }
 
 /// Refuses what the host sets, or nobody.
-pub(crate) fn refuse_connection_headers(headers: &HeaderMap) -> Result<(), Denied> {
-    match headers.keys().find(|name| is_of_the_connection(name)) {
+pub(crate) fn refuse_reserved(headers: &HeaderMap) -> Result<(), Denied> {
+    match headers.keys().find(|name| is_reserved(name)) {
         Some(name) => Err(Denied::Header(name.to_string())),
+        None => Ok(()),
+    }
+}
+
+/// Refuses to ask for a part of an answer, where a credential goes along.
+pub(crate) fn refuse_parts(headers: &HeaderMap) -> Result<(), Denied> {
+    match headers.keys().find(|name| OF_PARTS.contains(&hyphened(name.as_str()).as_str())) {
+        Some(name) => Err(Denied::Range(name.to_string())),
         None => Ok(()),
     }
 }
@@ -126,13 +141,27 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_the_connection_are_refused() {
-        for name in
-            ["Host", "transfer-encoding", "Connection", "upgrade", "proxy-connection", "TE", "Transfer_Encoding"]
-        {
-            assert!(refuse_connection_headers(&headers(&[name])).is_err(), "{name}");
+    fn headers_that_ask_for_a_part_are_known() {
+        assert!(["Range", "IF-RANGE", "if_range"].iter().all(|name| refuse_parts(&headers(&[name])).is_err()));
+        assert!(refuse_parts(&headers(&["accept-ranges", "if-match"])).is_ok());
+    }
+
+    #[test]
+    fn reserved_headers_are_refused() {
+        for name in [
+            "Host",
+            "transfer-encoding",
+            "Connection",
+            "upgrade",
+            "proxy-connection",
+            "TE",
+            "Transfer_Encoding",
+            "X-HTTP-Method-Override",
+            "X_Original_URL",
+        ] {
+            assert!(refuse_reserved(&headers(&[name])).is_err(), "{name}");
         }
-        assert!(refuse_connection_headers(&headers(&["accept", "x-host", "content-type"])).is_ok());
+        assert!(refuse_reserved(&headers(&["accept", "x-host", "content-type"])).is_ok());
     }
 
     #[test]

@@ -1,37 +1,32 @@
 //! A response on its way to the guest: decoded where it must be searched, cleaned of secrets, limited and timed.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
 use bytes::Bytes;
-use futures::{Stream, TryStreamExt as _};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use futures::Stream as _;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::io::AsyncRead;
 use tokio::time::Sleep;
-use tokio_util::io::{ReaderStream, StreamReader};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use crate::runtime::fuel;
 
+use super::coding::{self, Coding, Sizes, Unpacked};
 use super::counts::{Counts, InFlight};
 use super::denied::Denied;
 use super::mask::Masker;
-use super::needles::{MASK, Needles};
+use super::needles::{MASK, Needles, Sought};
 use super::outgoing::Failure;
-
-/// Bytes that a decoder gives at a time.
-const DECODED_CHUNK_BYTES: usize = 32 << 10;
 
 /// What one response is received with.
 pub(crate) struct Receiving {
-    pub(crate) needles: Arc<Needles>,
+    /// What to look for, where the run has secrets.
+    pub(crate) sought: Option<Arc<Sought>>,
     pub(crate) counts: Arc<Counts>,
     /// How long the guest waits between two frames.
     pub(crate) between_bytes: Duration,
@@ -49,24 +44,26 @@ pub(crate) fn received(
     receiving: Receiving,
 ) -> Result<http::Response<WasiBody>, Denied> {
     let (mut parts, body) = response.into_parts();
-    let searched = !receiving.needles.is_empty();
-    let coding = if searched { coding(&parts.headers)? } else { None };
+    let coding = if receiving.sought.is_some() { Coding::of(&parts.headers)? } else { None };
     let coding = coding.filter(|_| !body.is_end_stream());
     if coding.is_some() {
         parts.headers.remove(CONTENT_ENCODING);
         parts.headers.remove(CONTENT_LENGTH);
     }
-    clean(&mut parts.headers, &receiving.needles);
+    receiving.clean(&mut parts.headers);
     let head_bytes = head_bytes(&parts.headers);
     receiving.counts.response_bytes(head_bytes)?;
     receiving.counts.owe((head_bytes as u64).saturating_mul(fuel::BYTE));
     let frames = match coding {
         None => Frames::Plain(body),
-        Some(coding) => Frames::Decoded(ReaderStream::with_capacity(coding.decoder(body), DECODED_CHUNK_BYTES)),
+        Some(coding) => {
+            let sizes = Arc::new(Sizes::new(Arc::clone(&receiving.counts)));
+            Frames::Unpacked(coding.unpack(body.into_data_stream(), Arc::clone(&sizes)), sizes)
+        }
     };
     let body = Received {
         frames,
-        masker: searched.then(|| Masker::new(Arc::clone(&receiving.needles))),
+        masker: receiving.sought.clone().map(Masker::new),
         timer: Box::pin(tokio::time::sleep(receiving.between_bytes)),
         trailers: None,
         ended: false,
@@ -75,63 +72,16 @@ pub(crate) fn received(
     Ok(http::Response::from_parts(parts, body.boxed_unsync()))
 }
 
-/// What a body is packed in.
-#[derive(Clone, Copy)]
-enum Coding {
-    Gzip,
-    Zlib,
-    Brotli,
-    Zstd,
-}
-
-/// The body's coding, refused when a secret could hide in it.
-fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Denied> {
-    let unreadable = |value: &HeaderValue| Denied::Coding(String::from_utf8_lossy(value.as_bytes()).into_owned());
-    for value in headers.get_all(TRANSFER_ENCODING) {
-        if !value.as_bytes().eq_ignore_ascii_case(b"chunked") {
-            return Err(unreadable(value));
-        }
-    }
-    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
-    let Some(value) = codings.next() else { return Ok(None) };
-    if codings.next().is_some() {
-        return Err(unreadable(value));
-    }
-    match value.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
-        b"" | b"identity" => Ok(None),
-        b"gzip" | b"x-gzip" => Ok(Some(Coding::Gzip)),
-        b"deflate" => Ok(Some(Coding::Zlib)),
-        b"br" => Ok(Some(Coding::Brotli)),
-        b"zstd" => Ok(Some(Coding::Zstd)),
-        _ => Err(unreadable(value)),
-    }
-}
-
-type Decoder = Pin<Box<dyn AsyncRead + Send>>;
-
-impl Coding {
-    fn decoder(self, body: Incoming) -> Decoder {
-        let bytes = body.into_data_stream().map_err(io::Error::other);
-        let reader = StreamReader::new(bytes);
-        match self {
-            // A body may be several gzip members or zstd frames, one behind the other.
-            Self::Gzip => {
-                let mut decoder = GzipDecoder::new(reader);
-                decoder.multiple_members(true);
-                Box::pin(decoder)
-            }
-            Self::Zlib => Box::pin(ZlibDecoder::new(reader)),
-            Self::Brotli => Box::pin(BrotliDecoder::new(reader)),
-            Self::Zstd => {
-                let mut decoder = ZstdDecoder::new(reader);
-                decoder.multiple_members(true);
-                Box::pin(decoder)
-            }
+impl Receiving {
+    /// Takes what is known by now out of headers or trailers.
+    fn clean(&self, headers: &mut HeaderMap) {
+        if let Some(sought) = &self.sought {
+            clean(headers, &sought.now());
         }
     }
 }
 
-/// Takes secrets out of headers or trailers. A name can only be taken out whole.
+/// A name can only be taken out whole.
 fn clean(headers: &mut HeaderMap, needles: &Needles) {
     if needles.is_empty() {
         return;
@@ -160,7 +110,7 @@ fn head_bytes(headers: &HeaderMap) -> usize {
 
 enum Frames {
     Plain(Incoming),
-    Decoded(ReaderStream<Decoder>),
+    Unpacked(Unpacked, Arc<Sizes>),
 }
 
 impl Frames {
@@ -169,9 +119,9 @@ impl Frames {
             Self::Plain(body) => {
                 Pin::new(body).poll_frame(context).map_err(|_| Denied::Broken("the server".to_owned()))
             }
-            Self::Decoded(stream) => Pin::new(stream).poll_next(context).map(|item| {
-                item.map(|bytes| bytes.map(Frame::data).map_err(|_| Denied::Broken("the server".to_owned())))
-            }),
+            Self::Unpacked(stream, _) => Pin::new(stream)
+                .poll_next(context)
+                .map(|item| item.map(|bytes| bytes.map(Frame::data).map_err(|error| coding::broke(&error)))),
         }
     }
 }
@@ -189,9 +139,12 @@ impl Received {
     fn pass(&mut self, frame: Frame<Bytes>) -> Result<Option<Frame<Bytes>>, Denied> {
         let frame = match frame.into_data() {
             Ok(bytes) => {
-                self.receiving.counts.response_bytes(bytes.len())?;
+                match &self.frames {
+                    Frames::Plain(_) => self.receiving.counts.response_bytes(bytes.len())?,
+                    Frames::Unpacked(_, sizes) => sizes.became(bytes.len())?,
+                }
                 let bytes = match &mut self.masker {
-                    Some(masker) => masker.feed(bytes),
+                    Some(masker) => masker.feed(&bytes),
                     None => bytes,
                 };
                 return Ok((!bytes.is_empty()).then(|| Frame::data(bytes)));
@@ -199,7 +152,7 @@ impl Received {
             Err(frame) => frame,
         };
         if let Ok(mut trailers) = frame.into_trailers() {
-            clean(&mut trailers, &self.receiving.needles);
+            self.receiving.clean(&mut trailers);
             self.receiving.counts.response_bytes(head_bytes(&trailers))?;
             self.trailers = Some(trailers);
         }
@@ -244,7 +197,8 @@ impl Body for Received {
                 }
                 Err(denied) => {
                     let denied = this.receiving.failure.get().cloned().unwrap_or(denied);
-                    // What is held back may be the beginning of a secret, and nobody will know any more.
+                    // What is kept back may be the beginning of a secret, and nobody will know any more. It is as much
+                    // whether it is or not.
                     this.masker = None;
                     this.trailers = None;
                     this.ended = true;
@@ -263,7 +217,7 @@ impl Body for Received {
     fn size_hint(&self) -> SizeHint {
         match &self.frames {
             Frames::Plain(body) => body.size_hint(),
-            Frames::Decoded(_) => SizeHint::default(),
+            Frames::Unpacked(..) => SizeHint::default(),
         }
     }
 }

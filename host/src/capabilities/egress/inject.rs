@@ -13,7 +13,20 @@ use crate::grants::Place;
 use crate::names::Name;
 
 /// Shorter secrets can't be told from other text, so they can't be taken out of an answer.
-pub(crate) const MIN_SECRET_BYTES: usize = 12;
+const MIN_SECRET_BYTES: usize = 12;
+
+/// Refuses what could not be taken out of an answer again. A control character ends what a form may reach over, so no
+/// secret has one; the vault keeps none either.
+pub(crate) fn refuse_unfit(name: &Name, secret: &[u8]) -> Result<(), Denied> {
+    let unfit = |reason| Err(Denied::Unfit { name: name.clone(), reason });
+    if secret.len() < MIN_SECRET_BYTES {
+        return unfit("is shorter than 12 bytes, too short to be taken out of answers again");
+    }
+    if secret.iter().any(u8::is_ascii_control) {
+        return unfit("holds control characters, such as a line break");
+    }
+    Ok(())
+}
 
 /// Puts the secret into its place; for a place in the query the request's URL is made anew.
 pub(crate) fn inject(
@@ -24,9 +37,6 @@ pub(crate) fn inject(
     secret: &[u8],
 ) -> Result<(), Denied> {
     let unfit = |reason| Denied::Unfit { name: name.clone(), reason };
-    if secret.len() < MIN_SECRET_BYTES {
-        return Err(unfit("is shorter than 12 bytes, too short to be taken out of answers again"));
-    }
     let mut set = |header: HeaderName, value: &[u8]| {
         let mut value = HeaderValue::from_bytes(value).map_err(|_| unfit("has characters that no header can hold"))?;
         value.set_sensitive(true);
@@ -95,7 +105,9 @@ mod tests {
 
     #[test]
     fn a_secret_that_is_short_or_breaks_a_header_is_refused() {
-        assert!(injected(&Place::Bearer, "short").is_err());
+        let name = "c".parse().unwrap();
+        assert!(refuse_unfit(&name, b"short").is_err() && refuse_unfit(&name, b"secret\nsecret").is_err());
+        assert!(refuse_unfit(&name, b"secret-secret").is_ok());
         assert!(injected(&Place::Bearer, "secret-secret\r\nx: y").is_err());
     }
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 
 use super::destination::Destination;
-use super::headers::{refuse_connection_headers, refuse_owned, refuse_secrets};
+use super::headers::{refuse_owned, refuse_reserved, refuse_secrets};
 use super::needles::Needles;
 use super::policy::Policy;
 use crate::grants::{Grants, Place};
@@ -56,7 +56,7 @@ fn decided(
     if matches!(method, Method::TRACE | Method::CONNECT) || !policy.allows(&method, &to) {
         return None;
     }
-    refuse_connection_headers(&headers).ok()?;
+    refuse_reserved(&headers).ok()?;
     refuse_owned(&headers, &to, &"token".parse().unwrap(), &Place::Bearer).ok()?;
     refuse_owned(&headers, &to, &"key".parse().unwrap(), &Place::Query { name: "key".into() }).ok()?;
     refuse_secrets(&headers, &to, needles).ok()?;
@@ -106,7 +106,9 @@ fn inside(method: &str, url: &str, headers: &HeaderMap) -> Result<(), String> {
     for (name, value) in headers {
         let flat = name.as_str().replace('_', "-");
         let barred = ["host", "connection", "transfer-encoding", "upgrade", "te", "trailer", "authorization", "expect"];
-        if barred.contains(&flat.as_str()) || flat.starts_with("proxy-auth") || flat == "proxy-connection" {
+        let overrides = flat.starts_with("x-") && ["method", "override", "-url"].iter().any(|end| flat.ends_with(end));
+        if overrides || barred.contains(&flat.as_str()) || flat.starts_with("proxy-auth") || flat == "proxy-connection"
+        {
             return Err(format!("sets {name}"));
         }
         if value.as_bytes().iter().any(|byte| b"\r\n\0".contains(byte)) {
@@ -204,6 +206,7 @@ const PATHS: &[&str] = &[
     "//",
     "x",
     "%252e",
+    "%25252e",
     "%",
     "\r\n",
     " ",
@@ -230,6 +233,8 @@ const HEADERS: &[&str] = &[
     " ",
     "expect",
     "trailer",
+    "x-http-method-override",
+    "x-original-url",
 ];
 const VALUES: &[&str] = &["a", "\r\nx: y", "\u{0}", "Sw0rdfish/1234+x", "Sw0rdfish", "/1234+x", " ", "é"];
 
@@ -248,6 +253,19 @@ fn request() -> impl Strategy<Value = (String, String, String, String)> {
     ];
     let path = prop_oneof![4 => prop::sample::select(&["/repos", "/repos/a", "/a/b/c", "/"][..]).prop_map(str::to_owned), 3 => pieces(PATHS, 3).prop_map(|rest| format!("/repos{rest}")), 5 => pieces(PATHS, 6)];
     (method, scheme, authority, path)
+}
+
+#[test]
+fn a_step_up_is_one_behind_any_number_of_layers() {
+    let (policy, needles) = (policy(), Needles::new([SECRET.as_bytes()]));
+    for layers in 0..8 {
+        let dot = format!("%{}2e", "25".repeat(layers));
+        for path in [format!("/repos/{dot}{dot}/admin"), format!("/repos/{dot}{dot}%{}2fadmin", "25".repeat(layers))] {
+            let what = ("GET", "https", "api.example.org", path.as_str());
+            assert!(layers > 4 || inside("GET", &format!("https://api.example.org{path}"), &HeaderMap::new()).is_err());
+            assert_eq!(decided(&policy, &needles, what, &[]), None, "{path}");
+        }
+    }
 }
 
 #[test]

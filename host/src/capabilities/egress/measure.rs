@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Empty};
 use super::broker::Broker;
 use super::exchange::Run;
 use super::mask::Masker;
-use super::needles::Needles;
+use super::needles::{Needles, Sought};
 use crate::runtime::Invocation;
 
 /// One GET as the only request of a run, its answer read to the end.
@@ -27,7 +27,9 @@ pub(crate) async fn get(broker: &Arc<Broker>, invocation: &Invocation, url: &htt
 
 /// Takes a secret out of chunks; returns the bytes that left.
 pub(crate) fn scrub(secret: &[u8], chunks: impl Iterator<Item = Bytes>) -> usize {
-    let mut masker = Masker::new(Arc::new(Needles::new([secret])));
-    let left: usize = chunks.map(|chunk| masker.feed(chunk).len()).sum();
+    let sought = Sought::default();
+    sought.replace(Arc::new(Needles::new([secret])));
+    let mut masker = Masker::new(Arc::new(sought));
+    let left: usize = chunks.map(|chunk| masker.feed(&chunk).len()).sum();
     left + masker.finish().len()
 }

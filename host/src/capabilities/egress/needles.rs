@@ -1,52 +1,54 @@
-//! The forms in which a secret can be seen: plain, URL-encoded, hex, base64 at all three alignments, and as JSON
-//! writes it.
+//! Finds secrets, in every form that they can be seen in.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, Span, packed};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, packed};
 use zeroize::Zeroizing;
+
+use super::forms::push_forms;
 
 /// What is put in place of each byte of a secret. The length stays, so that framing and offsets do.
 pub(crate) const MASK: u8 = b'*';
 
-/// Which bytes encoders leave alone, from the strictest to the most lenient: PHP's `urlencode`, HTML forms, RFC 3986's
-/// unreserved characters, `encodeURIComponent`, Python's `quote`, a path's segments, `encodeURI`.
-const BARE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
-const FORM: &AsciiSet = &BARE.remove(b'*');
-const STRICT: &AsciiSet = &BARE.remove(b'~');
-const COMPONENT: &AsciiSet = &STRICT.remove(b'!').remove(b'\'').remove(b'(').remove(b')').remove(b'*');
-const QUOTE: &AsciiSet = &STRICT.remove(b'/');
-const SEGMENT: &AsciiSet =
-    &COMPONENT.remove(b':').remove(b'@').remove(b'$').remove(b'&').remove(b',').remove(b';').remove(b'=').remove(b'+');
-const WHOLE: &AsciiSet = &SEGMENT.remove(b'/').remove(b'?').remove(b'#');
-const ENCODERS: [&AsciiSet; 8] = [NON_ALPHANUMERIC, BARE, FORM, STRICT, COMPONENT, QUOTE, SEGMENT, WHOLE];
+/// Bytes at the beginning of forms that are searched for; most forms of one secret share them with others.
+const HEAD_BYTES: usize = 8;
+/// The least that is kept back of a message where it has no border.
+const LEAST_WINDOW: usize = 4 << 10;
+
+/// What a run looks for in every message. It grows while messages are on their way, so each part of one is searched for
+/// what is known by then.
+#[derive(Debug, Default)]
+pub(crate) struct Sought(RwLock<Arc<Needles>>);
+
+impl Sought {
+    pub(crate) fn now(&self) -> Arc<Needles> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn replace(&self, needles: Arc<Needles>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = needles;
+    }
+}
 
 /// Forms of some secrets, and how to find them.
 #[derive(Default)]
 pub(crate) struct Needles {
+    /// In order, so that forms with one head are neighbours.
     forms: Vec<Zeroizing<Vec<u8>>>,
-    starts: Starts,
+    /// The forms of each head, by the head's number in the search.
+    heads: Vec<Range<usize>>,
     search: Option<Search>,
     shortest: usize,
     longest: usize,
 }
 
-/// Finds the leftmost form, and the longest of those that begin there.
+/// Finds the next head of a form. All are equally long, so there is one at most at each place.
 enum Search {
     /// With the processor's vectors; made in microseconds.
     Packed(packed::Searcher),
-    /// For processors without them, and for more forms than they take.
+    /// For processors without them, and for more heads than they take.
     Automaton(AhoCorasick),
-}
-
-/// Which bytes begin a form.
-struct Starts([bool; 256]);
-
-impl Default for Starts {
-    fn default() -> Self {
-        Self([false; 256])
-    }
 }
 
 impl std::fmt::Debug for Needles {
@@ -64,16 +66,21 @@ impl Needles {
                 push_forms(&mut forms, secret);
             }
         }
-        forms.sort_by(|one: &Zeroizing<Vec<u8>>, other| one.as_slice().cmp(other));
+        forms.retain(|form: &Zeroizing<Vec<u8>>| !form.is_empty());
+        forms.sort_by(|one, other| one.as_slice().cmp(other));
         forms.dedup_by(|one, other| one.as_slice() == other.as_slice());
-        let mut starts = Starts::default();
-        for form in &forms {
-            starts.0[usize::from(form[0])] = true;
-        }
         let longest = forms.iter().map(|form| form.len()).max().unwrap_or(0);
         let shortest = forms.iter().map(|form| form.len()).min().unwrap_or(0);
-        let search = Search::new(&forms);
-        Self { forms, starts, search, shortest, longest }
+        let head = |form: &Zeroizing<Vec<u8>>| form[..shortest.min(HEAD_BYTES)].to_vec();
+        let mut heads: Vec<Range<usize>> = Vec::new();
+        for (number, form) in forms.iter().enumerate() {
+            match heads.last_mut() {
+                Some(last) if head(&forms[last.start]) == head(form) => last.end = number + 1,
+                _ => heads.push(number..number + 1),
+            }
+        }
+        let search = Search::new(heads.iter().map(|forms_of_it| head(&forms[forms_of_it.start])));
+        Self { forms, heads, search, shortest, longest }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -101,26 +108,27 @@ impl Needles {
 
     /// Where the next form stands, at or behind `from`; the longest of those that begin there.
     pub(crate) fn next(&self, bytes: &[u8], from: usize) -> Option<(usize, usize)> {
-        let found = match self.search.as_ref()? {
-            Search::Packed(searcher) => {
-                searcher.find_in(bytes, Span { start: from.min(bytes.len()), end: bytes.len() })?
+        let search = self.search.as_ref()?;
+        let mut from = from;
+        loop {
+            let (head, at) = search.next(bytes, from)?;
+            let there = self.forms[self.heads[head].clone()].iter().filter(|form| bytes[at..].starts_with(form));
+            if let Some(length) = there.map(|form| form.len()).max() {
+                return Some((at, at + length));
             }
-            Search::Automaton(automaton) => {
-                automaton.find(aho_corasick::Input::new(bytes).range(from.min(bytes.len())..))?
-            }
-        };
-        Some((found.start(), found.end()))
+            from = at + 1;
+        }
     }
 
-    /// How many bytes at the end are the beginning of a form that could go on.
-    pub(crate) fn open_end(&self, bytes: &[u8]) -> usize {
-        let from = bytes.len().saturating_sub(self.longest.saturating_sub(1));
-        let open = |at: &usize| {
-            let tail = &bytes[*at..];
-            self.starts.0[usize::from(tail[0])]
-                && self.forms.iter().any(|form| form.len() > tail.len() && form.starts_with(tail))
-        };
-        (from..bytes.len()).find(open).map_or(0, |at| bytes.len() - at)
+    /// Bytes that the longest form has.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// How much is kept back of a message where it has no border: no less than any form has, and so coarse that it says
+    /// next to nothing of a secret.
+    pub(crate) fn window(&self) -> usize {
+        self.longest.next_power_of_two().max(LEAST_WINDOW)
     }
 
     /// Slow, and for short text only.
@@ -133,74 +141,39 @@ impl Needles {
 }
 
 impl Search {
-    fn new(forms: &[Zeroizing<Vec<u8>>]) -> Option<Self> {
-        if forms.is_empty() {
+    fn new(heads: impl Iterator<Item = Vec<u8>>) -> Option<Self> {
+        let heads: Vec<_> = heads.map(Zeroizing::new).collect();
+        if heads.is_empty() {
             return None;
         }
-        let patterns = || forms.iter().map(|form| form.as_slice());
-        let packed =
-            packed::Config::new().match_kind(packed::MatchKind::LeftmostLongest).builder().extend(patterns()).build();
-        if let Some(searcher) = packed {
+        let patterns = || heads.iter().map(|head| head.as_slice());
+        if let Some(searcher) = packed::Config::new().builder().extend(patterns()).build() {
             return Some(Self::Packed(searcher));
         }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .kind(Some(AhoCorasickKind::NoncontiguousNFA))
-            .build(patterns());
+        let automaton = AhoCorasick::builder().kind(Some(AhoCorasickKind::NoncontiguousNFA)).build(patterns());
         automaton.ok().map(Self::Automaton)
     }
-}
 
-fn push_forms(forms: &mut Vec<Zeroizing<Vec<u8>>>, secret: &[u8]) {
-    let mut push = |form: Vec<u8>| forms.push(Zeroizing::new(form));
-    push(secret.to_vec());
-    for set in ENCODERS {
-        let encoded = percent_encode(secret, set).to_string();
-        push(lower_escapes(&encoded));
-        push(encoded.replace("%20", "+").into_bytes());
-        push(encoded.into_bytes());
+    /// The number and the place of the next head.
+    fn next(&self, bytes: &[u8], from: usize) -> Option<(usize, usize)> {
+        let from = from.min(bytes.len());
+        let found = match self {
+            Self::Packed(searcher) => searcher.find_in(bytes, (from..bytes.len()).into())?,
+            Self::Automaton(automaton) => automaton.find(Input::new(bytes).range(from..))?,
+        };
+        Some((found.pattern().as_usize(), found.start()))
     }
-    let every: String = secret.iter().map(|byte| format!("%{byte:02X}")).collect();
-    push(lower_escapes(&every));
-    push(every.into_bytes());
-    push(hex::encode(secret).into_bytes());
-    push(hex::encode_upper(secret).into_bytes());
-    for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-        push(engine.encode(secret).into_bytes());
-        for before in 0..3 {
-            push(inside(&engine.encode([&[0; 3][..before], secret].concat()), before, secret.len()));
-        }
-    }
-    if let Ok(text) = std::str::from_utf8(secret) {
-        let quoted = serde_json::Value::from(text).to_string();
-        let inner = &quoted[1..quoted.len() - 1];
-        push(inner.replace('/', "\\/").into_bytes());
-        push(inner.as_bytes().to_vec());
-    }
-}
-
-/// The characters of a base64 text that depend on nothing but the secret behind `before` other bytes.
-fn inside(text: &str, before: usize, length: usize) -> Vec<u8> {
-    let first = (before * 8).div_ceil(6);
-    let last = (before + length) * 8 / 6;
-    text.as_bytes()[first..last].to_vec()
-}
-
-fn lower_escapes(text: &str) -> Vec<u8> {
-    let mut bytes = text.as_bytes().to_vec();
-    let escapes: Vec<_> = text.match_indices('%').map(|(at, _)| at).collect();
-    for at in escapes {
-        bytes[at + 1..at + 3].make_ascii_lowercase();
-    }
-    bytes
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
     use super::*;
 
+    const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     const SECRET: &[u8] = b"s3cr3t/+?=&\"~\xc3\xbc-tail";
 
     #[test]
@@ -243,12 +216,17 @@ mod tests {
     }
 
     #[test]
-    fn an_open_end_is_the_longest_beginning_of_a_form() {
-        let needles = Needles::new([&b"aabaabaabaac"[..]]);
-        assert_eq!(needles.open_end(b"xxaabaabaabaa"), 11);
-        assert_eq!(needles.open_end(b"xxaab"), 3);
-        assert_eq!(needles.open_end(b"xx"), 0);
-        assert_eq!(needles.open_end(b""), 0);
-        assert_eq!(Needles::default().open_end(b"abc"), 0);
+    fn many_secrets_are_found_without_the_processor_s_vectors() {
+        let secrets: Vec<String> = (0..200).map(|number| format!("{number:03}-swordfish")).collect();
+        let needles = Needles::new(secrets.iter().map(String::as_bytes));
+        assert!(matches!(needles.search, Some(Search::Automaton(_))));
+        assert_eq!(needles.next(b"a 123-swordfisc 123-swordfish", 0), Some((16, 29)));
+    }
+
+    #[test]
+    fn the_window_tells_next_to_nothing_of_a_secret() {
+        let window = |length| Needles::new([vec![b'x'; length].as_slice()]).window();
+        assert_eq!((Needles::default().window(), window(12), window(600)), (4096, 4096, 4096));
+        assert_eq!(window(16 << 10), 128 << 10);
     }
 }

@@ -10,19 +10,19 @@ use wasmtime_wasi_http::WasiBody;
 
 use super::counts::Counts;
 use super::denied::Denied;
-use super::headers::{is_of_the_connection, refuse_secrets_in};
+use super::headers::{is_reserved, refuse_secrets_in};
 use super::mask::Masker;
-use super::needles::Needles;
+use super::needles::Sought;
 
 /// Why a body ended early, told to whoever waits for the answer.
 pub(crate) type Failure = Arc<OnceLock<Denied>>;
 
-/// The body that is sent. Bytes that could be the beginning of a secret wait until they are known not to be.
+/// The body that is sent. What comes behind its last border waits until it is known to be no part of a secret.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     body: WasiBody,
     search: Option<Masker>,
-    needles: Arc<Needles>,
+    sought: Option<Arc<Sought>>,
     counts: Arc<Counts>,
     declared: Option<u64>,
     sent: u64,
@@ -37,10 +37,10 @@ pub(crate) struct Outgoing {
 pub(crate) struct BrokenOff;
 
 impl Outgoing {
-    pub(crate) fn new(body: WasiBody, declared: Option<u64>, needles: Arc<Needles>, counts: Arc<Counts>) -> Self {
+    pub(crate) fn new(body: WasiBody, declared: Option<u64>, sought: Option<Arc<Sought>>, counts: Arc<Counts>) -> Self {
         let ended = body.is_end_stream();
-        let search = (!needles.is_empty() && !ended).then(|| Masker::new(Arc::clone(&needles)));
-        Self { body, search, needles, counts, declared, sent: 0, trailers: None, ended, failure: Failure::default() }
+        let search = sought.clone().filter(|_| !ended).map(Masker::new);
+        Self { body, search, sought, counts, declared, sent: 0, trailers: None, ended, failure: Failure::default() }
     }
 
     pub(crate) fn failure(&self) -> Failure {
@@ -51,16 +51,18 @@ impl Outgoing {
     fn take(&mut self, bytes: Bytes) -> Result<Bytes, Denied> {
         self.counts.request_bytes(bytes.len())?;
         let Some(search) = &mut self.search else { return Ok(bytes) };
-        let bytes = search.feed(bytes);
+        let bytes = search.feed(&bytes);
         if search.found() { Err(Denied::Secret("body")) } else { Ok(bytes) }
     }
 
     fn take_trailers(&mut self, trailers: http::HeaderMap) -> Result<(), Denied> {
-        if let Some(name) = trailers.keys().find(|name| is_of_the_connection(name) || *name == "authorization") {
+        if let Some(name) = trailers.keys().find(|name| is_reserved(name) || *name == "authorization") {
             return Err(Denied::Header(name.to_string()));
         }
         self.counts.request_bytes(trailers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum())?;
-        refuse_secrets_in(&trailers, &self.needles)?;
+        if let Some(sought) = &self.sought {
+            refuse_secrets_in(&trailers, &sought.now())?;
+        }
         self.trailers = Some(trailers);
         Ok(())
     }
@@ -149,5 +151,37 @@ impl Body for Outgoing {
             None if self.is_end_stream() => SizeHint::with_exact(0),
             None => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt as _, StreamExt as _};
+    use http_body_util::{BodyExt as _, StreamBody};
+
+    use super::*;
+    use crate::capabilities::egress::needles::Needles;
+    use crate::limits::RunLimits;
+
+    /// What leaves of these chunks while the guest has not finished.
+    fn left(chunks: &[&'static [u8]]) -> String {
+        let frames: Vec<_> = chunks.iter().map(|chunk| Ok(Frame::data(Bytes::from_static(chunk)))).collect();
+        let body = StreamBody::new(futures::stream::iter(frames).chain(futures::stream::pending())).boxed_unsync();
+        let sought = Sought::default();
+        sought.replace(Arc::new(Needles::new([&b"swordfish-1234"[..]])));
+        let counts = Arc::new(Counts::new(&RunLimits::default()));
+        let mut body = Outgoing::new(body, None, Some(Arc::new(sought)), counts);
+        let mut all = Vec::new();
+        while let Some(Some(Ok(frame))) = body.frame().now_or_never() {
+            all.extend_from_slice(&frame.into_data().unwrap());
+        }
+        String::from_utf8(all).unwrap()
+    }
+
+    #[test]
+    fn what_waits_does_not_tell_whether_a_guess_is_right() {
+        assert_eq!(left(&[b"line\n|", b"swordf"]), "line\n");
+        assert_eq!(left(&[b"line\n|", b"Swordf"]), "line\n");
+        assert_eq!(left(&[b"line\n|", b"Swordf\n"]), "line\n|Swordf\n");
     }
 }

@@ -10,7 +10,6 @@ use hyper::body::Incoming;
 use super::broker::Broker;
 use super::counts::Counts;
 use super::destination::Destination;
-use super::needles::Needles;
 use super::outgoing::Outgoing;
 use crate::grants::Scheme;
 use crate::ids::AccountId;
@@ -44,7 +43,7 @@ impl Broker {
         let length = body.len() as u64;
         let body = Full::new(body).map_err(|never| match never {}).boxed_unsync();
         let counts = Arc::new(Counts::new(&RunLimits::default()));
-        let body = Outgoing::new(body, Some(length), Arc::new(Needles::new([])), counts);
+        let body = Outgoing::new(body, Some(length), None, counts);
         client.request(http::Request::from_parts(head, body)).await.map_err(|error| {
             if error.is_connect() {
                 super::broken::connecting(&error, &to).to_string()

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::broker::Pool;
 use super::denied::Denied;
 use super::destination::Destination;
-use super::inject::composed;
-use super::needles::Needles;
+use super::inject::{composed, refuse_unfit};
+use super::needles::{Needles, Sought};
 use super::policy::{Bound, Policy};
 use crate::grants::Place;
 use crate::names::Name;
@@ -26,14 +26,17 @@ pub(crate) struct Carried {
 
 /// What a run knows of its credentials.
 #[derive(Debug, Default)]
-pub(crate) struct Secrets(Mutex<Known>);
+pub(crate) struct Secrets {
+    known: Mutex<Known>,
+    /// Every message of the run is searched for it, also those that were on their way when a value was lent.
+    sought: Arc<Sought>,
+}
 
 #[derive(Default)]
 struct Known {
     asked: bool,
     /// Each value that was lent, rotated ones included: an answer may bring the older one back.
     values: Vec<Zeroizing<Vec<u8>>>,
-    needles: Arc<Needles>,
 }
 
 impl std::fmt::Debug for Known {
@@ -44,65 +47,66 @@ impl std::fmt::Debug for Known {
 
 impl Secrets {
     /// Lends what goes along with a request, and says what to look for in it and in its answer: that, and every
-    /// other secret of the run. One that can't be lent now only matters to the request that it goes along with.
+    /// other secret of the run; nothing where it has none. One that can't be lent now only matters to the request that it goes along with.
     pub(crate) async fn for_request(
         &self,
         custody: &dyn Custody,
         policy: &Policy,
         pool: &Pool,
         to: &Destination,
-    ) -> Result<(Vec<Carried>, Arc<Needles>), Denied> {
+    ) -> Result<(Vec<Carried>, Option<Arc<Sought>>), Denied> {
         if policy.bindings().is_empty() {
-            return Ok((Vec::new(), Arc::default()));
+            return Ok((Vec::new(), None));
         }
-        let mut known = self.0.lock().await;
         let mut carried = Vec::new();
-        known.learn_all(custody, policy, pool, |bound| bound.goes_to(to), &mut carried).await?;
-        Ok((carried, Arc::clone(&known.needles)))
+        self.learn_all(custody, policy, pool, |bound| bound.goes_to(to), &mut carried).await?;
+        Ok((carried, Some(Arc::clone(&self.sought))))
     }
 
     /// What to look for in what is said of a request.
     pub(crate) async fn needles(&self, custody: &dyn Custody, policy: &Policy, pool: &Pool) -> Arc<Needles> {
-        let mut known = self.0.lock().await;
         // Nothing goes along, so nothing can fail.
-        let _ = known.learn_all(custody, policy, pool, |_| false, &mut Vec::new()).await;
-        Arc::clone(&known.needles)
+        let _ = self.learn_all(custody, policy, pool, |_| false, &mut Vec::new()).await;
+        self.sought.now()
     }
-}
 
-impl Known {
     /// Lends what goes along, and the first time everything else too.
     async fn learn_all(
-        &mut self,
+        &self,
         custody: &dyn Custody,
         policy: &Policy,
         pool: &Pool,
         goes: impl Fn(&Bound) -> bool,
         carried: &mut Vec<Carried>,
     ) -> Result<(), Denied> {
+        let mut known = self.known.lock().await;
         let mut learned = false;
+        let mut failed = None;
         for bound in policy.bindings() {
             let goes = goes(bound);
-            if self.asked && !goes {
+            if known.asked && !goes {
                 continue;
             }
             match custody.lend(&bound.name).await.map_err(Denied::from).and_then(|lent| carry(bound, lent)) {
                 Ok(item) => {
-                    learned |= self.learn(&item);
+                    learned |= known.learn(&item);
                     carried.extend(goes.then_some(item));
                 }
-                Err(denied) if goes => return Err(denied),
+                // What was learned before it is looked for all the same.
+                Err(denied) if goes => failed = failed.or(Some(denied)),
                 Err(_) => {}
             }
         }
-        self.asked = true;
+        known.asked = true;
         if learned {
-            let make = || (self.values.clone(), Needles::new(self.values.iter().map(|value| value.as_slice())));
-            self.needles = pool.needles.find_or_make(|values| *values == self.values, make);
+            let make = || (known.values.clone(), Needles::new(known.values.iter().map(|value| value.as_slice())));
+            self.sought.replace(pool.needles.find_or_make(|values| *values == known.values, make));
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
+}
 
+impl Known {
     fn learn(&mut self, item: &Carried) -> bool {
         let secret = item.secret.expose_secret();
         let whole = composed(&item.place, secret);
@@ -122,5 +126,6 @@ fn carry(bound: &Bound, lent: Lent) -> Result<Carried, Denied> {
         name: bound.name.clone(),
         reason: "is a key that signs, which goes along with no request",
     })?;
+    refuse_unfit(&bound.name, lent.secret.expose_secret())?;
     Ok(Carried { name: bound.name.clone(), version: lent.version, place, secret: lent.secret })
 }

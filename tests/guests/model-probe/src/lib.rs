@@ -40,6 +40,8 @@ pub enum How {
     Secretly,
     /// For vectors.
     Embed,
+    /// For the whole answer, whatever became of the same question just before.
+    Insist,
     /// For the names of models.
     Names,
 }
@@ -85,6 +87,10 @@ pub fn probe(script: Script) -> Result<Told, Failure> {
 fn run(script: &Script, told: &mut Told) -> Result<(), Error> {
     match script.how {
         How::Chat => told.answer(&model::chat(&chat(script))?),
+        How::Insist => {
+            let _ = model::chat(&chat(script));
+            told.answer(&model::chat(&chat(script))?);
+        }
         How::Secretly => {
             let question = format!("{} from the inside", script.text);
             let answer =
