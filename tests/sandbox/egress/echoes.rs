@@ -225,7 +225,7 @@ async fn a_server_that_sends_the_secret_in_slices() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_reflects_json_as_common_encoders_write_it() {
+async fn a_server_that_reflects_json_as_encoders_write_it() {
     let secret = "a<b>&'\"c-s3cr3t-ü";
     let written = [
         r#"a\u003cb\u003e\u0026'\"c-s3cr3t-ü"#,

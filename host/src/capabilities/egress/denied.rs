@@ -128,7 +128,7 @@ impl Denied {
         match self {
             Self::Limit(name) => *name == "http_response_bytes",
             Self::TooSlow { doing, .. } => *doing != TO_CONNECT,
-            Self::Broken(_) | Self::Coding(_) => true,
+            Self::Broken(_) | Self::Coding(_) | Self::Part => true,
             Self::Malformed(_)
             | Self::NotAllowed { .. }
             | Self::Method(_)
@@ -141,6 +141,7 @@ impl Denied {
             | Self::Unresolved { .. }
             | Self::Address { .. }
             | Self::InTheClear { .. }
+            | Self::Range(_)
             | Self::Unpaid
             | Self::Unreachable { .. }
             | Self::Tls { .. }

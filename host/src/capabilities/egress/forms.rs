@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_known_as_common_encoders_write_it() {
+    fn json_is_known_as_encoders_write_it() {
         let mut forms = Vec::new();
         push_forms(&mut forms, r#"a<b>&'"c/\=+`ü🔑"#.as_bytes());
         for written in [
