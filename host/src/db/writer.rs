@@ -2,24 +2,23 @@
 //!
 //! Requests come over a bounded channel. The writer takes all that wait, up to [`LARGEST_GROUP`], does them in
 //! one transaction as sets of rows ([`group`]), and commits once. What must be refused (no credits left) is a
-//! value, not an error. Large requests wait in a line of their own, of which each group takes one: what others
-//! write in bulk delays a small request by no more than that. When a group fails, each of its requests is tried alone, so that one cannot take the
+//! value, not an error. Large requests wait in a line of their own ([`line`]). When a group fails, each of its requests is tried alone, so that one cannot take the
 //! others with it. When a commit is lost on the way, the writer asks the database whether the group landed, for as
 //! long as it takes: until then its callers wait, and all others are told at once that there is no database.
 
 mod admissions;
 mod group;
+mod line;
 mod requests;
 mod settlements;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures::FutureExt as _;
 pub use group::WriteTx;
 use group::{Group, GroupOutcome};
+use line::Line;
 pub use requests::{Admission, Admitted, LogChunk, Settlement};
 use requests::{Cold, Request};
 use sqlx::AnyConnection;
@@ -37,9 +36,6 @@ const LARGEST_GROUP: usize = 256;
 
 /// Requests that may wait. Past it, callers wait to hand theirs in.
 const WAITING: usize = 4 * LARGEST_GROUP;
-
-/// A request that writes more waits in the line of large ones.
-const SMALL_BYTES: usize = 16 << 10;
 
 /// How long a connection may take to be made.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -171,32 +167,34 @@ enum Prospect {
 impl Work {
     async fn run(mut self, mut waiting: mpsc::Receiver<Request>) {
         let mut requests = Vec::with_capacity(LARGEST_GROUP);
-        let mut large = VecDeque::new();
+        let mut line = Line::default();
         let mut stop = false;
-        while !stop || !large.is_empty() {
-            // What is there already goes along with a large one; past so many of those, their senders have to wait.
-            let room = LARGEST_GROUP.saturating_sub(large.len());
-            let received = if room == 0 {
-                None
-            } else if !large.is_empty() {
-                waiting.recv_many(&mut requests, room).now_or_never()
-            } else if self.doubt.is_none() {
-                Some(waiting.recv_many(&mut requests, room).await)
-            } else {
-                match tokio::time::timeout(DOUBT_PAUSE, waiting.recv_many(&mut requests, room)).await {
-                    Ok(received) => Some(received),
-                    Err(_) => {
-                        self.settle_doubt().await;
-                        continue;
-                    }
+        while !stop || !line.is_empty() {
+            let pause = if self.doubt.is_some() { Some(DOUBT_PAUSE) } else { line.pause() };
+            let received = match pause {
+                None => Some(waiting.recv_many(&mut requests, LARGEST_GROUP).await),
+                // Past so many large ones, all senders have to wait until some are done.
+                Some(pause) if line.is_full() => {
+                    tokio::time::sleep(pause).await;
+                    None
                 }
+                Some(pause) => tokio::time::timeout(pause, waiting.recv_many(&mut requests, LARGEST_GROUP)).await.ok(),
             };
+            if received.is_none() && self.doubt.is_some() {
+                self.settle_doubt().await;
+                continue;
+            }
             stop |= received == Some(0) || requests.iter().any(|request| matches!(request, Request::Stop));
-            large.extend(requests.extract_if(.., |request| request.bytes() > SMALL_BYTES));
-            requests.extend(large.pop_front());
+            line.sort(&mut requests);
+            let large = line.next(stop);
+            let (carries, began) = (large.is_some(), Instant::now());
+            requests.extend(large);
             let group = Group::new(std::mem::take(&mut requests));
             if !group.is_empty() {
                 self.commit(group).await;
+            }
+            if carries {
+                line.rest(began.elapsed());
             }
         }
         self.settle_doubt().await;

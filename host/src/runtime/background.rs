@@ -88,7 +88,7 @@ impl<T: Send + 'static> Future for Escort<T> {
                     }
                     let Some(background) = self.background.take() else { return Poll::Pending };
                     if let Stage::Here(future, _) = std::mem::replace(&mut self.stage, Stage::Gone) {
-                        self.stage = Stage::Moved(background.spawn(Polite(future)));
+                        self.stage = Stage::Moved(background.spawn(future));
                     }
                 }
                 Stage::Moved(handle) => return Poll::Ready(ready!(Pin::new(handle).poll(context)).ok().flatten()),
@@ -103,22 +103,6 @@ impl<T: Send + 'static> Future for Escort<T> {
 fn thread_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-/// A long run that offers its core to whoever waits for one each time that the guest yields. A lower priority alone
-/// leaves a short run waiting for the end of the long one's time slice, which is milliseconds.
-struct Polite<F>(F);
-
-impl<F: Future + Unpin> Future for Polite<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let polled = Pin::new(&mut self.0).poll(context);
-        if polled.is_pending() && std::env::var_os("AAASP_NOYIELD").is_none() {
-            std::thread::yield_now();
-        }
-        polled
-    }
 }
 
 impl<T> Drop for Escort<T> {
