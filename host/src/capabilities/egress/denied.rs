@@ -105,7 +105,6 @@ impl Denied {
             | Self::Secret(_)
             | Self::InTheClear { .. }
             | Self::Range(_)
-            | Self::Part
             | Self::Unpaid => Error::HttpRequestDenied,
             Self::Withheld(_) | Self::Unfit { .. } => Error::ConfigurationError,
             Self::Unresolved { .. } => Error::DestinationNotFound,
@@ -117,7 +116,7 @@ impl Denied {
             Self::Tls { .. } => Error::TlsCertificateError,
             Self::TooSlow { doing: TO_CONNECT, .. } => Error::ConnectionTimeout,
             Self::TooSlow { .. } => Error::ConnectionReadTimeout,
-            Self::Broken(_) => Error::HttpResponseIncomplete,
+            Self::Broken(_) | Self::Part => Error::HttpResponseIncomplete,
             Self::Coding(_) => Error::HttpResponseContentCoding(None),
             Self::Length => Error::HttpRequestBodySize(None),
         }
