@@ -17,9 +17,26 @@ const POLITE_CLIENTS: u32 = 2;
 /// Connections of the hostile account: four times the runs that it may have at once.
 const HOSTILE_CLIENTS: u32 = 64;
 
-/// What the hostile account does, as the table says it and as its agent takes it.
-const ATTACKS: [(&str, &str); 3] =
-    [("endless loops", "loop"), ("floods of log lines", "log"), ("all memory", "memory")];
+/// What happens beside the polite account.
+#[derive(Clone, Copy)]
+enum Attack {
+    /// Nothing: the idle host.
+    None,
+    /// The machine's cores are busy with programs of lowest priority that are not the host's. What a polite run waits
+    /// here, the machine makes it wait, and no host can spare it.
+    Machine,
+    /// Runs of the hostile account, whose agent takes this input.
+    Runs(&'static str),
+}
+
+/// All of them, as the table calls them.
+const ATTACKS: [(&str, Attack); 5] = [
+    ("nothing", Attack::None),
+    ("nothing, but other programs (`nice -n 19`) keep the cores busy", Attack::Machine),
+    ("endless loops", Attack::Runs("loop")),
+    ("floods of log lines", Attack::Runs("log")),
+    ("all memory", Attack::Runs("memory")),
+];
 
 /// The polite account beside one attack, in microseconds; the first row is the idle host.
 pub struct Neighbour {
@@ -55,14 +72,17 @@ pub fn measure(
         body: r#"{"input":{"name":"bench"}}"#,
         expected: r#""outcome":"succeeded""#,
     };
-    let attacks = std::iter::once(None).chain(ATTACKS.into_iter().map(Some));
     let mut seen: Vec<(&str, Vec<Seen>)> = Vec::new();
     // The idle host takes its turn in each round, so that a slow minute of the machine slows all alike.
     for _ in 0..turns {
-        for attack in attacks.clone() {
+        for (name, attack) in ATTACKS {
             let pressed = match attack {
-                None => load.press(&request)?,
-                Some((_, input)) => {
+                Attack::None => load.press(&request)?,
+                Attack::Machine => {
+                    let _busy = Busy::start()?;
+                    load.press(&request)?
+                }
+                Attack::Runs(input) => {
                     let attacker = Attacker::start(&neighbour, folder, input)?;
                     let pressed = load.press(&request)?;
                     attacker.stop()?;
@@ -70,7 +90,6 @@ pub fn measure(
                     pressed
                 }
             };
-            let name = attack.map_or("nobody", |(name, _)| name);
             match seen.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, all)) => all.push(pressed),
                 None => seen.push((name, vec![pressed])),
@@ -121,6 +140,30 @@ fn wait_until_calm(neighbour: &Client) -> Result<()> {
         unfinished.then_some(())
     });
     calm.context("hostile runs go on after the attack")
+}
+
+/// A program for each core that does nothing but take its time, until it is dropped.
+struct Busy(Vec<Child>);
+
+impl Busy {
+    fn start() -> Result<Self> {
+        let cores = std::thread::available_parallelism()?.get();
+        let mut busy = Self(Vec::with_capacity(cores));
+        for _ in 0..cores {
+            let mut program = Command::new("nice");
+            program.args(["-n", "19", "sh", "-c", "while :; do :; done"]);
+            busy.0.push(program.spawn().context("cannot start `nice`")?);
+        }
+        Ok(busy)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        for program in &mut self.0 {
+            shell::stop(program, "KILL");
+        }
+    }
 }
 
 /// wrk with the hostile account's requests, until it is stopped.
