@@ -41,6 +41,7 @@ pub const CONTRACT: &[File] = files!("../../../wit/":
 /// The sources of the Rust SDK, by the paths inside its folder; `sdk.rs` makes its manifests.
 pub const SDK: &[File] = files!("../../../plugins/sdk/":
     "src/config.rs",
+    "src/credentials.rs",
     "src/failure.rs",
     "src/guest.rs",
     "src/http.rs",

@@ -70,7 +70,8 @@ const UPLOAD_US: i64 = 24 * 60 * 60 * 1_000_000;
 /// incomplete component, which the next upload of the same bytes completes.
 ///
 /// # Errors
-/// [`DbError`] when a commit failed.
+/// [`DbError::Missing`] when chunks were deleted meanwhile, of another upload of the same bytes that was complete and
+/// had no version yet; [`DbError`] when a commit failed.
 pub async fn store_component(
     db: &Db,
     account: AccountId,
@@ -106,6 +107,14 @@ pub async fn store_component(
                 .bind(chunk.to_vec())
                 .execute(&mut **tx)
                 .await?;
+                if complete == 1 {
+                    let row =
+                        sqlx::query("SELECT COUNT(*) FROM component_chunks WHERE account_id = $1 AND digest = $2");
+                    let row = row.bind(account.to_string()).bind(digest.as_str()).fetch_one(&mut **tx).await?;
+                    if row.try_get::<i64, _>(0)? != position + 1 {
+                        return Err(DbError::Missing("component"));
+                    }
+                }
                 sqlx::query(
                     "INSERT INTO components (account_id, digest, bytes, complete, created_at)
                      VALUES ($1, $2, $3, $4, $5)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -92,19 +93,23 @@ pub(super) async fn upload(
         at: app.clock.now(),
     };
     let (version, is_new) = loop {
-        agents::store_component(&app.db, account.id, &new.digest, component.clone(), new.at).await?;
-        let new = new.clone();
-        let added = app.db.write(move |tx| {
-            let new = new.clone();
-            Box::pin(async move { agents::add_version(tx, &new).await })
-        });
-        match added.await {
+        match stored(&app, &new, component.clone()).await {
             // Another agent of the account was deleted in between, and what no version named went with it.
             Err(DbError::Missing("component")) => {}
             added => break added?,
         }
     };
     Ok(Stored { is_new, view: VersionView::of(name.as_str(), version)? })
+}
+
+async fn stored(app: &App, new: &NewVersion, component: Bytes) -> Result<(StoredVersion, bool), DbError> {
+    agents::store_component(&app.db, new.account, &new.digest, component, new.at).await?;
+    let new = new.clone();
+    let added = app.db.write(move |tx| {
+        let new = new.clone();
+        Box::pin(async move { agents::add_version(tx, &new).await })
+    });
+    added.await
 }
 
 /// The account's agents, by name.
