@@ -54,7 +54,7 @@ fn a_trap_shows_file_and_line_where_the_component_has_them() {
 fn a_trap_leaves_a_core_dump_where_one_is_asked_for() {
     let shell = Shell::open();
     let guest = shell.file("trap.wasm", &guests::trap_with_lines());
-    let file = format!("{guest}.core");
+    let file = shell.path("trap.core").display().to_string();
     let ended = shell.run(&["run", &guest, "--input", "1", "--core-dump", &file]).expect(1);
     assert!(ended.err.contains("wrote a core dump of"), "{}", ended.err);
     let dump = std::fs::read(&file).unwrap();
@@ -62,7 +62,7 @@ fn a_trap_leaves_a_core_dump_where_one_is_asked_for() {
     let names: Vec<_> = sections.filter_map(|section| section.as_section().map(|(id, _)| id)).collect();
     assert!(names.len() > 3, "{names:?}");
     // One that succeeds leaves none.
-    let (guest, other) = (shell.guest("honest"), format!("{guest}.none"));
+    let (guest, other) = (shell.guest("honest"), shell.path("none.core").display().to_string());
     shell.run(&["run", &guest, "--input", "{}", "--core-dump", &other]).expect(0);
     assert!(!std::path::Path::new(&other).exists());
 }

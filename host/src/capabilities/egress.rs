@@ -1,8 +1,8 @@
 //! `wasi:http/outgoing-handler`: the one way to the network, and the one place where credentials are put in.
 //!
-//! One file per step, in the order of an exchange: [`destination`] parses, [`policy`] allows, [`headers`] rejects,
-//! [`forms`], [`needles`] and [`mask`] search, [`resolve`] and [`address`] pin, [`inject`] puts the secret in, [`broker`] and
-//! [`connect`] send, [`outgoing`], [`coding`] and [`incoming`] are the bodies, [`counts`] counts, [`denied`] says why not.
+//! One file per step, in the order of an exchange: `destination` parses, `policy` allows, `headers` rejects,
+//! `forms`, `needles` and `mask` search, `resolve` and `address` pin, `inject` puts the secret in, `broker` and
+//! `connect` send, `outgoing`, `coding` and `incoming` are the bodies, `counts` counts, `denied` says why not.
 
 mod address;
 mod broken;
