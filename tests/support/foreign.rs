@@ -28,6 +28,9 @@ pub fn component(example: &str) -> Bytes {
 fn build() -> PathBuf {
     let folder = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("foreign");
     std::fs::create_dir_all(folder.join("src")).unwrap();
+    // Each test is a process of its own, and all of them build here.
+    let lock = std::fs::File::create(folder.join("lock")).unwrap();
+    lock.lock().unwrap();
     std::fs::write(folder.join("src/lib.rs"), "//! Nothing of our own.\n").unwrap();
     let manifest = format!(
         "[workspace]\n[package]\nname = \"foreign\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
