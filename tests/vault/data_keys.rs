@@ -148,6 +148,18 @@ async fn one_behind_another(account: &Client) -> Value {
     behind
 }
 
+/// A host that was killed while its account, whose id is returned, and another one each had a run that waited behind
+/// another; with the other account and its run that waits.
+async fn killed_with_queues() -> (Server, String, Client, Value) {
+    let mut server = Server::with_config(NARROW).await;
+    let other = server.another_account("other@example.org", 10_000_000).await;
+    let id = account_id(&server.account).await;
+    one_behind_another(&server.account).await;
+    let theirs = one_behind_another(&other).await;
+    server.kill();
+    (server, id, other, theirs)
+}
+
 async fn succeeds(account: &Client, run: &Value) {
     let ended = until("the end of the queued run", async || {
         let run = account.get(&path(run, "")).await.expect(200);
@@ -159,12 +171,7 @@ async fn succeeds(account: &Client, run: &Value) {
 
 #[tokio::test]
 async fn a_host_starts_and_settles_the_runs_of_an_account_without_its_data_key() {
-    let mut server = Server::with_config(NARROW).await;
-    let other = server.another_account("other@example.org", 10_000_000).await;
-    let id = account_id(&server.account).await;
-    one_behind_another(&server.account).await;
-    let theirs = one_behind_another(&other).await;
-    server.kill();
+    let (mut server, id, other, theirs) = killed_with_queues().await;
     // As after a backup whose latest keys were put back, in which this one had been destroyed.
     let mut database = connection(&server).await;
     sqlx::query("DELETE FROM data_keys WHERE account_id = $1").bind(&id).execute(&mut database).await.unwrap();
@@ -184,12 +191,7 @@ async fn a_host_starts_and_settles_the_runs_of_an_account_without_its_data_key()
 
 #[tokio::test]
 async fn an_account_whose_data_key_is_damaged_holds_up_no_other() {
-    let mut server = Server::with_config(NARROW).await;
-    let other = server.another_account("other@example.org", 10_000_000).await;
-    let id = account_id(&server.account).await;
-    one_behind_another(&server.account).await;
-    let theirs = one_behind_another(&other).await;
-    server.kill();
+    let (mut server, id, other, theirs) = killed_with_queues().await;
     sqlx::query("UPDATE data_keys SET wrapped = $1 WHERE account_id = $2")
         .bind(vec![0_u8; 60])
         .bind(&id)
