@@ -1,11 +1,14 @@
 //! Moves runs that take longer than a moment to threads of lower priority, so that the short ones
 //! beside them keep their pace.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -15,9 +18,31 @@ use tokio::task::JoinHandle;
 const MOMENT: Duration = Duration::from_millis(1);
 /// Added to the niceness of the threads for long runs.
 const NICENESS: i32 = 10;
+/// Processor time after which a thread for long runs rests as long again, while short runs are about. A kernel lets a
+/// busy thread have its slice of some milliseconds whatever its niceness, and a hypervisor whose cores are all busy is
+/// late with the disk; nothing but a core that is idle for a moment helps a short run through both.
+const STRETCH: Duration = Duration::from_micros(500);
+/// A thread rests no longer than this at once.
+const LONGEST_REST: Duration = Duration::from_millis(5);
+/// Short runs are about while one ended less than this ago.
+const ABOUT: Duration = Duration::from_millis(100);
 
 /// Threads for long runs; dropping it does not wait for them.
-pub(crate) struct Background(Option<Runtime>);
+pub(crate) struct Background {
+    runtime: Option<Runtime>,
+    short: Arc<Short>,
+}
+
+/// When the last short run ended.
+struct Short {
+    epoch: Instant,
+    ended_us: AtomicU64,
+}
+
+thread_local! {
+    /// Processor time that this thread has used since it last rested.
+    static WORKED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
 
 impl Background {
     pub(crate) fn start(threads: usize) -> std::io::Result<Self> {
@@ -32,13 +57,18 @@ impl Background {
                 }
             })
             .build()?;
-        Ok(Self(Some(runtime)))
+        let short = Short { epoch: Instant::now(), ended_us: AtomicU64::new(0) };
+        Ok(Self { runtime: Some(runtime), short: Arc::new(short) })
     }
 
     /// Runs the future here while it is short, and on the background threads from then on.
     pub(crate) fn escort<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Escort<T> {
         let guarded = Box::pin(AssertUnwindSafe(future).catch_unwind().map(Result::ok));
-        Escort { stage: Stage::Here(guarded, Duration::ZERO), background: self.handle() }
+        Escort {
+            stage: Stage::Here(guarded, Duration::ZERO),
+            background: self.handle(),
+            short: Arc::clone(&self.short),
+        }
     }
 
     /// Does this here, on the threads for long runs. None when it panicked, or when they are gone.
@@ -47,13 +77,13 @@ impl Background {
     }
 
     fn handle(&self) -> Option<Handle> {
-        self.0.as_ref().map(|runtime| runtime.handle().clone())
+        self.runtime.as_ref().map(|runtime| runtime.handle().clone())
     }
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
@@ -63,10 +93,13 @@ impl Drop for Background {
 pub(crate) struct Escort<T> {
     stage: Stage<T>,
     background: Option<Handle>,
+    short: Arc<Short>,
 }
 
+type Guarded<T> = Pin<Box<dyn Future<Output = Option<T>> + Send>>;
+
 enum Stage<T> {
-    Here(Pin<Box<dyn Future<Output = Option<T>> + Send>>, Duration),
+    Here(Guarded<T>, Duration),
     Moved(JoinHandle<Option<T>>),
     Gone,
 }
@@ -80,6 +113,7 @@ impl<T: Send + 'static> Future for Escort<T> {
                 Stage::Here(future, busy) => {
                     let start = thread_time();
                     if let Poll::Ready(output) = future.as_mut().poll(context) {
+                        self.short.ended();
                         return Poll::Ready(output);
                     }
                     *busy += thread_time().saturating_sub(start);
@@ -88,11 +122,57 @@ impl<T: Send + 'static> Future for Escort<T> {
                     }
                     let Some(background) = self.background.take() else { return Poll::Pending };
                     if let Stage::Here(future, _) = std::mem::replace(&mut self.stage, Stage::Gone) {
-                        self.stage = Stage::Moved(background.spawn(future));
+                        let paced = Paced { future, short: Arc::clone(&self.short) };
+                        self.stage = Stage::Moved(background.spawn(paced));
                     }
                 }
                 Stage::Moved(handle) => return Poll::Ready(ready!(Pin::new(handle).poll(context)).ok().flatten()),
                 Stage::Gone => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+/// A long run, whose thread rests between its polls.
+struct Paced<T> {
+    future: Guarded<T>,
+    short: Arc<Short>,
+}
+
+impl<T> Future for Paced<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        self.short.rest();
+        let start = thread_time();
+        let polled = self.future.as_mut().poll(context);
+        WORKED.set(WORKED.get() + thread_time().saturating_sub(start));
+        polled
+    }
+}
+
+impl Short {
+    fn ended(&self) {
+        self.ended_us.store(self.now_us(), Ordering::Relaxed);
+    }
+
+    fn are_about(&self) -> bool {
+        let ago = self.now_us().saturating_sub(self.ended_us.load(Ordering::Relaxed));
+        u128::from(ago) < ABOUT.as_micros()
+    }
+
+    /// Microseconds since the threads were started.
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Lets a thread that has worked for a stretch rest; none but long runs are on it.
+    fn rest(&self) {
+        let worked = WORKED.get();
+        if worked >= STRETCH {
+            WORKED.set(Duration::ZERO);
+            if self.are_about() {
+                std::thread::sleep(worked.min(LONGEST_REST));
             }
         }
     }
