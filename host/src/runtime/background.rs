@@ -111,12 +111,12 @@ impl<T: Send + 'static> Future for Escort<T> {
         loop {
             match &mut self.stage {
                 Stage::Here(future, busy) => {
-                    let start = thread_time();
-                    if let Poll::Ready(output) = future.as_mut().poll(context) {
+                    let (polled, took) = timed_poll(future, context);
+                    if polled.is_ready() {
                         self.short.ended();
-                        return Poll::Ready(output);
+                        return polled;
                     }
-                    *busy += thread_time().saturating_sub(start);
+                    *busy += took;
                     if *busy < MOMENT {
                         return Poll::Pending;
                     }
@@ -144,9 +144,8 @@ impl<T> Future for Paced<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
         self.short.rest();
-        let start = thread_time();
-        let polled = self.future.as_mut().poll(context);
-        WORKED.set(WORKED.get() + thread_time().saturating_sub(start));
+        let (polled, took) = timed_poll(&mut self.future, context);
+        WORKED.set(WORKED.get() + took);
         polled
     }
 }
@@ -166,7 +165,8 @@ impl Short {
         u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Lets a thread that has worked for a stretch rest; none but long runs are on it.
+    /// Lets a thread that has worked for a stretch rest. It blocks the thread, since to give up the core is the
+    /// point: nothing is on it but long runs and work that was put aside.
     fn rest(&self) {
         let worked = WORKED.get();
         if worked >= STRETCH {
@@ -176,6 +176,13 @@ impl Short {
             }
         }
     }
+}
+
+/// Polls a run, and says how much processor time that took.
+fn timed_poll<T>(future: &mut Guarded<T>, context: &mut Context<'_>) -> (Poll<Option<T>>, Duration) {
+    let start = thread_time();
+    let polled = future.as_mut().poll(context);
+    (polled, thread_time().saturating_sub(start))
 }
 
 /// Processor time that this thread has used. Time on the wall would also count the waits for a busy core, and so send
