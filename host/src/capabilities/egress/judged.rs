@@ -106,7 +106,9 @@ fn inside(method: &str, url: &str, headers: &HeaderMap) -> Result<(), String> {
     for (name, value) in headers {
         let flat = name.as_str().replace('_', "-");
         let barred = ["host", "connection", "transfer-encoding", "upgrade", "te", "trailer", "authorization", "expect"];
-        let overrides = flat.starts_with("x-") && ["method", "override", "-url"].iter().any(|end| flat.ends_with(end));
+        let overrides = flat.strip_prefix("x-").is_some_and(|rest| {
+            ["http-method", "http-method-override", "method-override", "original-url", "rewrite-url"].contains(&rest)
+        });
         if overrides || barred.contains(&flat.as_str()) || flat.starts_with("proxy-auth") || flat == "proxy-connection"
         {
             return Err(format!("sets {name}"));
