@@ -3,12 +3,17 @@
 mod api_key;
 mod callers;
 mod once;
+mod scopes;
+mod status;
 
 use std::sync::Arc;
 
 pub use api_key::{ApiKey, KEY_PREFIX, MalformedKey};
 pub use callers::{Caller, Callers};
+use ipnet::IpNet;
+pub use scopes::*;
 use serde::{Deserialize, Serialize};
+pub use status::{Needs, Status};
 
 use crate::clock::{Clock, Micros};
 use crate::config::Config;
@@ -31,8 +36,8 @@ pub struct Account {
     pub id: AccountId,
     /// The plan's name.
     pub plan: String,
-    /// `active`, or why it isn't.
-    pub status: String,
+    /// What its callers may do.
+    pub status: Status,
     /// When it was made.
     pub created_at: Micros,
     /// Its place in the ledger.
@@ -47,12 +52,6 @@ pub struct Account {
 }
 
 impl Account {
-    /// Whether the account may do things; one that may not keeps its data and gets it shown.
-    #[must_use]
-    pub fn is_active(&self) -> bool {
-        self.status == "active"
-    }
-
     /// The email address.
     ///
     /// # Errors
@@ -68,9 +67,6 @@ impl Account {
         String::from_utf8(opened).map_err(DbError::corrupt)
     }
 }
-
-/// What the first key of an account is called.
-const FIRST_KEY: &str = "first";
 
 /// An account to open.
 #[derive(Clone, Copy, Debug)]
@@ -93,15 +89,31 @@ pub struct Opened {
     pub api_key: ApiKey,
 }
 
+/// An API key to make.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// What its owner calls it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Where requests with it may come from; from anywhere when there are none.
+    pub addresses: Vec<IpNet>,
+    /// From when on it is refused.
+    pub expires_at: Option<Micros>,
+}
+
+impl NewKey {
+    /// The first key of an account, which may do everything.
+    fn first() -> Self {
+        Self { name: "first".to_owned(), scopes: Scopes::EVERYTHING, addresses: Vec::new(), expires_at: None }
+    }
+}
+
 /// An API key that was made.
 #[derive(Serialize, Deserialize)]
 pub struct CreatedApiKey {
-    /// The key's id.
-    pub id: ApiKeyId,
-    /// What its owner calls it.
-    pub name: String,
-    /// When it was made.
-    pub created_at: Micros,
+    /// The key, as it is listed.
+    pub key: StoredApiKey,
     /// The key itself, to be shown once.
     #[serde(with = "once::sealed_key")]
     pub api_key: ApiKey,
@@ -144,7 +156,7 @@ impl Accounts {
             wrapped_key,
             at,
         };
-        let (key, secret) = self.fresh_api_key(id, FIRST_KEY)?;
+        let (key, secret) = self.fresh_api_key(id, NewKey::first())?;
         let (digest, grant) = (secret.digest(), (GrantId::generate().to_string(), new.grant));
         let answer = Opened { account: id, api_key: secret };
         self.write_once(once, (id, &data_key), id.to_string(), answer, move |tx| {
@@ -220,38 +232,47 @@ impl Accounts {
         })
     }
 
-    /// Sets an account's status: `active` or `suspended`.
+    /// Sets an account's status.
     ///
     /// # Errors
     /// [`DbError::Missing`] when there is no such account.
-    pub async fn set_status(&self, id: AccountId, status: &'static str) -> Result<(), DbError> {
+    pub async fn set_status(&self, id: AccountId, status: Status) -> Result<(), DbError> {
         self.db.write(move |tx| Box::pin(accounts::set_status(tx, id, status))).await
     }
 
-    /// Makes an API key; its secret is shown once, here.
+    /// Makes an API key; its secret is shown once, here. A key that it takes the place of ends at the moment given.
     ///
     /// # Errors
     /// [`DbError::Limit`] when the account has as many keys as it may have.
     pub async fn create_api_key(
         &self,
         account: &Account,
-        name: &str,
+        new: NewKey,
+        replaced: Option<(ApiKeyId, Micros)>,
         once: Option<Once>,
     ) -> Result<CreatedApiKey, DbError> {
-        let (key, secret) = self.fresh_api_key(account.id, name)?;
+        let (key, secret) = self.fresh_api_key(account.id, new)?;
         let (digest, most) = (secret.digest(), account.limits.api_keys);
-        let answer = CreatedApiKey { id: key.id, name: key.name.clone(), created_at: key.created_at, api_key: secret };
+        let answer = CreatedApiKey { key: key.clone(), api_key: secret };
         self.write_once(once, (account.id, &account.data_key), key.id.to_string(), answer, move |tx| {
             let key = key.clone();
-            Box::pin(async move { keys::insert_api_key(tx, &key, &digest, most).await })
+            Box::pin(async move {
+                if let Some((old, at)) = replaced {
+                    keys::end_api_key(tx, key.account, old, at).await?;
+                }
+                // A key and the one in its place are one, as long as both last.
+                let most = most.saturating_add(u64::from(replaced.is_some()));
+                keys::insert_api_key(tx, &key, &digest, most).await
+            })
         })
         .await
     }
 
-    fn fresh_api_key(&self, account: AccountId, name: &str) -> Result<(StoredApiKey, ApiKey), DbError> {
+    fn fresh_api_key(&self, account: AccountId, new: NewKey) -> Result<(StoredApiKey, ApiKey), DbError> {
         let secret = ApiKey::generate().map_err(|_| DbError::corrupt("the operating system gave no randomness"))?;
-        let (id, name) = (ApiKeyId::generate(), name.to_owned());
-        Ok((StoredApiKey { id, account, name, created_at: self.clock.now() }, secret))
+        let NewKey { name, scopes, addresses, expires_at } = new;
+        let (id, created_at) = (ApiKeyId::generate(), self.clock.now());
+        Ok((StoredApiKey { id, account, name, scopes, addresses, created_at, expires_at, last_used_at: None }, secret))
     }
 
     /// Adds a version to an account's data key, and returns its number. It seals for whoever loads the account

@@ -63,6 +63,8 @@ pub struct Values {
     /// Where Prometheus scrapes; none serves no metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics_listen: Option<SocketAddr>,
+    /// Networks of proxies in front of the API, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// A PostgreSQL URL. Better given as `AAASP_DATABASE_URL`, which no backup of the file holds.
     #[serde(skip_serializing)]
     pub database: Option<String>,
@@ -173,6 +175,7 @@ impl Default for Values {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             metrics_listen: None,
+            trusted_proxies: Vec::new(),
             database: None,
             host: HostValues::default(),
             limits: LimitValues::default(),

@@ -184,7 +184,7 @@ impl Host {
             .await
             .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
         let app = App {
-            callers: Callers::new(store.db.clone(), store.accounts.clone()),
+            callers: Callers::new(store.db.clone(), store.accounts.clone(), store.clock.clone()),
             config: store.config,
             clock: store.clock,
             db: store.db,
@@ -215,6 +215,7 @@ impl Host {
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&self.app.runs).do_duties());
         tasks.spawn(Arc::clone(&self.app.rotation).do_duties());
+        tasks.spawn(self.app.callers.clone().do_duties());
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let patience = Duration::from_millis(self.app.config.values.host.slow_client_ms);
         let router = http::router(Arc::clone(&self.app));

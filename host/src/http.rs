@@ -1,6 +1,7 @@
 //! The API. Every route is on this page.
 
 mod accounts;
+mod address;
 mod admin;
 mod agents;
 mod answer;
@@ -45,6 +46,7 @@ pub fn router(app: Arc<App>) -> Router {
         .get("/v1/account", "Shows the account, its plan and its effective limits", accounts::show)
         .get("/v1/api-keys", "Lists the account's API keys, latest first, without their secrets", api_keys::list)
         .post("/v1/api-keys", "Makes an API key, which only this answer shows", api_keys::create)
+        .post("/v1/api-keys/{id}/rotate", "Puts another API key in the place of one, with an overlap", api_keys::rotate)
         .delete("/v1/api-keys/{id}", "Revokes an API key; everywhere within a second", api_keys::revoke)
         .get("/v1/agents", "Lists the account's agents by name", agents::list)
         .get("/v1/agents/{name}", "Shows an agent with its versions", agents::show)

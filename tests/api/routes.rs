@@ -83,6 +83,7 @@ pub(super) async fn walk(server: &Server) -> Vec<Route> {
     add(Door::Account, Method::GET, "/v1/account", Body::None);
     add(Door::Account, Method::GET, "/v1/api-keys", Body::None);
     add(Door::Account, Method::POST, "/v1/api-keys", json(json!({"name": "walked"})));
+    add(Door::Account, Method::POST, "/v1/api-keys/{id}/rotate", json(json!({"overlap_seconds": 60})));
     add(Door::Account, Method::DELETE, "/v1/api-keys/{id}", Body::None);
     add(Door::Account, Method::GET, "/v1/agents", Body::None);
     add(Door::Account, Method::GET, "/v1/agents/{name}", Body::None);

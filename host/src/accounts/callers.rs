@@ -1,18 +1,25 @@
 //! Who a request is from: keys looked up by digest, kept for less than a second so that a revocation holds
 //! everywhere within one.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use moka::future::Cache;
 use subtle::ConstantTimeEq as _;
 
 use super::{Account, Accounts, ApiKey};
+use crate::clock::Clock;
+use crate::db::keys::StoredApiKey;
 use crate::db::{Db, DbError, keys};
 use crate::ids::{ApiKeyId, OperatorKeyId};
 
 /// How long a key's account is believed. Another host's revocation is seen after at most this.
 const BELIEVED: Duration = Duration::from_millis(900);
+
+/// How often it is written down when keys were last used.
+const NOTED_EVERY: Duration = Duration::from_secs(5);
 
 /// The authenticated principal of one request.
 #[derive(Clone, Debug)]
@@ -20,7 +27,16 @@ pub struct Caller {
     /// The account.
     pub account: Arc<Account>,
     /// The key that the request came with.
-    pub key: ApiKeyId,
+    pub key: Arc<StoredApiKey>,
+}
+
+impl Caller {
+    /// Whether the key may be used from an address.
+    #[must_use]
+    pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
+        let allowed = &self.key.addresses;
+        allowed.is_empty() || address.is_some_and(|address| allowed.iter().any(|network| network.contains(&address)))
+    }
 }
 
 /// Looks callers up.
@@ -29,14 +45,17 @@ pub struct Callers {
     db: Db,
     accounts: Accounts,
     by_digest: Cache<[u8; 32], Option<Caller>>,
+    clock: Clock,
+    /// When keys were last used, as far as the database doesn't know.
+    used: Arc<Mutex<HashMap<ApiKeyId, i64>>>,
 }
 
 impl Callers {
     /// Over a database.
     #[must_use]
-    pub fn new(db: Db, accounts: Accounts) -> Self {
+    pub fn new(db: Db, accounts: Accounts, clock: Clock) -> Self {
         let by_digest = Cache::builder().max_capacity(100_000).time_to_live(BELIEVED).build();
-        Self { db, accounts, by_digest }
+        Self { db, accounts, by_digest, clock, used: Arc::default() }
     }
 
     /// The caller that a key belongs to, if it belongs to anybody.
@@ -57,8 +76,34 @@ impl Callers {
         let Some(key) = found.filter(|(_, stored)| digest.ct_eq(stored.as_slice()).into()).map(|(key, _)| key) else {
             return Ok(None);
         };
+        let now = self.clock.now();
+        if key.expires_at.is_some_and(|at| at <= now) {
+            return Ok(None);
+        }
         let account = self.accounts.load(key.account).await?;
-        Ok(account.map(|account| Caller { account: Arc::new(account), key: key.id }))
+        if account.is_some() {
+            self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, now.0);
+        }
+        Ok(account.map(|account| Caller { account: Arc::new(account), key: Arc::new(key) }))
+    }
+
+    /// Writes down when keys were last used, for as long as the host lives.
+    pub async fn do_duties(self) {
+        loop {
+            tokio::time::sleep(NOTED_EVERY).await;
+            let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+            let used: Vec<_> = used.into_iter().map(|(key, at)| (key.to_string(), at)).collect();
+            if used.is_empty() {
+                continue;
+            }
+            let written = self.db.write(move |tx| {
+                let used = used.clone();
+                Box::pin(async move { keys::note_used(tx, &used).await })
+            });
+            if let Err(error) = written.await {
+                tracing::warn!(%error, "it could not be written down when keys were last used");
+            }
+        }
     }
 
     /// The operator that a key belongs to.

@@ -5,6 +5,7 @@ use sqlx::any::AnyRow;
 
 use super::data_keys::StoredDataKey;
 use super::{Db, DbError, WriteTx, data_keys, ledger};
+use crate::accounts::Status;
 use crate::clock::Micros;
 use crate::ids::AccountId;
 use crate::ledger::Tenant;
@@ -19,8 +20,8 @@ pub struct StoredAccount {
     pub sealed_email: Vec<u8>,
     /// The plan's name.
     pub plan: String,
-    /// `active`, or why it isn't.
-    pub status: String,
+    /// What its callers may do.
+    pub status: Status,
     /// When it was made.
     pub created_at: Micros,
     /// Its place in the ledger.
@@ -140,10 +141,10 @@ pub async fn replace_email(
 ///
 /// # Errors
 /// [`DbError::Missing`] when there is no such account.
-pub async fn set_status(tx: &mut WriteTx<'_>, account: AccountId, status: &str) -> Result<(), DbError> {
+pub async fn set_status(tx: &mut WriteTx<'_>, account: AccountId, status: Status) -> Result<(), DbError> {
     let done = sqlx::query("UPDATE accounts SET status = $2 WHERE id = $1")
         .bind(account.to_string())
-        .bind(status)
+        .bind(status.as_str())
         .execute(&mut **tx)
         .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::Missing("account")) }
@@ -162,7 +163,7 @@ fn stored_accounts(rows: &[AnyRow]) -> Result<Vec<StoredAccount>, DbError> {
             id,
             sealed_email: row.try_get(1)?,
             plan: row.try_get(2)?,
-            status: row.try_get(3)?,
+            status: row.try_get::<String, _>(3)?.parse().map_err(DbError::corrupt)?,
             created_at: Micros(row.try_get(4)?),
             tenant: Tenant(row.try_get(5)?),
             data_keys: vec![data_key],

@@ -20,8 +20,22 @@ macro_rules! migrations {
     };
 }
 
-const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite": 1 "0001_foundation", 2 "0002_answered_requests", 3 "0003_credentials", 4 "0004_key_versions", 5 "0005_chain_order");
-const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres": 1 "0001_foundation", 2 "0002_answered_requests", 3 "0003_credentials", 4 "0004_key_versions", 5 "0005_chain_order");
+const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
+    1 "0001_foundation",
+    2 "0002_answered_requests",
+    3 "0003_credentials",
+    4 "0004_key_versions",
+    5 "0005_chain_order",
+    6 "0006_accounts",
+);
+const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
+    1 "0001_foundation",
+    2 "0002_answered_requests",
+    3 "0003_credentials",
+    4 "0004_key_versions",
+    5 "0005_chain_order",
+    6 "0006_accounts",
+);
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {
     let steps = match url.engine {

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 
 use super::Problem;
 use super::answer::Answer;
-use crate::accounts::{Account, Caller};
+use super::auth::May;
+use crate::accounts::{Account, KnowMyself, Status};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::ids::AccountId;
@@ -20,7 +21,7 @@ pub(super) struct AccountView {
     id: AccountId,
     email: String,
     plan: String,
-    status: String,
+    status: Status,
     created_at: Micros,
     limits: LimitsView,
 }
@@ -37,7 +38,7 @@ impl AccountView {
             id: account.id,
             email: account.email()?,
             plan: account.plan.clone(),
-            status: account.status.clone(),
+            status: account.status,
             created_at: account.created_at,
             limits: LimitsView { run: account.run_limits.clone(), account: account.limits.clone() },
         })
@@ -45,6 +46,6 @@ impl AccountView {
 }
 
 /// The account, its plan and its effective limits.
-pub(super) async fn show(State(_): State<Arc<App>>, caller: Caller) -> Result<Answer<AccountView>, Problem> {
+pub(super) async fn show(State(_): State<Arc<App>>, caller: May<KnowMyself>) -> Result<Answer<AccountView>, Problem> {
     AccountView::of(&caller.account).map(Answer)
 }

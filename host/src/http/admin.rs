@@ -13,7 +13,7 @@ use super::auth::Operator;
 use super::body::{Json, PathId};
 use super::once::MayRepeat;
 use super::page::{Page, PageQuery, QueryOf};
-use crate::accounts::{Account, Opening};
+use crate::accounts::{Account, Opening, Status};
 use crate::app::App;
 use crate::config::DEFAULT_PLAN;
 use crate::db::ledger;
@@ -49,13 +49,15 @@ pub(super) struct AdminAccountView {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccountChange {
-    status: Status,
+    status: NewStatus,
 }
 
+/// The statuses that an operator gives.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Status {
+enum NewStatus {
     Active,
+    Restricted,
     Suspended,
 }
 
@@ -124,8 +126,9 @@ pub(super) async fn update(
     Json(change): Json<AccountChange>,
 ) -> Result<Answer<AdminAccountView>, Problem> {
     let status = match change.status {
-        Status::Active => "active",
-        Status::Suspended => "suspended",
+        NewStatus::Active => Status::Active,
+        NewStatus::Restricted => Status::Restricted,
+        NewStatus::Suspended => Status::Suspended,
     };
     app.accounts.set_status(id, status).await?;
     app.callers.forget();

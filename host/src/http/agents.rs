@@ -10,9 +10,10 @@ use utoipa::ToSchema;
 
 use super::Problem;
 use super::answer::{Answer, Deleted, Stored};
+use super::auth::May;
 use super::body::{Component, PathName};
 use super::page::{Page, PageQuery, QueryOf};
-use crate::accounts::Caller;
+use crate::accounts::{ReadAgents, WriteAgents};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::db::DbError;
@@ -69,7 +70,7 @@ impl AgentView {
 /// Uploads a version: 201 for a new one, 200 when the same bytes are a version already.
 pub(super) async fn upload(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<WriteAgents>,
     PathName(name): PathName,
     sent: Component,
 ) -> Result<Stored<VersionView>, Problem> {
@@ -115,7 +116,7 @@ async fn stored(app: &App, new: &NewVersion, component: Bytes) -> Result<(Stored
 /// The account's agents, by name.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<ReadAgents>,
     QueryOf(query): QueryOf<PageQuery>,
 ) -> Result<Answer<Page<AgentView>>, Problem> {
     let after = query.after.as_deref().unwrap_or_default();
@@ -127,7 +128,7 @@ pub(super) async fn list(
 /// One agent, with its versions.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<ReadAgents>,
     PathName(name): PathName,
 ) -> Result<Answer<AgentView>, Problem> {
     let account = caller.account.id;
@@ -139,7 +140,7 @@ pub(super) async fn show(
 /// Deletes an agent that no deployment uses.
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<WriteAgents>,
     PathName(name): PathName,
 ) -> Result<Deleted, Problem> {
     let (account, at) = (caller.account.id, app.clock.now());

@@ -8,8 +8,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::answer::Answer;
+use super::auth::May;
 use super::page::{self, Page, QueryOf};
-use crate::accounts::Caller;
+use crate::accounts::ReadCredentials;
 use crate::app::App;
 use crate::clock::Micros;
 use crate::db::audit::{self, StoredUse, UseFilter};
@@ -59,7 +60,7 @@ pub(super) struct AuditQuery {
 /// The uses of the account's credentials, latest first.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<ReadCredentials>,
     QueryOf(query): QueryOf<AuditQuery>,
 ) -> Result<Answer<Page<UseView>>, Problem> {
     let page = page::PageQuery::new(query.limit, query.after);

@@ -1,14 +1,17 @@
 //! Who a request is from: extractors, so that a public handler is visibly public.
 
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use axum::http::header;
 use axum::http::request::Parts;
-use axum::http::{Method, header};
 
 use super::Problem;
+use super::address::client_address;
 use super::routes::{Described, Part};
-use crate::accounts::{ApiKey, Caller};
+use crate::accounts::{ApiKey, Caller, Right, Scope};
 use crate::app::App;
 use crate::ids::OperatorKeyId;
 
@@ -22,33 +25,41 @@ pub(super) struct Operator {
     pub key: OperatorKeyId,
 }
 
-/// The caller of what a suspended account may do too: nothing that costs it anything.
-pub(super) struct EvenSuspended(pub Caller);
+/// A caller whose key and account give it a right.
+pub(super) struct May<R>(Caller, PhantomData<R>);
 
-impl FromRequestParts<Arc<App>> for EvenSuspended {
+impl<R> Deref for May<R> {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl<R: Right> FromRequestParts<Arc<App>> for May<R> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let key = bearer(parts)?;
         let found = app.callers.find(&key).await?;
-        found.map(Self).ok_or_else(|| Problem::unauthenticated("no account has this key"))
+        let caller = found.ok_or_else(|| Problem::unauthenticated("no account has this key, or it has expired"))?;
+        // Almost no key has a list, and where a request comes from is only found out for those.
+        if !caller.key.addresses.is_empty() && !caller.may_come_from(client_address(parts, app)) {
+            return Err(Problem::unauthenticated("this key may not be used from the address that the request is from"));
+        }
+        if let Some(scope) = R::SCOPE {
+            must_have(&caller, scope)?;
+        }
+        let status = caller.account.status;
+        if !status.allows(R::NEEDS) {
+            return Err(Problem::forbidden(format!("the account is {status}; {}", status.remains())));
+        }
+        Ok(Self(caller, PhantomData))
     }
 }
 
-impl FromRequestParts<Arc<App>> for Caller {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let EvenSuspended(caller) = EvenSuspended::from_request_parts(parts, app).await?;
-        let reads = parts.method == Method::GET || parts.method == Method::HEAD;
-        if !reads && !caller.account.is_active() {
-            let status = &caller.account.status;
-            return Err(Problem::forbidden(format!(
-                "the account is {status}; it can read and cancel runs, and change nothing else"
-            )));
-        }
-        Ok(caller)
-    }
+/// Refuses a caller whose key lacks a scope.
+pub(super) fn must_have(caller: &Caller, scope: Scope) -> Result<(), Problem> {
+    if caller.key.scopes.contain(scope) { Ok(()) } else { Err(Problem::scope_missing(scope)) }
 }
 
 impl FromRequestParts<Arc<App>> for Operator {
@@ -64,25 +75,17 @@ impl FromRequestParts<Arc<App>> for Operator {
     }
 }
 
-impl Part for EvenSuspended {
+impl<R: Right> Part for May<R> {
     fn describe(described: &mut Described) {
-        described.asks_for_key(ACCOUNT_KEY);
+        described.asks_for_key(ACCOUNT_KEY, R::SCOPE);
         described.refuses(&Problem::unauthenticated(""));
-    }
-}
-
-impl Part for Caller {
-    fn describe(described: &mut Described) {
-        EvenSuspended::describe(described);
-        if !described.method.is_safe() {
-            described.refuses(&Problem::forbidden(""));
-        }
+        described.refuses(&Problem::forbidden(""));
     }
 }
 
 impl Part for Operator {
     fn describe(described: &mut Described) {
-        described.asks_for_key(OPERATOR_KEY);
+        described.asks_for_key(OPERATOR_KEY, None);
         described.refuses(&Problem::unauthenticated(""));
     }
 }

@@ -6,12 +6,17 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
+use tower_service::Service as _;
+
+use super::address::Peer;
 
 /// Before the next try when the host has run out of file descriptors: connections end meanwhile.
 const EXHAUSTED: Duration = Duration::from_secs(1);
@@ -27,11 +32,11 @@ pub async fn serve(listener: TcpListener, router: Router, patience: Duration, mu
             () = told_to_stop(&mut stopped) => break,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 if let Err(error) = set_up(&stream, patience) {
                     tracing::debug!(%error, "a connection could not be set up as it should be");
                 }
-                open.spawn(serve_one(protocol.clone(), stream, router.clone(), stopped.clone()));
+                open.spawn(serve_one(protocol.clone(), (stream, Peer(peer.ip())), router.clone(), stopped.clone()));
             }
             // The peer was gone before it was answered, which concerns nobody else.
             Err(error) if is_of_connection(&error) => {}
@@ -46,8 +51,16 @@ pub async fn serve(listener: TcpListener, router: Router, patience: Duration, mu
     open.wait().await;
 }
 
-async fn serve_one(protocol: http1::Builder, stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
-    let service = TowerToHyperService::new(router);
+async fn serve_one(
+    protocol: http1::Builder,
+    (stream, peer): (TcpStream, Peer),
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.clone().call(request)
+    });
     let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -14,10 +14,11 @@ use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 
 use super::Problem;
 use super::answer::{Answer, Deleted, Stored};
+use super::auth::May;
 use super::body::{Json, PathName};
 use super::page::{Page, PageQuery, QueryOf};
 use super::routes::{Described, Part};
-use crate::accounts::{Account, Caller};
+use crate::accounts::{Account, ReadCredentials, WriteCredentials};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::db::DbError;
@@ -113,7 +114,7 @@ struct CredentialVersionView {
 /// Sets a credential: the first value or the next version, which takes effect for the next request.
 pub(super) async fn put(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<WriteCredentials>,
     PathName(name): PathName,
     Json(body): Json<CredentialBody>,
 ) -> Result<Stored<CredentialView>, Problem> {
@@ -129,7 +130,7 @@ pub(super) async fn put(
 /// One credential.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<ReadCredentials>,
     PathName(name): PathName,
 ) -> Result<Answer<CredentialView>, Problem> {
     shown(&app, &caller.account, &name).await.map(Answer)
@@ -138,7 +139,7 @@ pub(super) async fn show(
 /// The account's credentials, by name.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<ReadCredentials>,
     QueryOf(query): QueryOf<PageQuery>,
 ) -> Result<Answer<Page<CredentialView>>, Problem> {
     let account = caller.account.id;
@@ -156,7 +157,7 @@ pub(super) async fn list(
 /// Deletes a credential that no deployment names, with all of its versions.
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<WriteCredentials>,
     PathName(name): PathName,
 ) -> Result<Deleted, Problem> {
     app.runs.credentials.delete(caller.account.id, &name).await?;
@@ -166,7 +167,7 @@ pub(super) async fn delete(
 /// Retires a version. When it is the one in use, the one before it is in use again.
 pub(super) async fn retire(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<WriteCredentials>,
     PathVersion(name, version): PathVersion,
 ) -> Result<Deleted, Problem> {
     app.runs.credentials.retire(caller.account.id, &name, version).await?;

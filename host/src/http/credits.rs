@@ -8,8 +8,9 @@ use utoipa::ToSchema;
 
 use super::Problem;
 use super::answer::Answer;
+use super::auth::May;
 use super::page::{Page, PageQuery, QueryOf};
-use crate::accounts::Caller;
+use crate::accounts::ReadBilling;
 use crate::app::App;
 use crate::clock::Micros;
 use crate::db::ledger::{self, StoredTransfer};
@@ -51,7 +52,10 @@ impl TransactionView {
 }
 
 /// What is available, and what runs hold.
-pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<CreditsView>, Problem> {
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: May<ReadBilling>,
+) -> Result<Answer<CreditsView>, Problem> {
     let (available, held) = ledger::balance(&app.db, caller.account.tenant).await?;
     Ok(Answer(CreditsView { available_microcredits: available, held_microcredits: held }))
 }
@@ -59,7 +63,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<
 /// What moved the balance, latest first.
 pub(super) async fn transactions(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<ReadBilling>,
     QueryOf(query): QueryOf<PageQuery>,
 ) -> Result<Answer<Page<TransactionView>>, Problem> {
     let tenant = caller.account.tenant;

@@ -10,9 +10,10 @@ use utoipa::ToSchema;
 
 use super::Problem;
 use super::answer::{Answer, Deleted, Stored};
+use super::auth::{May, must_have};
 use super::body::{Json, PathName};
 use super::page::{Page, PageQuery, QueryOf};
-use crate::accounts::{Account, Caller};
+use crate::accounts::{Account, ReadAgents, Scope, WriteAgents};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::db::deployments::{self, NewRevision, StoredDeployment};
@@ -107,12 +108,16 @@ pub(super) struct DeploymentView {
 /// Creates or replaces a deployment; each time is a revision of its own.
 pub(super) async fn put(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<WriteAgents>,
     PathName(name): PathName,
     Json(body): Json<DeploymentBody>,
 ) -> Result<Stored<DeploymentView>, Problem> {
     let account = &caller.account;
     let revision = revision_of(&app, account, &name, body).await?;
+    // Who binds a credential says where it goes, and could have it sent to himself.
+    if !revision.credentials.is_empty() {
+        must_have(&caller, Scope::CredentialsWrite)?;
+    }
     let id = revision.id;
     let number = app
         .db
@@ -252,7 +257,7 @@ fn warnings(manifest: &str, grants: &Grants, kept: &BTreeSet<String>) -> Result<
 /// One deployment.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<ReadAgents>,
     PathName(name): PathName,
 ) -> Result<Answer<DeploymentView>, Problem> {
     shown(&app, &caller.account, &name).await.map(Answer)
@@ -261,7 +266,7 @@ pub(super) async fn show(
 /// The account's deployments, by name.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<ReadAgents>,
     QueryOf(query): QueryOf<PageQuery>,
 ) -> Result<Answer<Page<DeploymentView>>, Problem> {
     let after = query.after.as_deref().unwrap_or_default();
@@ -277,7 +282,7 @@ pub(super) async fn list(
 /// Deletes a deployment that has no unfinished runs.
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<WriteAgents>,
     PathName(name): PathName,
 ) -> Result<Deleted, Problem> {
     let (account, at) = (caller.account.id, app.clock.now());

@@ -21,10 +21,11 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use super::Problem;
 use super::answer::Answer;
+use super::auth::May;
 use super::body::PathId;
 use super::page::{self, Page, QueryOf};
 use super::routes::{Described, Part, Reply};
-use crate::accounts::{Account, Caller};
+use crate::accounts::{Account, ReadRuns};
 use crate::app::App;
 use crate::db::DbError;
 use crate::ids::RunId;
@@ -54,7 +55,7 @@ pub(super) struct LogQuery {
 /// The lines of a run's log; with `follow=true` as server-sent events that end with the run.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<ReadRuns>,
     PathId(run): PathId<RunId>,
     QueryOf(query): QueryOf<LogQuery>,
     LastEventId(resumed): LastEventId,
@@ -63,7 +64,7 @@ pub(super) async fn show(
     app.runs.get(&caller.account, run).await?;
     let from = query.after.or(resumed).map_or(0, |after| after.saturating_add(1));
     if query.follow {
-        let events = followed(app, caller.account, run, from);
+        let events = followed(app, Arc::clone(&caller.account), run, from);
         return Ok(Log(Sse::new(events).keep_alive(KeepAlive::default()).into_response()));
     }
     let page = page::PageQuery::new(query.limit, None);

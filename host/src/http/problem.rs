@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::accounts::Scope;
 use crate::db::DbError;
 use crate::ids::RequestId;
 use crate::ledger::Microcredits;
@@ -39,6 +40,9 @@ struct ExtensionMembers {
     /// Its value.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<u64>,
+    /// The scope that the key lacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<Scope>,
     /// What would be held.
     #[serde(skip_serializing_if = "Option::is_none")]
     required_microcredits: Option<Microcredits>,
@@ -104,6 +108,15 @@ impl Problem {
     /// 403.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "The account may not do this", detail)
+    }
+
+    /// 403: the key lacks a scope (RFC 6750, 3.1).
+    pub fn scope_missing(scope: Scope) -> Self {
+        let detail =
+            format!("the key lacks the scope `{scope}`; use one that has it, or make one: `aaasp keys create`");
+        let mut problem = Self::new(StatusCode::FORBIDDEN, "scope-missing", "The key may not do this", detail);
+        problem.extra.scope = Some(scope);
+        problem
     }
 
     /// 404.
@@ -245,6 +258,10 @@ impl Problem {
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(scope) = self.extra.scope {
+            let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+            headers.extend(HeaderValue::from_str(&challenge).ok().map(|value| (header::WWW_AUTHENTICATE, value)));
         }
         headers
     }

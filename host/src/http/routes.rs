@@ -29,6 +29,7 @@ use utoipa::openapi::{
 
 use super::Problem;
 use super::problem::Document;
+use crate::accounts::Scope;
 use crate::app::App;
 use crate::ids::RequestId;
 
@@ -125,9 +126,9 @@ impl Described {
         self.operation.request_body = Some(body.build().into());
     }
 
-    /// Whose key the route asks for.
-    pub(super) fn asks_for_key(&mut self, whose: &str) {
-        self.operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>(whose, [])]);
+    /// Whose key the route asks for, and which scope of it.
+    pub(super) fn asks_for_key(&mut self, whose: &str, scope: Option<Scope>) {
+        self.operation.security = Some(vec![SecurityRequirement::new(whose, scope.map(Scope::as_str))]);
     }
 
     /// An answer that is no error.
@@ -225,7 +226,10 @@ impl Routes {
         described.refuses(&Problem::internal());
         described.refuses(&Problem::unavailable(""));
         described.refuses(&Problem::disk_full());
-        self.schemas.append(&mut described.schemas);
+        for (name, schema) in described.schemas {
+            let before = self.schemas.insert(name.clone(), schema);
+            debug_assert!(before.is_none_or(|before| before == self.schemas[&name]), "two types are called {name}");
+        }
         self.paths.add_path_operation(path, vec![described_method], described.operation);
         if let Ok(filter) = MethodFilter::try_from(described.method) {
             self.router = self.router.route(path, layered(on(filter, handler)));

@@ -13,12 +13,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::answer::Answer;
-use super::auth::EvenSuspended;
+use super::auth::May;
 use super::body::{Json, PathId, PathName};
 use super::once::MayRepeat;
 use super::page::{self, Page, QueryOf};
 use super::routes::{Described, Reply};
-use crate::accounts::Caller;
+use crate::accounts::{CancelRuns, ReadRuns, StartRuns};
 use crate::app::App;
 use crate::db::runs::RunFilter;
 use crate::ids::RunId;
@@ -48,7 +48,7 @@ pub(super) struct WaitQuery {
 /// Starts a run: 200 with the finished run, or 202 with the run so far when the wait is over.
 pub(super) async fn create(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<StartRuns>,
     PathName(name): PathName,
     QueryOf(query): QueryOf<WaitQuery>,
     once: MayRepeat,
@@ -127,7 +127,7 @@ pub(super) struct RunsQuery {
 /// The account's runs, latest first.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<ReadRuns>,
     QueryOf(query): QueryOf<RunsQuery>,
 ) -> Result<Answer<Page<Run>>, Problem> {
     let page = page::PageQuery::new(query.limit, query.after);
@@ -144,7 +144,7 @@ pub(super) async fn list(
 /// One run.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<ReadRuns>,
     PathId(run): PathId<RunId>,
 ) -> Result<Answer<Run>, Problem> {
     Ok(Answer(app.runs.get(&caller.account, run).await?))
@@ -153,7 +153,7 @@ pub(super) async fn show(
 /// The input that a run was given.
 pub(super) async fn input(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: May<ReadRuns>,
     PathId(run): PathId<RunId>,
 ) -> Result<Input, Problem> {
     Ok(Input(app.runs.input(&caller.account, run).await?))
@@ -162,7 +162,7 @@ pub(super) async fn input(
 /// Cancels a run. A finished run stays as it is.
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
-    EvenSuspended(caller): EvenSuspended,
+    caller: May<CancelRuns>,
     PathId(run): PathId<RunId>,
 ) -> Result<Answer<Run>, Problem> {
     Ok(Answer(app.runs.cancel(&caller.account, run).await?))
