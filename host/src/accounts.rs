@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use status::{Needs, Status};
 
 use crate::clock::{Clock, Micros};
-use crate::config::Config;
+use crate::config::LiveConfig;
 use crate::db::accounts::{NewAccount, StoredAccount};
 use crate::db::data_keys::StoredDataKey;
 use crate::db::keys::StoredApiKey;
@@ -124,14 +124,14 @@ pub struct CreatedApiKey {
 pub struct Accounts {
     db: Db,
     keyring: Arc<Keyring>,
-    config: Arc<Config>,
+    config: LiveConfig,
     clock: Clock,
 }
 
 impl Accounts {
     /// Over a database and a keyring.
     #[must_use]
-    pub fn new(db: Db, keyring: Arc<Keyring>, config: Arc<Config>, clock: Clock) -> Self {
+    pub fn new(db: Db, keyring: Arc<Keyring>, config: LiveConfig, clock: Clock) -> Self {
         Self { db, keyring, config, clock }
     }
 
@@ -219,10 +219,11 @@ impl Accounts {
             .collect::<Result<_, _>>()
             .map_err(DbError::sealed("data_keys"))?;
         let data_key = DataKey::of(versions).ok_or(DbError::Missing("data key"))?;
+        let config = self.config.now();
         Ok(Account {
             id: stored.id,
-            run_limits: self.config.run_limits(&stored.plan),
-            limits: self.config.account_limits(&stored.plan),
+            run_limits: config.run_limits(&stored.plan),
+            limits: config.account_limits(&stored.plan),
             plan: stored.plan,
             status: stored.status,
             created_at: stored.created_at,

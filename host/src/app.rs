@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::accounts::{Accounts, Callers};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::LiveConfig;
 use crate::db::Db;
 use crate::folder::Disk;
 use crate::runs::Runs;
@@ -14,7 +14,7 @@ use crate::vault::rotation::Rotation;
 /// What every handler shares.
 pub struct App {
     /// The operator's configuration.
-    pub config: Arc<Config>,
+    pub config: LiveConfig,
     /// The time.
     pub clock: Clock,
     /// The database.

@@ -1,7 +1,9 @@
 //! The operator's file: typed, checked once, with every error naming file, line, key and reason.
 
 mod check;
+mod live;
 mod models;
+mod plans;
 mod show;
 
 use std::collections::BTreeMap;
@@ -13,7 +15,9 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 pub use check::ConfigError;
+pub use live::{Change, LiveConfig, Taken};
 pub use models::{ModelValues, Provider};
+pub use plans::{PlanValues, RateValues};
 pub use show::{Origin, Shown};
 
 use crate::grants::Grants;
@@ -52,6 +56,7 @@ pub struct Config {
     /// A PostgreSQL URL; none is the embedded database in the data folder.
     pub database: Option<SecretString>,
     shown: Vec<Shown>,
+    overrides: Overrides,
 }
 
 /// The values of the file. `database` is apart, since its URL holds a password.
@@ -72,6 +77,10 @@ pub struct Values {
     pub host: HostValues,
     /// The host's limits, which no plan and no deployment passes.
     pub limits: LimitValues,
+    /// Who may have an account.
+    pub accounts: AccountValues,
+    /// Requests that are taken from one address.
+    pub rates: AddressRates,
     /// Plans by name; `default` always exists.
     pub plans: BTreeMap<String, PlanValues>,
     /// What the network is.
@@ -132,12 +141,51 @@ pub struct LimitValues {
     pub account: AccountLimitsOverlay,
 }
 
-/// A plan: limits below the host's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Who may have an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct PlanValues {
-    /// The plan's limits; what it leaves out is the host's.
-    pub limits: LimitValues,
+pub struct AccountValues {
+    /// Whether accounts are made by signing up.
+    pub sign_up: SignUp,
+    /// The plan of whoever signs up.
+    pub plan: String,
+}
+
+impl Default for AccountValues {
+    fn default() -> Self {
+        Self { sign_up: SignUp::Closed, plan: DEFAULT_PLAN.to_owned() }
+    }
+}
+
+/// Whether accounts are made by signing up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignUp {
+    /// Only the operator makes accounts.
+    Closed,
+    /// Whom the operator invited may sign up.
+    Invited,
+    /// Anybody may sign up.
+    Open,
+}
+
+/// Requests that are taken from one address, whatever their key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AddressRates {
+    /// All requests, in a minute and at once after a minute without any; none are as many as come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address_requests_per_minute: Option<u32>,
+    /// Requests without a key that is valid, in a minute.
+    pub address_failures_per_minute: u32,
+    /// Sign-ups and other requests that send mail to whom nobody knows yet, in an hour.
+    pub address_sign_ups_per_hour: u32,
+}
+
+impl Default for AddressRates {
+    fn default() -> Self {
+        Self { address_requests_per_minute: None, address_failures_per_minute: 60, address_sign_ups_per_hour: 10 }
+    }
 }
 
 /// What the network is to runs.
@@ -179,6 +227,8 @@ impl Default for Values {
             database: None,
             host: HostValues::default(),
             limits: LimitValues::default(),
+            accounts: AccountValues::default(),
+            rates: AddressRates::default(),
             plans: BTreeMap::from([(DEFAULT_PLAN.to_owned(), PlanValues::default())]),
             egress: EgressValues::default(),
             models: BTreeMap::new(),
@@ -208,7 +258,7 @@ impl Config {
         }
         values.metrics_listen = overrides.metrics_listen.or(values.metrics_listen);
         let database = overrides.database.clone().or_else(|| values.database.take().map(SecretString::from));
-        Ok(Self { data: data.to_owned(), file, values, database, shown })
+        Ok(Self { data: data.to_owned(), file, values, database, shown, overrides: overrides.clone() })
     }
 
     /// Every effective value, and where it comes from.
@@ -246,7 +296,21 @@ impl Config {
         offered.map(|(name, model)| (name.clone(), model.price(own(name)))).collect()
     }
 
-    fn plan(&self, name: &str) -> Option<&PlanValues> {
+    /// What work costs under a plan.
+    #[must_use]
+    pub fn prices(&self, plan: &str) -> Prices {
+        self.plan(plan).and_then(|plan| plan.prices.clone()).unwrap_or_else(|| self.values.prices.clone())
+    }
+
+    /// How many days logs of runs are kept under a plan.
+    #[must_use]
+    pub fn log_days(&self, plan: &str) -> u32 {
+        self.plan(plan).and_then(|plan| plan.log_days).unwrap_or(self.values.retention.log_days)
+    }
+
+    /// A plan. An unknown one is the default one.
+    #[must_use]
+    pub fn plan(&self, name: &str) -> Option<&PlanValues> {
         self.values.plans.get(name).or_else(|| self.values.plans.get(DEFAULT_PLAN))
     }
 }

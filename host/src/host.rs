@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::capabilities::egress::EgressSettings;
 use crate::capabilities::model::Mark;
 use crate::clock::Clock;
-use crate::config::{Config, DEFAULT_PLAN};
+use crate::config::{Config, DEFAULT_PLAN, LiveConfig};
 use crate::db::{DatabaseUrl, Db, DbError, hosts, settings};
 use crate::folder::{Folder, FolderError};
 use crate::http;
@@ -90,7 +90,7 @@ pub struct Store {
     /// The life of the keys.
     pub rotation: Arc<Rotation>,
     /// The operator's configuration.
-    pub config: Arc<Config>,
+    pub config: LiveConfig,
     /// The time.
     pub clock: Clock,
 }
@@ -124,8 +124,8 @@ impl Store {
         if here != there {
             return Err(StartError::OtherKeyring { here, there });
         }
-        let config = Arc::new(config);
-        let accounts = Accounts::new(db.clone(), Arc::clone(&keyring), Arc::clone(&config), clock.clone());
+        let config = LiveConfig::new(config);
+        let accounts = Accounts::new(db.clone(), Arc::clone(&keyring), config.clone(), clock.clone());
         let (keys, known) = (Arc::clone(&keyring), accounts.clone());
         let rotation = Arc::new(Rotation::new(db.clone(), keys, known, host, clock.clone()));
         rotation.agree().await?;
@@ -171,7 +171,7 @@ impl Host {
             store.db.clone(),
             Arc::clone(&runtime),
             store.accounts.clone(),
-            Arc::clone(&store.config),
+            store.config.clone(),
             store.clock.clone(),
             (store.host, epoch),
         );
@@ -179,7 +179,7 @@ impl Host {
         if recovered > 0 {
             tracing::warn!(runs = recovered, "settled as lost what the last start left running");
         }
-        let address = store.config.values.listen;
+        let address = store.config.now().values.listen;
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
@@ -217,7 +217,7 @@ impl Host {
         tasks.spawn(Arc::clone(&self.app.rotation).do_duties());
         tasks.spawn(self.app.callers.clone().do_duties());
         let (stopping, stopped) = tokio::sync::watch::channel(false);
-        let patience = Duration::from_millis(self.app.config.values.host.slow_client_ms);
+        let patience = Duration::from_millis(self.app.config.now().values.host.slow_client_ms);
         let router = http::router(Arc::clone(&self.app));
         let server = tokio::spawn(http::serve(self.listener, router, patience, stopped));
         let told = told_to_stop(signal, &mut tasks).await;
@@ -248,8 +248,9 @@ async fn told_to_stop(signal: impl Future<Output = ()>, tasks: &mut JoinSet<()>)
 
 fn runtime_settings(store: &Store) -> Result<RuntimeSettings, StartError> {
     let folder = &store.folder;
-    let values = &store.config.values.host;
-    let limits = store.config.host_run_limits();
+    let config = store.config.now();
+    let values = &config.values.host;
+    let limits = config.host_run_limits();
     let program =
         std::env::current_exe().map_err(|source| FolderError::Io { path: "the aaasp binary".into(), source })?;
     let mut settings = RuntimeSettings::new(
@@ -265,11 +266,11 @@ fn runtime_settings(store: &Store) -> Result<RuntimeSettings, StartError> {
     settings.max_core_instances = u32::try_from(limits.core_instances).unwrap_or(u32::MAX);
     settings.stack_bytes = values.stack_bytes;
     settings.cache_bytes = values.component_cache_bytes;
-    let network = &store.config.values.egress;
-    let ca_file = network.ca_file.as_ref().map(|file| store.config.data.join(file));
+    let network = &config.values.egress;
+    let ca_file = network.ca_file.as_ref().map(|file| config.data.join(file));
     settings.egress =
         EgressSettings::new(network.allow_addresses.clone(), ca_file.as_deref()).map_err(RuntimeError::Egress)?;
-    settings.models = Arc::new(Models::load(&store.config.values.models, &store.config.data)?);
+    settings.models = Arc::new(Models::load(&config.values.models, &config.data)?);
     settings.mark = Some(Mark::new(&store.keyring.derived_key("opaque")));
     settings.compile = CompileLimits {
         memory_bytes: values.compile_memory_bytes,

@@ -40,7 +40,7 @@ const BODY_BYTES: usize = 256 << 10;
 
 /// The routes, over the app that they share, and `/v1/openapi.json`, which describes them.
 pub fn router(app: Arc<App>) -> Router {
-    let input_bytes = usize::try_from(app.config.host_run_limits().input_bytes).unwrap_or(usize::MAX);
+    let input_bytes = usize::try_from(app.config.now().host_run_limits().input_bytes).unwrap_or(usize::MAX);
     let run_bytes = input_bytes.saturating_add(BODY_BYTES);
     Routes::new()
         .get("/v1/account", "Shows the account, its plan and its effective limits", accounts::show)

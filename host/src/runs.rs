@@ -30,7 +30,7 @@ use tokio::time::Instant;
 
 use crate::accounts::{Account, Accounts};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::LiveConfig;
 use crate::db::runs::RunFilter;
 use crate::db::{Db, DbError, runs};
 use crate::ids::{DeploymentId, HostId, RunId};
@@ -43,7 +43,7 @@ pub struct Runs {
     runtime: Arc<Runtime>,
     accounts: Accounts,
     clock: Clock,
-    config: Arc<Config>,
+    config: LiveConfig,
     host: (HostId, i64),
     /// The vault that runs borrow from.
     pub credentials: Credentials,
@@ -61,14 +61,15 @@ impl Runs {
         db: Db,
         runtime: Arc<Runtime>,
         accounts: Accounts,
-        config: Arc<Config>,
+        config: LiveConfig,
         clock: Clock,
         host: (HostId, i64),
     ) -> Arc<Self> {
-        let values = &config.values;
+        let values = config.now();
+        let values = &values.values;
         Arc::new(Self {
             credentials: Credentials::new(db.clone(), accounts.clone(), clock.clone(), runtime.broker()),
-            deployments: Deployments::new(db.clone(), accounts.clone(), Arc::clone(&config)),
+            deployments: Deployments::new(db.clone(), accounts.clone(), config.clone()),
             slots: slots::Slots::new(values.host.concurrent_runs, values.host.memory_bytes),
             live: Arc::default(),
             claiming: Mutex::default(),
@@ -152,7 +153,7 @@ impl Runs {
     /// Stops admitting, waits for running runs within the grace period, then ends the rest as lost.
     pub async fn stop(&self) {
         self.live.close();
-        let grace = Instant::now() + Duration::from_millis(self.config.values.host.shutdown_grace_ms);
+        let grace = Instant::now() + Duration::from_millis(self.config.now().values.host.shutdown_grace_ms);
         self.drain(grace).await;
         self.live.lose_all_for_good();
         // Ending a guest takes a moment, and its settlement a commit.

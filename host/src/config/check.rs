@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize as _;
 
 use super::Values;
+use crate::ledger::Microcredits;
 use crate::limits::RunLimits;
 use crate::objects::Objects;
 
@@ -104,6 +105,37 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
         for (key, reason) in model.impossible(&plans) {
             refuse(true, &format!("models.{name}.{key}"), reason);
         }
+    }
+    refuse(
+        !plans.contains(&values.accounts.plan.as_str()),
+        "accounts.plan",
+        format!("there is no plan `{}`", values.accounts.plan),
+    );
+    let per_address = &values.rates;
+    let rates = [
+        ("rates.address_requests_per_minute".to_owned(), per_address.address_requests_per_minute),
+        ("rates.address_failures_per_minute".to_owned(), Some(per_address.address_failures_per_minute)),
+        ("rates.address_sign_ups_per_hour".to_owned(), Some(per_address.address_sign_ups_per_hour)),
+    ];
+    let rates_of_plans = values.plans.iter().flat_map(|(name, plan)| {
+        [
+            (format!("plans.{name}.rates.account_requests_per_minute"), plan.rates.account_requests_per_minute),
+            (format!("plans.{name}.rates.key_requests_per_minute"), plan.rates.key_requests_per_minute),
+        ]
+    });
+    for (key, rate) in rates.into_iter().chain(rates_of_plans) {
+        refuse(rate == Some(0), &key, "nobody could ask for anything; to stop an account, suspend it".to_owned());
+    }
+    for (name, plan) in &values.plans {
+        for (key, grant) in
+            [("starting", plan.starting_grant_microcredits), ("monthly", plan.monthly_grant_microcredits)]
+        {
+            let reason = format!("a grant is between 0 and {} microcredits", Microcredits::LARGEST_GRANT.0);
+            let fits = (Microcredits::ZERO..=Microcredits::LARGEST_GRANT).contains(&grant);
+            refuse(!fits, &format!("plans.{name}.{key}_grant_microcredits"), reason);
+        }
+        let reason = format!("nothing is kept for more than {MOST_DAYS} days, which are 100 years");
+        refuse(plan.log_days.is_some_and(|days| days > MOST_DAYS), &format!("plans.{name}.log_days"), reason);
     }
     for name in values.plans.keys() {
         refuse(name.is_empty() || name.len() > 63, "plans", "a plan's name has 1 to 63 characters".to_owned());

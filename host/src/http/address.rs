@@ -18,7 +18,7 @@ pub(super) struct Peer(pub IpAddr);
 pub(super) fn client_address(parts: &Parts, app: &App) -> Option<IpAddr> {
     let Peer(peer) = parts.extensions.get()?;
     let forwarded = parts.headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    Some(behind_proxies(peer.to_canonical(), forwarded, &app.config.values.trusted_proxies))
+    Some(behind_proxies(peer.to_canonical(), forwarded, &app.config.now().values.trusted_proxies))
 }
 
 /// The last address of the chain that no trusted proxy has: whatever stands before it, anybody may have written.

@@ -20,9 +20,6 @@ use crate::db::ledger;
 use crate::ids::{AccountId, GrantId};
 use crate::ledger::Microcredits;
 
-/// The largest single grant: a thousand million credits.
-const LARGEST_GRANT: Microcredits = Microcredits(1_000_000_000 * Microcredits::PER_CREDIT);
-
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewAccount {
@@ -96,7 +93,7 @@ pub(super) async fn create(
 ) -> Result<Made<OpenedView>, Problem> {
     let email = checked_email(&new.email)?;
     let plan = new.plan.as_deref().unwrap_or(DEFAULT_PLAN);
-    if !app.config.values.plans.contains_key(plan) {
+    if !app.config.now().values.plans.contains_key(plan) {
         return Err(Problem::invalid("/plan", format!("there is no plan `{plan}`")));
     }
     if new.grant_microcredits != Microcredits::ZERO {
@@ -159,10 +156,10 @@ async fn view(app: &App, account: &Account) -> Result<AdminAccountView, Problem>
 }
 
 fn checked_grant(pointer: &str, amount: Microcredits) -> Result<(), Problem> {
-    if (Microcredits(1)..=LARGEST_GRANT).contains(&amount) {
+    if (Microcredits(1)..=Microcredits::LARGEST_GRANT).contains(&amount) {
         return Ok(());
     }
-    Err(Problem::invalid(pointer, format!("a grant is between 1 and {} microcredits", LARGEST_GRANT.0)))
+    Err(Problem::invalid(pointer, format!("a grant is between 1 and {} microcredits", Microcredits::LARGEST_GRANT.0)))
 }
 
 /// An address that mail could be sent to: one `@` with something on both sides (RFC 5321 allows 254 bytes).

@@ -52,7 +52,7 @@ impl<T: ToSchema> Part for Json<T> {
 
 /// Waits for what a client sends, for as long as the operator lets it take.
 async fn in_time<T>(app: &App, sent: impl Future<Output = T>) -> Result<T, Problem> {
-    let patience = Duration::from_millis(app.config.values.host.slow_client_ms);
+    let patience = Duration::from_millis(app.config.now().values.host.slow_client_ms);
     tokio::time::timeout(patience, sent).await.map_err(|_| Problem::too_slow())
 }
 

@@ -184,7 +184,7 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
 
 /// Models that the operator does not offer to the account's plan.
 fn models_out_of_reach(app: &App, account: &Account, grants: &Grants) -> Vec<(String, String)> {
-    let offered = app.config.model_prices(&Grants { model: true, ..Grants::default() }, &account.plan);
+    let offered = app.config.now().model_prices(&Grants { model: true, ..Grants::default() }, &account.plan);
     let unknown = grants.models.keys().filter(|name| !offered.contains_key(*name));
     let names = offered.keys().map(Name::as_str).collect::<Vec<_>>().join(", ");
     let reason = if names.is_empty() { "no model is offered".to_owned() } else { format!("offered are: {names}") };
@@ -222,7 +222,7 @@ async fn view(
         digest: stored.digest,
         kind: stored.kind,
         manifest: RawValue::from_string(stored.manifest).map_err(DbError::corrupt)?,
-        hold_microcredits: terms(&app.config, &account.plan, &grants, effective_limits.clone()).most(),
+        hold_microcredits: terms(&app.config.now(), &account.plan, &grants, effective_limits.clone()).most(),
         limits,
         effective_limits,
         capabilities,

@@ -17,6 +17,9 @@ use utoipa::ToSchema;
 pub struct Microcredits(pub i64);
 
 impl Microcredits {
+    /// The largest single grant: a thousand million credits.
+    pub const LARGEST_GRANT: Self = Self(1_000_000_000 * Self::PER_CREDIT);
+
     /// No credits.
     pub const ZERO: Self = Self(0);
 

@@ -8,7 +8,7 @@ use jsonschema::Validator;
 use moka::future::Cache;
 
 use crate::accounts::{Account, Accounts};
-use crate::config::Config;
+use crate::config::{Config, LiveConfig};
 use crate::db::deployments::StoredDeployment;
 use crate::db::{Db, DbError, deployments, runs};
 use crate::grants::Grants;
@@ -66,14 +66,14 @@ impl Deployed {
 #[must_use]
 pub fn terms(config: &Config, plan: &str, grants: &Grants, limits: RunLimits) -> Terms {
     let models = config.model_prices(grants, plan);
-    Terms { prices: config.values.prices.clone(), limits, models, fuel_schedule: FUEL_SCHEDULE }
+    Terms { prices: config.prices(plan), limits, models, fuel_schedule: FUEL_SCHEDULE }
 }
 
 /// Loads deployments.
 pub struct Deployments {
     db: Db,
     accounts: Accounts,
-    config: Arc<Config>,
+    config: LiveConfig,
     by_name: Cache<(AccountId, String), Option<Arc<Deployed>>>,
     stored_terms: Mutex<HashSet<String>>,
 }
@@ -81,7 +81,7 @@ pub struct Deployments {
 impl Deployments {
     /// Over a database, under the operator's prices.
     #[must_use]
-    pub fn new(db: Db, accounts: Accounts, config: Arc<Config>) -> Self {
+    pub fn new(db: Db, accounts: Accounts, config: LiveConfig) -> Self {
         let by_name = Cache::builder().max_capacity(10_000).time_to_live(BELIEVED).build();
         Self { db, accounts, config, by_name, stored_terms: Mutex::default() }
     }
@@ -131,7 +131,7 @@ impl Deployments {
         let manifest: Manifest = serde_json::from_str(&stored.manifest).map_err(DbError::corrupt)?;
         let run_limits = account.run_limits.min(&limits);
         let grants: Grants = serde_json::from_str(&stored.grants).map_err(DbError::corrupt)?;
-        let terms = terms(&self.config, &account.plan, &grants, run_limits.clone());
+        let terms = terms(&self.config.now(), &account.plan, &grants, run_limits.clone());
         Ok(Deployed {
             id: stored.id,
             name: stored.name.clone(),

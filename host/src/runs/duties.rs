@@ -131,7 +131,8 @@ impl Runs {
 
     async fn forget_what_is_old(&self) -> Result<(), DbError> {
         const HOUR_MS: i64 = 3_600_000;
-        let kept = &self.config.values.retention;
+        let config = self.config.now();
+        let kept = &config.values.retention;
         let before = |hours: i64| Micros(self.clock.now().plus_ms(-hours * HOUR_MS).0);
         let logs = retention::delete_logs(&self.db, before(i64::from(kept.log_days) * 24)).await?;
         let answers = retention::delete_answered_requests(&self.db, before(i64::from(kept.idempotency_hours))).await?;
