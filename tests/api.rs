@@ -19,6 +19,7 @@ mod mutations;
 mod openapi;
 mod problems;
 mod queue;
+mod rates;
 mod routes;
 mod runs;
 mod slow_clients;

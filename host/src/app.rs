@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::accounts::{Accounts, Callers};
 use crate::clock::Clock;
-use crate::config::LiveConfig;
+use crate::config::{Change, ConfigError, LiveConfig};
 use crate::db::Db;
 use crate::folder::Disk;
+use crate::http::Rates;
 use crate::runs::Runs;
 use crate::runtime::Runtime;
 use crate::vault::rotation::Rotation;
@@ -31,4 +32,23 @@ pub struct App {
     pub runtime: Arc<Runtime>,
     /// Runs and deployments.
     pub runs: Arc<Runs>,
+    /// How many requests are taken.
+    pub rates: Rates,
+}
+
+impl App {
+    /// Takes what has changed in the operator's file, as far as it can be taken without a restart.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says what is wrong with the file; then nothing is taken.
+    pub fn reload(&self) -> Result<Vec<Change>, ConfigError> {
+        let changes = self.config.reload()?;
+        self.rates.take(&self.config.now());
+        // Plans are part of what is known of callers.
+        self.callers.forget();
+        for Change { key, taken, .. } in &changes {
+            tracing::info!(key, ?taken, "the operator's file has changed");
+        }
+        Ok(changes)
+    }
 }

@@ -183,6 +183,7 @@ impl Host {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
+        let rates = http::Rates::new(&store.config.now());
         let app = App {
             callers: Callers::new(store.db.clone(), store.accounts.clone(), store.clock.clone()),
             config: store.config,
@@ -193,6 +194,7 @@ impl Host {
             rotation: store.rotation,
             runtime,
             runs,
+            rates,
         };
         Ok(Self { app: Arc::new(app), _folder: store.folder, listener })
     }
@@ -206,6 +208,16 @@ impl Host {
         self.listener.local_addr().map_err(unknown)
     }
 
+    /// Reads the operator's file again, each time that this is called.
+    pub fn reloader(&self) -> impl Fn() + Send + Sync + 'static {
+        let app = Arc::clone(&self.app);
+        move || {
+            if let Err(error) = app.reload() {
+                tracing::error!(%error, "the operator's file has a mistake, so that nothing of it was taken");
+            }
+        }
+    }
+
     /// Serves until the signal, then stops admitting, lets runs finish within the grace period, settles the
     /// rest as lost, and closes.
     ///
@@ -216,6 +228,7 @@ impl Host {
         tasks.spawn(Arc::clone(&self.app.runs).do_duties());
         tasks.spawn(Arc::clone(&self.app.rotation).do_duties());
         tasks.spawn(self.app.callers.clone().do_duties());
+        tasks.spawn(forget_the_idle(Arc::clone(&self.app)));
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let patience = Duration::from_millis(self.app.config.now().values.host.slow_client_ms);
         let router = http::router(Arc::clone(&self.app));
@@ -231,6 +244,14 @@ impl Host {
         self.app.runs.credentials.settle().await;
         self.app.db.close().await;
         told
+    }
+}
+
+/// Keeps what is counted of callers as small as those who ask.
+async fn forget_the_idle(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        app.rates.forget_the_idle();
     }
 }
 

@@ -13,6 +13,7 @@ mod connections;
 mod credentials;
 mod credits;
 mod deployments;
+mod found;
 mod health;
 mod logs;
 mod master_keys;
@@ -20,6 +21,7 @@ mod observe;
 mod once;
 mod page;
 mod problem;
+mod rates;
 mod routes;
 mod runs;
 mod unread;
@@ -28,9 +30,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 pub use connections::serve;
 pub use problem::Problem;
+pub use rates::Rates;
 use routes::Routes;
 
 use crate::app::App;
@@ -82,6 +85,7 @@ pub fn router(app: Arc<App>) -> Router {
         )
         .get("/v1/admin/accounts/{id}", "Shows an account", admin::show)
         .patch("/v1/admin/accounts/{id}", "Suspends an account, or makes it active again", admin::update)
+        .post("/v1/admin/reload", "Reads the operator's file again, and tells what has changed", admin::reload)
         .post("/v1/admin/accounts/{id}/grants", "Gives credits to an account", admin::grant)
         .post(
             "/v1/admin/accounts/{id}/data-keys",
@@ -97,6 +101,6 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(|| async { Problem::not_found("route") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(from_fn(observe::request))
+        .layer(from_fn_with_state(Arc::clone(&app), observe::request))
         .with_state(app)
 }

@@ -112,6 +112,7 @@ pub(super) async fn walk(server: &Server) -> Vec<Route> {
     add(Door::Operator, Method::POST, "/v1/admin/accounts", json(json!({"email": "walked@example.org"})));
     add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}", Body::None);
     add(Door::Operator, Method::PATCH, "/v1/admin/accounts/{id}", json(json!({"status": "active"})));
+    add(Door::Operator, Method::POST, "/v1/admin/reload", json(json!({})));
     add(Door::Operator, Method::POST, "/v1/admin/accounts/{id}/grants", json(json!({"amount_microcredits": 1})));
     add(Door::Operator, Method::POST, "/v1/admin/accounts/{id}/data-keys", json(json!({})));
     add(Door::Operator, Method::GET, "/v1/admin/master-keys", Body::None);

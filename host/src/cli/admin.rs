@@ -14,6 +14,7 @@ use super::account::AccountView;
 use super::client::{Client, DEFAULT_URL, ListArgs, Rows};
 use super::json::JsonArgs;
 use super::{input, out, readable, table};
+use crate::config::{Change, Taken};
 use crate::folder::operator_key_path;
 use crate::ledger::Microcredits;
 
@@ -24,7 +25,8 @@ The operator's key is that of the data folder, or the value of AAASP_OPERATOR_KE
 Examples:
   aaasp admin accounts create --email ada@example.com --credits 50
   aaasp admin grant acc_01h455vb4pex5vsknk084sn02q --credits 20
-  aaasp admin accounts suspend acc_01h455vb4pex5vsknk084sn02q")]
+  aaasp admin accounts suspend acc_01h455vb4pex5vsknk084sn02q
+  aaasp admin reload")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -52,6 +54,16 @@ Examples:
   aaasp admin accounts
   aaasp admin accounts create --email ada@example.com --credits 50")]
     Accounts(AccountsArgs),
+    /// Have the server read its operator's file again.
+    #[command(after_help = "\
+Plans, prices, rates and retention hold at once. What else the file sets holds when the server is started again. Each server of a database reads its own file.
+
+Example:
+  aaasp admin reload")]
+    Reload {
+        #[command(flatten)]
+        json: JsonArgs,
+    },
     /// Give credits to an account.
     #[command(after_help = "\
 Example:
@@ -118,6 +130,11 @@ enum AccountsCommand {
 }
 
 #[derive(Deserialize)]
+struct Reloaded {
+    changes: Vec<Change>,
+}
+
+#[derive(Deserialize)]
 struct Opened {
     account: String,
     api_key: String,
@@ -135,6 +152,20 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let client = Client::connect(&args.url, operator_key(&args.data)?, "the operator's key")?;
     match args.command {
         Command::Accounts(args) => accounts(&client, args.command.unwrap_or(AccountsCommand::List(args.list))).await,
+        Command::Reload { json } => {
+            let answer = client.send(Method::POST, &["admin", "reload"], &json!({})).await?;
+            answer.show(json, |reloaded: &Reloaded| {
+                if reloaded.changes.is_empty() {
+                    return out::line("Nothing has changed.");
+                }
+                let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+                let rows = reloaded.changes.iter().map(|change| {
+                    let taken = if change.taken == Taken::Now { "now" } else { "at restart" };
+                    vec![change.key.clone(), or_none(&change.before), or_none(&change.after), taken.to_owned()]
+                });
+                table::print(&["key", "before", "after", "holds"], rows);
+            })
+        }
         Command::Grant { account, credits, json } => {
             let path = ["admin", "accounts", &account, "grants"];
             let answer = client.send(Method::POST, &path, &json!({"amount_microcredits": credits})).await?;

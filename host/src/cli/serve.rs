@@ -13,7 +13,7 @@ use crate::host::{Host, Store};
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-An empty folder is initialised first. SIGTERM stops gracefully.
+An empty folder is initialised first. SIGTERM stops gracefully; SIGHUP reads the operator's file again.
 
 Examples:
   aaasp serve
@@ -47,6 +47,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         let host = Host::start(store).await?;
         // Whoever reads the address may ask for a stop at once, which has to be a graceful one already.
         let stop = told_to_stop()?;
+        reload_when_told(host.reloader())?;
         announce(host.address()?, &database);
         host.serve(stop).await?;
         Ok(())
@@ -57,6 +58,17 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 fn announce(address: SocketAddr, database: &str) {
     println!("listening on http://{address}");
     tracing::info!(%address, database, "ready");
+}
+
+/// Reads the operator's file again at each SIGHUP.
+fn reload_when_told(reload: impl Fn() + Send + 'static) -> std::io::Result<()> {
+    let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            reload();
+        }
+    });
+    Ok(())
 }
 
 /// SIGINT or SIGTERM.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Config, ConfigError, Shown, Values};
@@ -18,7 +18,7 @@ const AT_ONCE: [&str; 5] = ["accounts", "plans", "prices", "rates", "retention"]
 pub struct LiveConfig(Arc<ArcSwap<Config>>);
 
 /// A value that the file sets otherwise than before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Change {
     /// The dotted key.
     pub key: String,
@@ -31,7 +31,7 @@ pub struct Change {
 }
 
 /// When a change holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Taken {
     /// For every request and every run that is admitted from now on.

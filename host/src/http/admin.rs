@@ -15,7 +15,7 @@ use super::once::MayRepeat;
 use super::page::{Page, PageQuery, QueryOf};
 use crate::accounts::{Account, Opening, Status};
 use crate::app::App;
-use crate::config::DEFAULT_PLAN;
+use crate::config::{Change, DEFAULT_PLAN};
 use crate::db::ledger;
 use crate::ids::{AccountId, GrantId};
 use crate::ledger::Microcredits;
@@ -68,6 +68,12 @@ pub(super) struct NewGrant {
 pub(super) struct Granted {
     id: GrantId,
     amount_microcredits: Microcredits,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Reloaded {
+    /// What the file says otherwise than before.
+    changes: Vec<Change>,
 }
 
 /// All accounts, latest first.
@@ -144,6 +150,12 @@ pub(super) async fn grant(
     let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
     let grant = app.accounts.grant(&account, new.amount_microcredits, once.by(&app, operator.key, &new)).await?;
     Ok(Made(Granted { id: grant, amount_microcredits: new.amount_microcredits }))
+}
+
+/// Reads the operator's file of this host again.
+pub(super) async fn reload(State(app): State<Arc<App>>, _: Operator) -> Result<Answer<Reloaded>, Problem> {
+    let changes = app.reload().map_err(|error| Problem::invalid("", error.to_string()))?;
+    Ok(Answer(Reloaded { changes }))
 }
 
 async fn view(app: &App, account: &Account) -> Result<AdminAccountView, Problem> {

@@ -5,11 +5,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 
 use super::Problem;
 use super::address::client_address;
+use super::found::Found;
 use super::routes::{Described, Part};
 use crate::accounts::{ApiKey, Caller, Right, Scope};
 use crate::app::App;
@@ -39,12 +40,17 @@ impl<R: Right> FromRequestParts<Arc<App>> for May<R> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let key = bearer(parts)?;
-        let found = app.callers.find(&key).await?;
-        let caller = found.ok_or_else(|| Problem::unauthenticated("no account has this key, or it has expired"))?;
-        // Almost no key has a list, and where a request comes from is only found out for those.
-        if !caller.key.addresses.is_empty() && !caller.may_come_from(client_address(parts, app)) {
-            return Err(Problem::unauthenticated("this key may not be used from the address that the request is from"));
+        let caller = match caller(parts, app).await {
+            Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
+                app.rates.count_failure(client_address(parts, app))?;
+                return Err(problem);
+            }
+            known => known?,
+        };
+        let standing = app.rates.count_caller(&caller)?;
+        if let Some(found) = Found::of(parts) {
+            let _ = found.caller.set((caller.account.id, caller.key.id));
+            let _ = found.standing.set(standing);
         }
         if let Some(scope) = R::SCOPE {
             must_have(&caller, scope)?;
@@ -55,6 +61,17 @@ impl<R: Right> FromRequestParts<Arc<App>> for May<R> {
         }
         Ok(Self(caller, PhantomData))
     }
+}
+
+async fn caller(parts: &Parts, app: &App) -> Result<Caller, Problem> {
+    let key = bearer(parts)?;
+    let found = app.callers.find(&key).await?;
+    let caller = found.ok_or_else(|| Problem::unauthenticated("no account has this key, or it has expired"))?;
+    // Almost no key has a list, and where a request comes from is only found out for those.
+    if !caller.key.addresses.is_empty() && !caller.may_come_from(client_address(parts, app)) {
+        return Err(Problem::unauthenticated("this key may not be used from the address that the request is from"));
+    }
+    Ok(caller)
 }
 
 /// Refuses a caller whose key lacks a scope.
@@ -80,6 +97,7 @@ impl<R: Right> Part for May<R> {
         described.asks_for_key(ACCOUNT_KEY, R::SCOPE);
         described.refuses(&Problem::unauthenticated(""));
         described.refuses(&Problem::forbidden(""));
+        described.refuses(&Problem::too_many("", 1));
     }
 }
 

@@ -1,14 +1,18 @@
 //! Around every request: its id, its line in the log, and problem documents for whatever went wrong.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::to_bytes;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Problem, unread};
+use super::address::client_address;
+use super::found::Found;
+use super::{Problem, rates, unread};
+use crate::app::App;
 use crate::ids::RequestId;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -17,13 +21,21 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const DETAIL_BYTES: usize = 4 << 10;
 
 /// Gives the request its id, logs it, and turns a failure into a problem document.
-pub(super) async fn request(request: Request, next: Next) -> Response {
+pub(super) async fn request(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::generate();
     let method = request.method().clone();
     // The pattern, not the path: names and ids of people's things stay out of the log.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let mut response = finished(undisturbed(request, next).await, id).await;
+    let (mut parts, body) = request.into_parts();
+    let found = Arc::new(Found::default());
+    parts.extensions.insert(Arc::clone(&found));
+    let response = match app.rates.count_address(client_address(&parts, &app)) {
+        Ok(()) => undisturbed(Request::from_parts(parts, body), next).await,
+        Err(problem) => problem.into_response(),
+    };
+    let mut response = finished(response, id).await;
+    rates::tell(response.headers_mut(), found.standing.get().map_or(&[], Vec::as_slice));
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::rates::{self, Standing};
 use crate::accounts::Scope;
 use crate::db::DbError;
 use crate::ids::RequestId;
@@ -29,6 +30,7 @@ pub struct Problem {
     errors: Vec<FieldError>,
     extra: Box<ExtensionMembers>,
     retry_after_s: Option<u32>,
+    standing: Option<Standing>,
 }
 
 /// What some kinds of problems say besides: extension members (RFC 9457, 3.2).
@@ -97,7 +99,7 @@ impl Problem {
 
     fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         let (errors, extra) = (Vec::new(), Box::default());
-        Self { status, kind, title, detail: detail.into(), errors, extra, retry_after_s: None }
+        Self { status, kind, title, detail: detail.into(), errors, extra, retry_after_s: None, standing: None }
     }
 
     /// 401.
@@ -203,6 +205,20 @@ impl Problem {
         problem
     }
 
+    /// Names the limit that is reached, and its value.
+    #[must_use]
+    pub(super) fn about_limit(mut self, limit: &'static str, value: u64) -> Self {
+        *self.extra = ExtensionMembers::limit(limit, value);
+        self
+    }
+
+    /// Tells how the caller stands under the rate that refuses.
+    #[must_use]
+    pub(super) fn standing(mut self, standing: Standing) -> Self {
+        self.standing = Some(standing);
+        self
+    }
+
     /// 402.
     pub(super) fn insufficient_credits(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYMENT_REQUIRED, "insufficient-credits", "Not enough credits", detail)
@@ -256,6 +272,7 @@ impl Problem {
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        rates::tell(&mut headers, self.standing.as_slice());
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
