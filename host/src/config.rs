@@ -2,6 +2,7 @@
 
 mod check;
 mod live;
+mod mail;
 mod models;
 mod plans;
 mod show;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use check::ConfigError;
 pub use live::{Change, LiveConfig, Taken};
+pub use mail::{MailTls, MailValues};
 pub use models::{ModelValues, Provider};
 pub use plans::{PlanValues, RateValues};
 pub use show::{Origin, Shown};
@@ -68,6 +70,9 @@ pub struct Values {
     /// Where Prometheus scrapes; none serves no metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics_listen: Option<SocketAddr>,
+    /// Where people reach the API, for links in letters; none is `http://` and where it listens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// Networks of proxies in front of the API, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// A PostgreSQL URL. Better given as `AAASP_DATABASE_URL`, which no backup of the file holds.
@@ -79,6 +84,8 @@ pub struct Values {
     pub limits: LimitValues,
     /// Who may have an account.
     pub accounts: AccountValues,
+    /// How mail is sent.
+    pub mail: MailValues,
     /// Requests that are taken from one address.
     pub rates: AddressRates,
     /// Plans by name; `default` always exists.
@@ -223,11 +230,13 @@ impl Default for Values {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             metrics_listen: None,
+            public_url: None,
             trusted_proxies: Vec::new(),
             database: None,
             host: HostValues::default(),
             limits: LimitValues::default(),
             accounts: AccountValues::default(),
+            mail: MailValues::default(),
             rates: AddressRates::default(),
             plans: BTreeMap::from([(DEFAULT_PLAN.to_owned(), PlanValues::default())]),
             egress: EgressValues::default(),
@@ -294,6 +303,13 @@ impl Config {
         let own = |name: &Name| grants.models.get(name).is_some_and(|model| model.credential.is_some());
         let offered = self.values.models.iter().filter(|(name, model)| granted(name) && model.serves(plan));
         offered.map(|(name, model)| (name.clone(), model.price(own(name)))).collect()
+    }
+
+    /// A link to a page of the host.
+    #[must_use]
+    pub fn link(&self, path: &str) -> String {
+        let base = self.values.public_url.clone().unwrap_or_else(|| format!("http://{}", self.values.listen));
+        format!("{}{path}", base.trim_end_matches('/'))
     }
 
     /// What work costs under a plan.

@@ -16,6 +16,7 @@ mod error;
 pub mod hosts;
 pub mod keys;
 pub mod ledger;
+pub mod letters;
 pub mod logs;
 pub mod master_keys;
 mod migrate;

@@ -97,6 +97,8 @@ ids! {
     GrantId = "grt";
     /// A host, for as long as its data folder lives.
     HostId = "hst";
+    /// A letter to an account.
+    LetterId = "ltr";
     /// A key of an operator.
     OperatorKeyId = "opk";
     /// One request, for its log lines and its `X-Request-Id`.

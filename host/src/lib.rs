@@ -15,6 +15,7 @@ pub mod http;
 pub mod ids;
 pub mod ledger;
 pub mod limits;
+pub mod mail;
 pub mod models;
 pub mod names;
 pub mod objects;

@@ -137,6 +137,12 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
         let reason = format!("nothing is kept for more than {MOST_DAYS} days, which are 100 years");
         refuse(plan.log_days.is_some_and(|days| days > MOST_DAYS), &format!("plans.{name}.log_days"), reason);
     }
+    for (key, reason) in values.mail.impossible() {
+        refuse(true, &format!("mail.{key}"), reason);
+    }
+    let url = values.public_url.as_deref().map(url::Url::parse);
+    let good = url.is_none_or(|url| url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()));
+    refuse(!good, "public_url", "expected a URL like `https://agents.example.com`".to_owned());
     for name in values.plans.keys() {
         refuse(name.is_empty() || name.len() > 63, "plans", "a plan's name has 1 to 63 characters".to_owned());
     }

@@ -27,6 +27,7 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     4 "0004_key_versions",
     5 "0005_chain_order",
     6 "0006_accounts",
+    7 "0007_letters",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     1 "0001_foundation",
@@ -35,6 +36,7 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     4 "0004_key_versions",
     5 "0005_chain_order",
     6 "0006_accounts",
+    7 "0007_letters",
 );
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {

@@ -1,0 +1,198 @@
+//! Letters that wait to be sent, and what became of those that do not wait any more.
+
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::{Db, DbError, WriteTx};
+use crate::clock::Micros;
+use crate::ids::{AccountId, LetterId};
+
+/// A letter to write.
+#[derive(Clone, Debug)]
+pub struct NewLetter {
+    /// Its id.
+    pub id: LetterId,
+    /// Whom it is about.
+    pub account: AccountId,
+    /// What kind it is.
+    pub kind: &'static str,
+    /// Recipient and content, sealed.
+    pub sealed: Vec<u8>,
+    /// Now.
+    pub at: Micros,
+}
+
+/// A letter as it is stored.
+#[derive(Clone, Debug)]
+pub struct StoredLetter {
+    /// Its id.
+    pub id: LetterId,
+    /// Whom it is about.
+    pub account: AccountId,
+    /// What kind it is.
+    pub kind: String,
+    /// `waiting`, `sent` or `dead`.
+    pub state: String,
+    /// Recipient and content, sealed, until it is sent.
+    pub sealed: Option<Vec<u8>>,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// When it is tried next.
+    pub next_attempt_at: Micros,
+    /// Why it was not sent at the last try.
+    pub last_error: Option<String>,
+    /// When its cause happened.
+    pub created_at: Micros,
+    /// When it was sent, or given up.
+    pub ended_at: Option<Micros>,
+}
+
+/// What became of a try.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    /// It was taken at this moment.
+    Sent(Micros),
+    /// It may be tried again from this moment on; why it was not sent.
+    Later(Micros, String),
+    /// It is given up at this moment; why.
+    Dead(Micros, String),
+}
+
+const COLUMNS: &str =
+    "id, account_id, kind, state, sealed_letter, attempts, next_attempt_at, last_error, created_at, ended_at";
+
+/// Writes a letter, which waits.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn put(tx: &mut WriteTx<'_>, letter: &NewLetter) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO letters (id, account_id, kind, state, sealed_letter, attempts, next_attempt_at, created_at)
+         VALUES ($1, $2, $3, 'waiting', $4, 0, $5, $5)",
+    )
+    .bind(letter.id.to_string())
+    .bind(letter.account.to_string())
+    .bind(letter.kind)
+    .bind(letter.sealed.as_slice())
+    .bind(letter.at.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The letter that is due the longest.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn due(db: &Db, now: Micros) -> Result<Option<StoredLetter>, DbError> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM letters WHERE state = 'waiting' AND next_attempt_at <= $1
+         ORDER BY next_attempt_at, id LIMIT 1"
+    );
+    let row = sqlx::query(AssertSqlSafe(text)).bind(now.0).fetch_optional(&db.pool).await?;
+    row.as_ref().map(stored_letter).transpose()
+}
+
+/// Takes a letter that is due, so that nobody else does before a moment. False when somebody has.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn take(tx: &mut WriteTx<'_>, id: LetterId, now: Micros, until: Micros) -> Result<bool, DbError> {
+    let done = sqlx::query(
+        "UPDATE letters SET attempts = attempts + 1, next_attempt_at = $3
+         WHERE id = $1 AND state = 'waiting' AND next_attempt_at <= $2",
+    )
+    .bind(id.to_string())
+    .bind(now.0)
+    .bind(until.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Writes down what became of a try. The content of a letter that was sent is forgotten.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn end(tx: &mut WriteTx<'_>, id: LetterId, ended: &Ended) -> Result<(), DbError> {
+    let (state, at, error) = match ended {
+        Ended::Sent(at) => ("sent", at, None),
+        Ended::Later(at, error) => ("waiting", at, Some(error.as_str())),
+        Ended::Dead(at, error) => ("dead", at, Some(error.as_str())),
+    };
+    sqlx::query(
+        "UPDATE letters SET state = $2, last_error = $4, next_attempt_at = $3,
+             ended_at = CASE WHEN $2 = 'waiting' THEN NULL ELSE $3 END,
+             sealed_letter = CASE WHEN $2 = 'sent' THEN NULL ELSE sealed_letter END
+         WHERE id = $1 AND state = 'waiting'",
+    )
+    .bind(id.to_string())
+    .bind(state)
+    .bind(at.0)
+    .bind(error)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Letters of a state, or all, latest first: for operators.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn list(
+    db: &Db,
+    state: Option<&str>,
+    before: Option<LetterId>,
+    limit: i64,
+) -> Result<Vec<StoredLetter>, DbError> {
+    let text =
+        format!("SELECT {COLUMNS} FROM letters WHERE ($1 = '' OR state = $1) AND id < $2 ORDER BY id DESC LIMIT $3");
+    let rows = sqlx::query(AssertSqlSafe(text))
+        .bind(state.unwrap_or_default())
+        .bind(before.map_or_else(|| "~".to_owned(), |id| id.to_string()))
+        .bind(limit)
+        .fetch_all(&db.pool)
+        .await?;
+    rows.iter().map(stored_letter).collect()
+}
+
+/// One letter.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn get(db: &Db, id: LetterId) -> Result<Option<StoredLetter>, DbError> {
+    let text = format!("SELECT {COLUMNS} FROM letters WHERE id = $1");
+    let row = sqlx::query(AssertSqlSafe(text)).bind(id.to_string()).fetch_optional(&db.pool).await?;
+    row.as_ref().map(stored_letter).transpose()
+}
+
+/// Lets a letter that was given up wait again. False when it was not.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn resend(tx: &mut WriteTx<'_>, id: LetterId, at: Micros) -> Result<bool, DbError> {
+    let done = sqlx::query(
+        "UPDATE letters SET state = 'waiting', attempts = 0, next_attempt_at = $2, ended_at = NULL
+         WHERE id = $1 AND state = 'dead'",
+    )
+    .bind(id.to_string())
+    .bind(at.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+fn stored_letter(row: &AnyRow) -> Result<StoredLetter, DbError> {
+    Ok(StoredLetter {
+        id: row.try_get::<String, _>("id")?.parse().map_err(DbError::corrupt)?,
+        account: row.try_get::<String, _>("account_id")?.parse().map_err(DbError::corrupt)?,
+        kind: row.try_get("kind")?,
+        state: row.try_get("state")?,
+        sealed: row.try_get("sealed_letter")?,
+        attempts: row.try_get("attempts")?,
+        next_attempt_at: Micros(row.try_get("next_attempt_at")?),
+        last_error: row.try_get("last_error")?,
+        created_at: Micros(row.try_get("created_at")?),
+        ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(Micros),
+    })
+}
