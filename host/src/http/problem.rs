@@ -5,7 +5,7 @@
 //! than its buffer (431), or a URI that is too long (414) is answered by hyper itself, with an empty body, and the
 //! connection is closed. hyper gives no way to put anything in between.
 
-use std::sync::Arc;
+mod causes;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,11 +14,8 @@ use utoipa::ToSchema;
 
 use super::rates::{self, Standing};
 use crate::accounts::Scope;
-use crate::db::DbError;
 use crate::ids::RequestId;
 use crate::ledger::Microcredits;
-use crate::runs::Refused;
-use crate::runtime::{LoadError, Rejection};
 
 /// An error as a client sees it. What it must not see goes to the log, under the same request id.
 #[derive(Clone, Debug)]
@@ -290,119 +287,5 @@ impl IntoResponse for Problem {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
         response
-    }
-}
-
-impl From<DbError> for Problem {
-    fn from(error: DbError) -> Self {
-        Self::from(&error)
-    }
-}
-
-impl From<Arc<DbError>> for Problem {
-    fn from(error: Arc<DbError>) -> Self {
-        Self::from(&*error)
-    }
-}
-
-impl From<&DbError> for Problem {
-    fn from(error: &DbError) -> Self {
-        match error {
-            DbError::Missing(what) => Self::not_found(what),
-            DbError::Exists(_) | DbError::InUse(_) | DbError::OnlyVersion => Self::conflict(error.to_string()),
-            DbError::Limit { limit, value } => {
-                let mut problem = Self::conflict(error.to_string());
-                *problem.extra = ExtensionMembers::limit(limit, *value);
-                problem
-            }
-            DbError::KeyReused => Self::invalid("", error.to_string()),
-            DbError::Busy(what) => Self::unavailable(*what),
-            DbError::Closed => Self::unavailable("the host is shutting down"),
-            DbError::Unavailable(_) => {
-                tracing::error!(%error, "the database failed");
-                Self::unavailable("the database does not answer")
-            }
-            DbError::DiskFull(_) => {
-                tracing::error!(%error, "there is no room for a write");
-                Self::disk_full()
-            }
-            DbError::Migration(_) | DbError::Url(_) | DbError::Corrupt(_) | DbError::Sealed { .. } => {
-                tracing::error!(%error, "a request failed");
-                Self::internal()
-            }
-        }
-    }
-}
-
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
-        let detail = refused.to_string();
-        match refused {
-            Refused::NoDeployment(_) => Self::not_found("deployment"),
-            Refused::InputTooLarge { limit, .. } => {
-                let mut problem = Self::too_large(detail);
-                *problem.extra = ExtensionMembers::limit("input_bytes", limit);
-                problem
-            }
-            Refused::InputInvalid(found) => {
-                let mut problem = Self::invalid("/input", detail);
-                problem.errors = found
-                    .into_iter()
-                    .map(|(pointer, detail)| FieldError { pointer: format!("/input{pointer}"), detail })
-                    .collect();
-                problem
-            }
-            Refused::Insufficient { required, available, held } => {
-                let mut problem = Self::insufficient_credits(detail);
-                problem.extra.required_microcredits = Some(required);
-                problem.extra.available_microcredits = Some(available);
-                problem.extra.held_microcredits = Some(held);
-                problem
-            }
-            Refused::QueueFull(limit) => {
-                let mut problem = Self::too_many(detail, 1);
-                *problem.extra = ExtensionMembers::limit("queued_runs", limit);
-                problem
-            }
-            Refused::KeyReused => Self::invalid("", detail),
-            Refused::Stopping => Self::unavailable(detail),
-            Refused::NotLoaded(error) => Self::not_loaded(&error),
-            Refused::Broken => Self::internal(),
-            Refused::Db(error) => Self::from(error),
-        }
-    }
-}
-
-impl Problem {
-    /// A component that was taken once can't be loaded: the host's fault.
-    fn not_loaded(error: &LoadError) -> Self {
-        tracing::error!(%error, "a component could not be loaded");
-        match error {
-            LoadError::Rejected(Rejection::DiskFull) => Self::disk_full(),
-            LoadError::Shared(shared) => Self::not_loaded(shared),
-            _ => Self::unavailable("the component can't be loaded now"),
-        }
-    }
-}
-
-impl From<Rejection> for Problem {
-    fn from(rejection: Rejection) -> Self {
-        match &rejection {
-            Rejection::DiskFull => {
-                tracing::error!(error = %rejection, "there is no room for an upload");
-                return Self::disk_full();
-            }
-            Rejection::Host { .. } => {
-                tracing::error!(error = %rejection, "an upload could not be looked at");
-                return Self::unavailable("the component can't be looked at now");
-            }
-            _ => {}
-        }
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "component-rejected",
-            "The component can't be taken",
-            rejection.to_string(),
-        )
     }
 }
