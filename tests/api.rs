@@ -22,6 +22,7 @@ mod queue;
 mod rates;
 mod routes;
 mod runs;
+mod sign_up;
 mod slow_clients;
 
 use serde_json::{Value, json};

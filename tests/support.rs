@@ -10,6 +10,7 @@ pub mod hostile;
 pub mod https;
 pub mod leaks;
 pub mod models;
+pub mod outbox;
 pub mod probe;
 pub mod sandbox;
 pub mod server;

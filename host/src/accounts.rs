@@ -2,17 +2,25 @@
 
 mod api_key;
 mod callers;
+mod confirm;
+mod duties;
+mod email;
+mod links;
 mod once;
 mod scopes;
+mod sign_up;
 mod status;
 
 use std::sync::Arc;
 
 pub use api_key::{ApiKey, KEY_PREFIX, MalformedKey};
 pub use callers::{Caller, Callers};
+pub use confirm::Confirmed;
 use ipnet::IpNet;
+pub use links::{LinkSecret, MalformedLink, PAGE, Purpose};
 pub use scopes::*;
 use serde::{Deserialize, Serialize};
+pub use sign_up::SignUps;
 pub use status::{Needs, Status};
 
 use crate::clock::{Clock, Micros};
@@ -20,11 +28,13 @@ use crate::config::LiveConfig;
 use crate::db::accounts::{NewAccount, StoredAccount};
 use crate::db::data_keys::StoredDataKey;
 use crate::db::keys::StoredApiKey;
-use crate::db::{Db, DbError, Once, accounts, data_keys, keys, ledger};
+use crate::db::letters::NewLetter;
+use crate::db::{Db, DbError, Once, accounts, data_keys, keys, ledger, letters};
 use crate::ids::{AccountId, ApiKeyId, GrantId, OperatorKeyId};
 use crate::ledger::{Microcredits, Tenant};
 use crate::limits::{AccountLimits, RunLimits};
-use crate::vault::{DataKey, Keyring, Place, SealError};
+use crate::mail::{self, Letter};
+use crate::vault::{DataKey, Keyring, SealError};
 
 /// Versions that an account's data key may have: one a week for four years. Each is unwrapped with the account.
 const MOST_DATA_KEY_VERSIONS: u32 = 208;
@@ -57,14 +67,7 @@ impl Account {
     /// # Errors
     /// [`DbError`] when the address doesn't open.
     pub fn email(&self) -> Result<String, DbError> {
-        let row = self.id.to_string();
-        let place = Place { account: self.id, table: "accounts", row: &row };
-        let opened = self
-            .data_key
-            .row(place)
-            .and_then(|seal| seal.open("email", &self.sealed_email))
-            .map_err(DbError::sealed("accounts"))?;
-        String::from_utf8(opened).map_err(DbError::corrupt)
+        email::opened(self.id, &self.data_key, email::ACCOUNTS, &self.sealed_email)
     }
 }
 
@@ -140,22 +143,8 @@ impl Accounts {
     /// # Errors
     /// [`DbError::Exists`] when the address is taken.
     pub async fn open(&self, new: &Opening<'_>, once: Option<Once>) -> Result<Opened, DbError> {
-        let id = AccountId::generate();
-        let sealed = |error| DbError::Sealed { table: "accounts", source: error };
-        let (data_key, wrapped_key) = self.keyring.fresh_data_key(id, 1).map_err(sealed)?;
-        let row = id.to_string();
-        let place = Place { account: id, table: "accounts", row: &row };
-        let sealed_email =
-            data_key.row(place).and_then(|seal| seal.seal("email", new.email.as_bytes())).map_err(sealed)?;
-        let at = self.clock.now();
-        let account = NewAccount {
-            id,
-            sealed_email,
-            email_lookup: self.keyring.email_lookup(new.email),
-            plan: new.plan.to_owned(),
-            wrapped_key,
-            at,
-        };
+        let (account, data_key) = self.fresh_account(new.email, new.plan, None)?;
+        let (id, at) = (account.id, account.at);
         let (key, secret) = self.fresh_api_key(id, NewKey::first())?;
         let (digest, grant) = (secret.digest(), (GrantId::generate().to_string(), new.grant));
         let answer = Opened { account: id, api_key: secret };
@@ -173,6 +162,26 @@ impl Accounts {
             })
         })
         .await
+    }
+
+    fn fresh_account(
+        &self,
+        email: &str,
+        plan: &str,
+        pending_until: Option<Micros>,
+    ) -> Result<(NewAccount, DataKey), DbError> {
+        let id = AccountId::generate();
+        let (data_key, wrapped_key) = self.keyring.fresh_data_key(id, 1).map_err(DbError::sealed("data_keys"))?;
+        let account = NewAccount {
+            id,
+            sealed_email: email::sealed(id, &data_key, email::ACCOUNTS, email)?,
+            email_lookup: self.keyring.email_lookup(email),
+            plan: plan.to_owned(),
+            wrapped_key,
+            pending_until,
+            at: self.clock.now(),
+        };
+        Ok((account, data_key))
     }
 
     /// Loads an account.
@@ -254,19 +263,46 @@ impl Accounts {
     ) -> Result<CreatedApiKey, DbError> {
         let (key, secret) = self.fresh_api_key(account.id, new)?;
         let (digest, most) = (secret.digest(), account.limits.api_keys);
+        let told = Letter::KeyCreated { name: key.name.clone(), scopes: key.scopes.to_string() };
+        let letter = self.letter(account, told)?;
         let answer = CreatedApiKey { key: key.clone(), api_key: secret };
         self.write_once(once, (account.id, &account.data_key), key.id.to_string(), answer, move |tx| {
-            let key = key.clone();
+            let (key, letter) = (key.clone(), letter.clone());
             Box::pin(async move {
                 if let Some((old, at)) = replaced {
                     keys::end_api_key(tx, key.account, old, at).await?;
                 }
                 // A key and the one in its place are one, as long as both last.
                 let most = most.saturating_add(u64::from(replaced.is_some()));
-                keys::insert_api_key(tx, &key, &digest, most).await
+                keys::insert_api_key(tx, &key, &digest, most).await?;
+                letters::put(tx, &letter).await
             })
         })
         .await
+    }
+
+    /// Revokes an API key.
+    ///
+    /// # Errors
+    /// [`DbError::Missing`] when the account has no such key.
+    pub async fn revoke_api_key(&self, account: &Account, key: ApiKeyId) -> Result<(), DbError> {
+        let known = keys::api_key(&self.db, account.id, key).await?.ok_or(DbError::Missing("API key"))?;
+        let letter = self.letter(account, Letter::KeyRevoked { name: known.name })?;
+        let (id, at) = (account.id, self.clock.now());
+        self.db
+            .write(move |tx| {
+                let letter = letter.clone();
+                Box::pin(async move {
+                    keys::revoke_api_key(tx, id, key, at).await?;
+                    letters::put(tx, &letter).await
+                })
+            })
+            .await
+    }
+
+    /// A letter to the account's own address, to be written in the commit of its cause.
+    fn letter(&self, account: &Account, letter: Letter) -> Result<NewLetter, DbError> {
+        mail::sealed(account.id, &account.data_key, &account.email()?, letter, self.clock.now())
     }
 
     fn fresh_api_key(&self, account: AccountId, new: NewKey) -> Result<(StoredApiKey, ApiKey), DbError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::accounts::{Accounts, Callers};
+use crate::accounts::{Accounts, Callers, SignUps};
 use crate::clock::Clock;
 use crate::config::{Change, ConfigError, LiveConfig};
 use crate::db::Db;
@@ -22,6 +22,8 @@ pub struct App {
     pub db: Db,
     /// Accounts, keys and grants.
     pub accounts: Accounts,
+    /// Sign-ups that are worked on.
+    pub sign_ups: SignUps,
     /// Who callers are.
     pub callers: Callers,
     /// The disk of the data folder.

@@ -9,6 +9,7 @@ mod build;
 mod client;
 mod compile;
 mod config;
+mod confirm;
 mod credential;
 mod credits;
 mod data;
@@ -37,6 +38,7 @@ mod runs;
 mod scaffold;
 mod serve;
 mod settings;
+mod signup;
 mod start;
 mod table;
 mod upload;
@@ -94,10 +96,14 @@ enum Command {
     Audit(audit::Args),
     /// Show the balance, and what moved it.
     Credits(credits::Args),
-    /// Show the account, its plan and its limits.
+    /// Show and change the account.
     Account(account::Args),
     /// List, make and revoke API keys.
     Keys(keys::Args),
+    /// Ask a server for an account, or for a new key to it.
+    Signup(signup::Args),
+    /// Do what the link of a letter is for, and keep the key that it makes.
+    Confirm(confirm::Args),
     /// Keep a server and a key as a profile.
     Login(login::Args),
     /// Make a data folder with keys, a database, a first account and its key.
@@ -165,6 +171,8 @@ fn done(command: Command) -> anyhow::Result<()> {
         Command::Credits(args) => block_on(credits::run(args)),
         Command::Account(args) => block_on(account::run(args)),
         Command::Keys(args) => block_on(keys::run(args)),
+        Command::Signup(args) => block_on(signup::run(args)),
+        Command::Confirm(args) => block_on(confirm::run(args)),
         Command::Login(args) => login::run(&args),
         Command::Init(args) => init::run(args),
         Command::Serve(args) => serve::run(args),

@@ -23,7 +23,7 @@ pub use plans::{PlanValues, RateValues};
 pub use show::{Origin, Shown};
 
 use crate::grants::Grants;
-use crate::ledger::{ModelPrices, Prices};
+use crate::ledger::{Microcredits, ModelPrices, Prices};
 use crate::limits::{AccountLimits, AccountLimitsOverlay, RunLimits, RunLimitsOverlay};
 use crate::names::Name;
 
@@ -156,11 +156,17 @@ pub struct AccountValues {
     pub sign_up: SignUp,
     /// The plan of whoever signs up.
     pub plan: String,
+    /// Below which balance an owner is warned who has not said so himself; 0 is never.
+    pub low_balance_microcredits: Microcredits,
 }
 
 impl Default for AccountValues {
     fn default() -> Self {
-        Self { sign_up: SignUp::Closed, plan: DEFAULT_PLAN.to_owned() }
+        Self {
+            sign_up: SignUp::Closed,
+            plan: DEFAULT_PLAN.to_owned(),
+            low_balance_microcredits: Microcredits(1_000_000),
+        }
     }
 }
 
@@ -217,11 +223,13 @@ pub struct RetentionValues {
     pub idempotency_hours: u32,
     /// Uses of credentials, in days.
     pub audit_days: u32,
+    /// Letters that were sent or given up, without what they said, in days.
+    pub letter_days: u32,
 }
 
 impl Default for RetentionValues {
     fn default() -> Self {
-        Self { log_days: 90, idempotency_hours: 24, audit_days: 365 }
+        Self { log_days: 90, idempotency_hours: 24, audit_days: 365, letter_days: 30 }
     }
 }
 

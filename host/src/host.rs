@@ -6,8 +6,9 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-use crate::accounts::{Accounts, Callers, Opening};
+use crate::accounts::{Accounts, Callers, Opening, SignUps};
 use crate::app::App;
 use crate::capabilities::egress::EgressSettings;
 use crate::capabilities::model::Mark;
@@ -18,6 +19,7 @@ use crate::folder::{Folder, FolderError};
 use crate::http;
 use crate::ids::{AccountId, HostId};
 use crate::ledger::Microcredits;
+use crate::mail::{Outbox, SMTP_PASSWORD, Transport, TransportError};
 use crate::models::{Models, ModelsError};
 use crate::runs::{LEASE_MS, Runs};
 use crate::runtime::{CompileLimits, Runtime, RuntimeError, RuntimeSettings};
@@ -26,6 +28,9 @@ use crate::vault::rotation::{Rotation, RotationError};
 
 /// How long open connections may take to end once every run has.
 const CONNECTIONS_GRACE: Duration = Duration::from_secs(2);
+
+/// How long letters may take that are being handed over.
+const MAIL_GRACE: Duration = Duration::from_secs(5);
 
 /// Why a host can't start.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +65,9 @@ pub enum StartError {
     /// The models can't be offered.
     #[error(transparent)]
     Models(#[from] ModelsError),
+    /// Letters can't be sent.
+    #[error(transparent)]
+    Mail(#[from] TransportError),
     /// The address can't be listened on.
     #[error("can't listen on {address}: {source}")]
     Listen {
@@ -149,6 +157,7 @@ impl Store {
 /// A host that serves.
 pub struct Host {
     app: Arc<App>,
+    outbox: Outbox,
     // Held until the host has stopped, so that no other process takes the folder meanwhile.
     _folder: Folder,
     listener: TcpListener,
@@ -183,9 +192,16 @@ impl Host {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
+        let address = listener.local_addr().map_err(unknown_address)?;
+        store.config.listens_on(address);
+        let password = std::env::var(SMTP_PASSWORD).ok().filter(|password| !password.is_empty()).map(Into::into);
+        let config = store.config.now();
+        let transport = Transport::new(&config.values.mail, &config.data, password.as_ref())?;
+        let outbox = Outbox::new(store.db.clone(), store.accounts.clone(), store.clock.clone(), transport);
         let rates = http::Rates::new(&store.config.now());
         let app = App {
             callers: Callers::new(store.db.clone(), store.accounts.clone(), store.clock.clone()),
+            sign_ups: SignUps::new(store.accounts.clone()),
             config: store.config,
             clock: store.clock,
             db: store.db,
@@ -196,7 +212,7 @@ impl Host {
             runs,
             rates,
         };
-        Ok(Self { app: Arc::new(app), _folder: store.folder, listener })
+        Ok(Self { app: Arc::new(app), outbox, _folder: store.folder, listener })
     }
 
     /// Where it listens.
@@ -204,8 +220,7 @@ impl Host {
     /// # Errors
     /// [`StartError::Listen`] when the operating system doesn't say.
     pub fn address(&self) -> Result<std::net::SocketAddr, StartError> {
-        let unknown = |source| StartError::Listen { address: "the listener".to_owned(), source };
-        self.listener.local_addr().map_err(unknown)
+        self.listener.local_addr().map_err(unknown_address)
     }
 
     /// Reads the operator's file again, each time that this is called.
@@ -228,6 +243,9 @@ impl Host {
         tasks.spawn(Arc::clone(&self.app.runs).do_duties());
         tasks.spawn(Arc::clone(&self.app.rotation).do_duties());
         tasks.spawn(self.app.callers.clone().do_duties());
+        tasks.spawn(self.app.accounts.clone().do_duties());
+        let no_more_mail = CancellationToken::new();
+        tasks.spawn(self.outbox.do_duties(no_more_mail.clone()));
         tasks.spawn(forget_the_idle(Arc::clone(&self.app)));
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let patience = Duration::from_millis(self.app.config.now().values.host.slow_client_ms);
@@ -240,6 +258,10 @@ impl Host {
         if tokio::time::timeout(CONNECTIONS_GRACE, server).await.is_err() {
             tracing::info!("closing connections that are still open");
         }
+        self.app.sign_ups.settle().await;
+        // Of all the tasks only the outbox ends by itself, once no letter is half handed over.
+        no_more_mail.cancel();
+        let _ = tokio::time::timeout(MAIL_GRACE, tasks.join_next()).await;
         tasks.shutdown().await;
         self.app.runs.credentials.settle().await;
         self.app.db.close().await;
@@ -300,6 +322,10 @@ fn runtime_settings(store: &Store) -> Result<RuntimeSettings, StartError> {
         ..CompileLimits::with_program(program)
     };
     Ok(settings)
+}
+
+fn unknown_address(source: std::io::Error) -> StartError {
+    StartError::Listen { address: "the listener".to_owned(), source }
 }
 
 fn failed(location: &str) -> impl Fn(DbError) -> StartError {

@@ -15,15 +15,18 @@ mod credits;
 mod deployments;
 mod found;
 mod health;
+mod letters;
 mod logs;
 mod master_keys;
 mod observe;
 mod once;
 mod page;
+mod pages;
 mod problem;
 mod rates;
 mod routes;
 mod runs;
+mod sign_up;
 mod unread;
 
 use std::sync::Arc;
@@ -46,7 +49,12 @@ pub fn router(app: Arc<App>) -> Router {
     let input_bytes = usize::try_from(app.config.now().host_run_limits().input_bytes).unwrap_or(usize::MAX);
     let run_bytes = input_bytes.saturating_add(BODY_BYTES);
     Routes::new()
+        .post("/v1/accounts", "Signs an address up; the answer is the same for every address", sign_up::sign_up)
+        .post("/v1/accounts/confirm", "Does what the link of a letter is for, once", sign_up::confirm)
+        .get("/confirm/{secret}", "Shows people what the link of a letter does", pages::ask)
+        .post("/confirm/{secret}", "Does what the link of a letter is for, once", pages::answer)
         .get("/v1/account", "Shows the account, its plan and its effective limits", accounts::show)
+        .patch("/v1/account", "Changes the account's address, once both confirm it, or its settings", accounts::update)
         .get("/v1/api-keys", "Lists the account's API keys, latest first, without their secrets", api_keys::list)
         .post("/v1/api-keys", "Makes an API key, which only this answer shows", api_keys::create)
         .post("/v1/api-keys/{id}/rotate", "Puts another API key in the place of one, with an overlap", api_keys::rotate)
@@ -83,6 +91,9 @@ pub fn router(app: Arc<App>) -> Router {
             "Makes an account with its first API key, which only this answer shows",
             admin::create,
         )
+        .post("/v1/admin/invitations", "Makes an account that its owner confirms by a link", sign_up::invite)
+        .get("/v1/admin/letters", "Lists letters, latest first, without what they say", letters::list)
+        .post("/v1/admin/letters/{id}/resend", "Lets a letter that was given up be tried again", letters::resend)
         .get("/v1/admin/accounts/{id}", "Shows an account", admin::show)
         .patch("/v1/admin/accounts/{id}", "Suspends an account, or makes it active again", admin::update)
         .post("/v1/admin/reload", "Reads the operator's file again, and tells what has changed", admin::reload)

@@ -31,8 +31,8 @@ CREATE TABLE email_changes (
     account_id text COLLATE "C" PRIMARY KEY REFERENCES accounts (id),
     sealed_email bytea NOT NULL,
     email_lookup bytea NOT NULL,
-    old_confirmed bigint NOT NULL,
-    new_confirmed bigint NOT NULL,
+    confirmed_by_old bigint NOT NULL,
+    confirmed_by_new bigint NOT NULL,
     expires_at bigint NOT NULL
 );
 
@@ -43,7 +43,8 @@ CREATE TABLE monthly_grants (
     PRIMARY KEY (account_id, month)
 );
 
--- When a pending account is forgotten, and below which balance an active one is warned, once for each crossing.
+-- When a pending account is forgotten, and below which balance an active one is warned: once for each crossing, so
+-- that one which begins with nothing counts as told.
 ALTER TABLE accounts ADD COLUMN pending_until bigint;
 ALTER TABLE accounts ADD COLUMN low_balance bigint;
-ALTER TABLE accounts ADD COLUMN low_balance_told bigint NOT NULL DEFAULT 0;
+ALTER TABLE accounts ADD COLUMN low_balance_told bigint NOT NULL DEFAULT 1;

@@ -31,8 +31,8 @@ CREATE TABLE email_changes (
     account_id TEXT PRIMARY KEY REFERENCES accounts (id),
     sealed_email BLOB NOT NULL,
     email_lookup BLOB NOT NULL,
-    old_confirmed INTEGER NOT NULL,
-    new_confirmed INTEGER NOT NULL,
+    confirmed_by_old INTEGER NOT NULL,
+    confirmed_by_new INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 ) STRICT;
 
@@ -43,7 +43,8 @@ CREATE TABLE monthly_grants (
     PRIMARY KEY (account_id, month)
 ) STRICT, WITHOUT ROWID;
 
--- When a pending account is forgotten, and below which balance an active one is warned, once for each crossing.
+-- When a pending account is forgotten, and below which balance an active one is warned: once for each crossing, so
+-- that one which begins with nothing counts as told.
 ALTER TABLE accounts ADD COLUMN pending_until INTEGER;
 ALTER TABLE accounts ADD COLUMN low_balance INTEGER;
-ALTER TABLE accounts ADD COLUMN low_balance_told INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE accounts ADD COLUMN low_balance_told INTEGER NOT NULL DEFAULT 1;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::openapi::Description;
 use super::{items, text};
-use crate::support::{Client, Reply, Server, guests};
+use crate::support::{Client, Reply, Server, guests, until};
 
 /// Whose key a route asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,9 @@ impl Route {
     }
 }
 
+/// Whoever walks signs up too.
+pub(super) const OPEN: &str = "[accounts]\nsign_up = \"open\"\n";
+
 /// Every route, on the things of an account that has one of each: agent, credential and deployment `echo`, a run, a key.
 pub(super) async fn walk(server: &Server) -> Vec<Route> {
     let account = &server.account;
@@ -65,22 +68,41 @@ pub(super) async fn walk(server: &Server) -> Vec<Route> {
     }
     let key = text(&items(&account.get("/v1/api-keys").await.expect(200))[0], "id").to_owned();
     let id = text(&account.get("/v1/account").await.expect(200), "id").to_owned();
+    for number in 0..3 {
+        let email = format!("waits{number}@example.org");
+        server.operator().post("/v1/admin/invitations", json!({"email": email})).await.expect(201);
+    }
+    let links = until("the invitations", async || {
+        let letters = server.letters();
+        (letters.len() >= 3).then(|| letters.iter().map(|letter| letter.secret().to_owned()).collect::<Vec<_>>())
+    })
+    .await;
+    let letters = server.operator().get("/v1/admin/letters").await.expect(200);
+    let letter = text(&items(&letters)[0], "id").to_owned();
     let mut routes = Vec::new();
     let mut add = |door, method: Method, pattern: &'static str, body| {
         let thing = match pattern {
             _ if pattern.starts_with("/v1/runs/") => &run,
             _ if pattern.starts_with("/v1/api-keys/") => &key,
             _ if pattern.starts_with("/v1/admin/accounts/") => &id,
+            _ if pattern.starts_with("/v1/admin/letters/") => &letter,
             _ => "echo",
         };
         let path = pattern.replace("{id}", thing).replace("{name}", thing).replace("{version}", "1");
+        let link = if method == Method::GET { &links[1] } else { &links[2] };
+        let path = path.replace("{secret}", link);
         routes.push(Route { door, method, pattern, path, body });
     };
     let json = |body| Body::Json(body);
     add(Door::Nobody, Method::GET, "/healthz", Body::None);
     add(Door::Nobody, Method::GET, "/readyz", Body::None);
     add(Door::Nobody, Method::GET, "/v1/openapi.json", Body::None);
+    add(Door::Nobody, Method::POST, "/v1/accounts", json(json!({"email": "walks@example.org"})));
+    add(Door::Nobody, Method::POST, "/v1/accounts/confirm", json(json!({"link": links[0]})));
+    add(Door::Nobody, Method::GET, "/confirm/{secret}", Body::None);
+    add(Door::Nobody, Method::POST, "/confirm/{secret}", Body::None);
     add(Door::Account, Method::GET, "/v1/account", Body::None);
+    add(Door::Account, Method::PATCH, "/v1/account", json(json!({"low_balance_microcredits": 5})));
     add(Door::Account, Method::GET, "/v1/api-keys", Body::None);
     add(Door::Account, Method::POST, "/v1/api-keys", json(json!({"name": "walked"})));
     add(Door::Account, Method::POST, "/v1/api-keys/{id}/rotate", json(json!({"overlap_seconds": 60})));
@@ -111,6 +133,9 @@ pub(super) async fn walk(server: &Server) -> Vec<Route> {
     add(Door::Operator, Method::GET, "/v1/admin/accounts", Body::None);
     add(Door::Operator, Method::POST, "/v1/admin/accounts", json(json!({"email": "walked@example.org"})));
     add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}", Body::None);
+    add(Door::Operator, Method::POST, "/v1/admin/invitations", json(json!({"email": "invited@example.org"})));
+    add(Door::Operator, Method::GET, "/v1/admin/letters", Body::None);
+    add(Door::Operator, Method::POST, "/v1/admin/letters/{id}/resend", Body::None);
     add(Door::Operator, Method::PATCH, "/v1/admin/accounts/{id}", json(json!({"status": "active"})));
     add(Door::Operator, Method::POST, "/v1/admin/reload", json(json!({})));
     add(Door::Operator, Method::POST, "/v1/admin/accounts/{id}/grants", json(json!({"amount_microcredits": 1})));
@@ -133,9 +158,16 @@ async fn the_list_names_every_route_that_is_described() {
 #[test]
 fn only_one_file_hands_routes_to_the_router() {
     let http = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src/http");
-    let files = std::fs::read_dir(&http).unwrap().map(|entry| entry.unwrap().path());
+    let mut files = vec![http.with_extension("rs")];
+    let mut folders = vec![http];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        let (inner, found): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+        folders.extend(inner);
+        files.extend(found);
+    }
     let routing: Vec<_> = files
-        .chain([http.with_extension("rs")])
+        .into_iter()
         .filter(|path| std::fs::read_to_string(path).unwrap().contains(".route("))
         .map(|path| path.file_name().unwrap().to_owned())
         .collect();

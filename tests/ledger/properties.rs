@@ -78,6 +78,7 @@ impl Case {
             },
             plan: "default".to_owned(),
             wrapped_key: Wrapped { master_version: 1, bytes: vec![0] },
+            pending_until: None,
             at: Micros(1),
         };
         let tenant = db

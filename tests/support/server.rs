@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use sqlx::{AnyConnection, Connection as _};
 use tempfile::TempDir;
 
 use super::Client;
 use super::database::Database;
+use super::outbox::{self, Letter};
 use super::tiny_disk::TinyDisk;
 
 /// A server process. Dropping it kills the process and removes its folder.
@@ -200,6 +202,18 @@ impl Server {
     pub fn database_url(&self) -> String {
         let embedded = || format!("sqlite://{}", self.data().join("aaasp.db").display());
         self.database.as_ref().map_or_else(embedded, Database::url)
+    }
+
+    /// Changes the database behind the server's back.
+    pub async fn execute(&self, statement: &'static str) {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&self.database_url()).await.unwrap();
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+    }
+
+    /// What the server has sent, while it has no mail server.
+    pub fn letters(&self) -> Vec<Letter> {
+        outbox::letters(&self.data())
     }
 
     /// A second host on the same PostgreSQL database and keyring; none on SQLite, which is one host's.

@@ -2,25 +2,67 @@
 
 use std::collections::BTreeMap;
 
-use clap::Args as ClapArgs;
+use anyhow::bail;
+use clap::{Args as ClapArgs, Subcommand};
+use reqwest::Method;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::client::ServerArgs;
 use super::json::JsonArgs;
-use super::{out, readable, table};
+use super::{input, out, readable, table};
 use crate::clock::Micros;
+use crate::ledger::Microcredits;
 use crate::limits::{AccountLimits, RunLimits};
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   aaasp account
-  aaasp account --json")]
+  aaasp account --json
+  aaasp account set --email ada@example.org
+  aaasp account set --low-balance 5"
+)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     json: JsonArgs,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Change the address, or the balance below which you are warned.
+    Set {
+        /// The new address. Both addresses get a link, and it changes once both were opened.
+        #[arg(long, value_name = "E")]
+        email: Option<String>,
+        /// Be warned when the balance falls below so many credits; 0 is never.
+        #[arg(long, value_name = "N", value_parser = input::credits)]
+        low_balance: Option<Microcredits>,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+}
+
+/// The caller's own account.
+#[derive(Deserialize)]
+struct OwnAccount {
+    #[serde(flatten)]
+    account: AccountView,
+    low_balance_microcredits: Microcredits,
+    email_change: Option<EmailChange>,
+}
+
+#[derive(Deserialize)]
+struct EmailChange {
+    email: String,
+    old_confirmed: bool,
+    new_confirmed: bool,
 }
 
 /// An account, as the API shows it.
@@ -41,11 +83,52 @@ struct Limits {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let answer = args.server.client()?.get(&["account"], &[]).await?;
-    answer.show(args.json, |account: &AccountView| {
-        table::facts(&account.facts());
-        account.print_limits();
+    let client = args.server.client()?;
+    let Some(Command::Set { email, low_balance, json }) = args.command else {
+        return client.get(&["account"], &[]).await?.show(args.json, |own: &OwnAccount| {
+            table::facts(&own.facts());
+            own.account.print_limits();
+        });
+    };
+    let mut changes = json!({});
+    if let Some(email) = &email {
+        changes["email"] = json!(email);
+    }
+    if let Some(threshold) = low_balance {
+        changes["low_balance_microcredits"] = json!(threshold);
+    }
+    if changes == json!({}) {
+        bail!("nothing to set; say --email or --low-balance");
+    }
+    client.send(Method::PATCH, &["account"], &changes).await?.show(json, |own: &OwnAccount| {
+        table::facts(&own.facts());
+        if email.is_some() {
+            out::note("Both addresses got a link; the address changes once both were opened (`aaasp confirm`).");
+        }
     })
+}
+
+impl OwnAccount {
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = self.account.facts();
+        let threshold = self.low_balance_microcredits;
+        facts.push((
+            "warned",
+            match threshold {
+                Microcredits::ZERO => "never".to_owned(),
+                threshold => format!("below {threshold} credits"),
+            },
+        ));
+        if let Some(EmailChange { email, old_confirmed, new_confirmed }) = &self.email_change {
+            let waits = match (old_confirmed, new_confirmed) {
+                (false, false) => "both addresses",
+                (true, false) => "the new address",
+                _ => "the old address",
+            };
+            facts.push(("new email", format!("{email}, once confirmed by {waits}")));
+        }
+        facts
+    }
 }
 
 impl AccountView {

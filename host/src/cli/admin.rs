@@ -1,5 +1,7 @@
 //! `aaasp admin`: what an operator does: make accounts, give credits, suspend.
 
+mod mail;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -26,6 +28,7 @@ Examples:
   aaasp admin accounts create --email ada@example.com --credits 50
   aaasp admin grant acc_01h455vb4pex5vsknk084sn02q --credits 20
   aaasp admin accounts suspend acc_01h455vb4pex5vsknk084sn02q
+  aaasp admin mail --state dead
   aaasp admin reload")]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -54,6 +57,12 @@ Examples:
   aaasp admin accounts
   aaasp admin accounts create --email ada@example.com --credits 50")]
     Accounts(AccountsArgs),
+    /// List letters, and send one again that was given up.
+    #[command(after_help = "\
+Examples:
+  aaasp admin mail
+  aaasp admin mail resend ltr_01h455vb4pex5vsknk084sn02q")]
+    Mail(mail::Args),
     /// Have the server read its operator's file again.
     #[command(after_help = "\
 Plans, prices, rates and retention hold at once. What else the file sets holds when the server is started again. Each server of a database reads its own file.
@@ -106,6 +115,17 @@ enum AccountsCommand {
         #[command(flatten)]
         json: JsonArgs,
     },
+    /// Invite somebody: a letter with a link that opens an account.
+    Invite {
+        /// The email address.
+        #[arg(long, value_name = "E", env = "AAASP_EMAIL")]
+        email: String,
+        /// The account's plan [default: accounts.plan of the operator's file].
+        #[arg(long, value_name = "PLAN", env = "AAASP_PLAN")]
+        plan: Option<String>,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
     /// Show an account, its balance and its limits.
     Show {
         /// The account's id.
@@ -152,6 +172,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let client = Client::connect(&args.url, operator_key(&args.data)?, "the operator's key")?;
     match args.command {
         Command::Accounts(args) => accounts(&client, args.command.unwrap_or(AccountsCommand::List(args.list))).await,
+        Command::Mail(args) => mail::run(&client, args).await,
         Command::Reload { json } => {
             let answer = client.send(Method::POST, &["admin", "reload"], &json!({})).await?;
             answer.show(json, |reloaded: &Reloaded| {
@@ -216,6 +237,14 @@ async fn accounts(client: &Client, command: AccountsCommand) -> anyhow::Result<(
                 out::note(format!("Made {} with {credits} credits. Its key is shown only now:", opened.account));
                 out::line(&opened.api_key);
             })
+        }
+        AccountsCommand::Invite { email, plan, json } => {
+            let mut body = json!({"email": email});
+            if let Some(plan) = plan {
+                body["plan"] = json!(plan);
+            }
+            let answer = client.send(Method::POST, &["admin", "invitations"], &body).await?;
+            answer.show(json, |_: &IgnoredAny| out::line(format!("Invited {email}; the link works for seven days.")))
         }
         AccountsCommand::Show { id, json } => client.get(&["admin", "accounts", &id], &[]).await?.show(json, show),
         AccountsCommand::Suspend { id, json } => change(client, &id, "suspended", json).await,

@@ -77,7 +77,8 @@ impl ServerArgs {
 pub(super) struct Client {
     http: reqwest::Client,
     base: Url,
-    key: SecretString,
+    /// None for what anybody may ask.
+    key: Option<SecretString>,
     /// What the key is, to a person.
     key_name: String,
 }
@@ -119,7 +120,17 @@ impl Client {
             // Whatever proxy the environment names, it does not know this machine's own addresses.
             builder = builder.no_proxy();
         }
-        Ok(Self { http: builder.build().context("can't set up HTTPS")?, base, key, key_name: key_name.to_owned() })
+        Ok(Self {
+            http: builder.build().context("can't set up HTTPS")?,
+            base,
+            key: Some(key),
+            key_name: key_name.to_owned(),
+        })
+    }
+
+    /// For what anybody may ask the server at an address.
+    pub(super) fn without_key(url: &str) -> anyhow::Result<Self> {
+        Ok(Self { key: None, ..Self::connect(url, SecretString::default(), "no key")? })
     }
 
     /// The server's address.
@@ -180,7 +191,11 @@ impl Client {
             .pop_if_empty()
             .push("v1")
             .extend(path);
-        Ok(self.http.request(method, url).bearer_auth(self.key.expose_secret()))
+        let request = self.http.request(method, url);
+        Ok(match &self.key {
+            Some(key) => request.bearer_auth(key.expose_secret()),
+            None => request,
+        })
     }
 
     async fn response(&self, request: RequestBuilder) -> anyhow::Result<Response> {

@@ -2,6 +2,7 @@
 //! taken from it at once, and what the host is built on is left as it was started with.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -51,6 +52,13 @@ impl LiveConfig {
     #[must_use]
     pub fn now(&self) -> Arc<Config> {
         self.0.load_full()
+    }
+
+    /// Notes where the host listens: port 0 in the file is a free one, which links in letters must name.
+    pub fn listens_on(&self, address: SocketAddr) {
+        let mut config = Config::clone(&self.now());
+        config.values.listen = address;
+        self.0.store(Arc::new(config));
     }
 
     /// Reads the operator's file again, and takes from it what can be taken at once. A file with a mistake changes

@@ -43,6 +43,8 @@ pub struct NewAccount {
     pub plan: String,
     /// The data key, wrapped: version 1.
     pub wrapped_key: Wrapped,
+    /// Until when it waits for its address to be confirmed; none is active from the start.
+    pub pending_until: Option<Micros>,
     /// Now.
     pub at: Micros,
 }
@@ -53,13 +55,15 @@ pub struct NewAccount {
 /// [`DbError::Exists`] when the address is taken.
 pub async fn insert(tx: &mut WriteTx<'_>, account: &NewAccount) -> Result<Tenant, DbError> {
     let done = sqlx::query(
-        "INSERT INTO accounts (id, sealed_email, email_lookup, plan, status, created_at)
-         VALUES ($1, $2, $3, $4, 'active', $5) ON CONFLICT DO NOTHING",
+        "INSERT INTO accounts (id, sealed_email, email_lookup, plan, status, pending_until, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
     )
     .bind(account.id.to_string())
     .bind(account.sealed_email.as_slice())
     .bind(account.email_lookup.as_slice())
     .bind(account.plan.as_str())
+    .bind(if account.pending_until.is_some() { Status::Pending } else { Status::Active }.as_str())
+    .bind(account.pending_until.map(|until| until.0))
     .bind(account.at.0)
     .execute(&mut **tx)
     .await?;
@@ -148,6 +152,77 @@ pub async fn set_status(tx: &mut WriteTx<'_>, account: AccountId, status: Status
         .execute(&mut **tx)
         .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::Missing("account")) }
+}
+
+/// The account that has an email address, by the keyed digest of it.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn id_by_email(db: &Db, lookup: &[u8; 32]) -> Result<Option<AccountId>, DbError> {
+    let row = sqlx::query("SELECT id FROM accounts WHERE email_lookup = $1")
+        .bind(lookup.as_slice())
+        .fetch_optional(&db.pool)
+        .await?;
+    row.map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).transpose()
+}
+
+/// Makes a pending account active, from this moment on.
+///
+/// # Errors
+/// [`DbError::Missing`] when there is no such account that is pending.
+pub async fn activate(tx: &mut WriteTx<'_>, account: AccountId, at: Micros) -> Result<(), DbError> {
+    let done = sqlx::query(
+        "UPDATE accounts SET status = 'active', pending_until = NULL, created_at = $2
+         WHERE id = $1 AND status = 'pending'",
+    )
+    .bind(account.to_string())
+    .bind(at.0)
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::Missing("account that waits for its address")) }
+}
+
+/// Some accounts whose address was not confirmed in time.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn overdue(db: &Db, now: Micros) -> Result<Vec<AccountId>, DbError> {
+    let rows =
+        sqlx::query("SELECT id FROM accounts WHERE status = 'pending' AND pending_until < $1 ORDER BY id LIMIT 100")
+            .bind(now.0)
+            .fetch_all(&db.pool)
+            .await?;
+    rows.iter().map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).collect()
+}
+
+/// Deletes an account whose address was not confirmed in time, with all that it has: nothing has ever moved on it.
+/// False when it is no such account any more.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn delete_pending(tx: &mut WriteTx<'_>, account: AccountId, now: Micros) -> Result<bool, DbError> {
+    let id = account.to_string();
+    // The update takes the row's lock, so that nobody confirms meanwhile.
+    let found = sqlx::query(
+        "UPDATE accounts SET status = 'closed' WHERE id = $1 AND status = 'pending' AND pending_until < $2",
+    )
+    .bind(&id)
+    .bind(now.0)
+    .execute(&mut **tx)
+    .await?;
+    if found.rows_affected() == 0 {
+        return Ok(false);
+    }
+    ledger::close_tenant(tx, account).await?;
+    for statement in [
+        "DELETE FROM links WHERE account_id = $1",
+        "DELETE FROM letters WHERE account_id = $1",
+        "DELETE FROM data_keys WHERE account_id = $1",
+        "DELETE FROM accounts WHERE id = $1",
+    ] {
+        sqlx::query(statement).bind(&id).execute(&mut **tx).await?;
+    }
+    Ok(true)
 }
 
 fn stored_accounts(rows: &[AnyRow]) -> Result<Vec<StoredAccount>, DbError> {

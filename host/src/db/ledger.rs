@@ -1,5 +1,8 @@
 //! The ledger's rows: balances behind guarded statements, and transfers that are only ever added.
 
+mod closing;
+
+pub(super) use closing::close_tenant;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;

@@ -1,7 +1,11 @@
 //! Letters that wait to be sent, and what became of those that do not wait any more.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
+use utoipa::ToSchema;
 
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
@@ -22,6 +26,38 @@ pub struct NewLetter {
     pub at: Micros,
 }
 
+/// Where a letter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LetterState {
+    /// It waits to be sent.
+    Waiting,
+    /// The mail server has taken it.
+    Sent,
+    /// It was given up.
+    Dead,
+}
+
+impl LetterState {
+    const ALL: [Self; 3] = [Self::Waiting, Self::Sent, Self::Dead];
+
+    /// The word in the database and in messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Sent => "sent",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+impl fmt::Display for LetterState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A letter as it is stored.
 #[derive(Clone, Debug)]
 pub struct StoredLetter {
@@ -31,8 +67,8 @@ pub struct StoredLetter {
     pub account: AccountId,
     /// What kind it is.
     pub kind: String,
-    /// `waiting`, `sent` or `dead`.
-    pub state: String,
+    /// Where it is.
+    pub state: LetterState,
     /// Recipient and content, sealed, until it is sent.
     pub sealed: Option<Vec<u8>>,
     /// How often it was tried.
@@ -80,34 +116,33 @@ pub async fn put(tx: &mut WriteTx<'_>, letter: &NewLetter) -> Result<(), DbError
     Ok(())
 }
 
-/// The letter that is due the longest.
+/// True when a letter is due.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn due(db: &Db, now: Micros) -> Result<Option<StoredLetter>, DbError> {
-    let text = format!(
-        "SELECT {COLUMNS} FROM letters WHERE state = 'waiting' AND next_attempt_at <= $1
-         ORDER BY next_attempt_at, id LIMIT 1"
-    );
-    let row = sqlx::query(AssertSqlSafe(text)).bind(now.0).fetch_optional(&db.pool).await?;
-    row.as_ref().map(stored_letter).transpose()
+pub async fn any_due(db: &Db, now: Micros) -> Result<bool, DbError> {
+    let found = sqlx::query("SELECT 1 FROM letters WHERE state = 'waiting' AND next_attempt_at <= $1 LIMIT 1")
+        .bind(now.0)
+        .fetch_optional(&db.pool)
+        .await?;
+    Ok(found.is_some())
 }
 
-/// Takes a letter that is due, so that nobody else does before a moment. False when somebody has.
+/// Takes the letter that is due the longest, so that nobody else does before a moment.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn take(tx: &mut WriteTx<'_>, id: LetterId, now: Micros, until: Micros) -> Result<bool, DbError> {
-    let done = sqlx::query(
-        "UPDATE letters SET attempts = attempts + 1, next_attempt_at = $3
-         WHERE id = $1 AND state = 'waiting' AND next_attempt_at <= $2",
-    )
-    .bind(id.to_string())
-    .bind(now.0)
-    .bind(until.0)
-    .execute(&mut **tx)
-    .await?;
-    Ok(done.rows_affected() == 1)
+pub async fn take_due(tx: &mut WriteTx<'_>, now: Micros, until: Micros) -> Result<Option<StoredLetter>, DbError> {
+    // On PostgreSQL another host may take the same one: then what is asked for outside is no longer so.
+    let text = format!(
+        "UPDATE letters SET attempts = attempts + 1, next_attempt_at = $2
+         WHERE id = (SELECT id FROM letters WHERE state = 'waiting' AND next_attempt_at <= $1
+                     ORDER BY next_attempt_at, id LIMIT 1)
+           AND state = 'waiting' AND next_attempt_at <= $1
+         RETURNING {COLUMNS}"
+    );
+    let row = sqlx::query(AssertSqlSafe(text)).bind(now.0).bind(until.0).fetch_optional(&mut **tx).await?;
+    row.as_ref().map(stored_letter).transpose()
 }
 
 /// Writes down what became of a try. The content of a letter that was sent is forgotten.
@@ -116,9 +151,9 @@ pub async fn take(tx: &mut WriteTx<'_>, id: LetterId, now: Micros, until: Micros
 /// [`DbError`] when the database doesn't answer.
 pub async fn end(tx: &mut WriteTx<'_>, id: LetterId, ended: &Ended) -> Result<(), DbError> {
     let (state, at, error) = match ended {
-        Ended::Sent(at) => ("sent", at, None),
-        Ended::Later(at, error) => ("waiting", at, Some(error.as_str())),
-        Ended::Dead(at, error) => ("dead", at, Some(error.as_str())),
+        Ended::Sent(at) => (LetterState::Sent, at, None),
+        Ended::Later(at, error) => (LetterState::Waiting, at, Some(error.as_str())),
+        Ended::Dead(at, error) => (LetterState::Dead, at, Some(error.as_str())),
     };
     sqlx::query(
         "UPDATE letters SET state = $2, last_error = $4, next_attempt_at = $3,
@@ -127,7 +162,7 @@ pub async fn end(tx: &mut WriteTx<'_>, id: LetterId, ended: &Ended) -> Result<()
          WHERE id = $1 AND state = 'waiting'",
     )
     .bind(id.to_string())
-    .bind(state)
+    .bind(state.as_str())
     .bind(at.0)
     .bind(error)
     .execute(&mut **tx)
@@ -141,14 +176,14 @@ pub async fn end(tx: &mut WriteTx<'_>, id: LetterId, ended: &Ended) -> Result<()
 /// [`DbError`] when the database doesn't answer.
 pub async fn list(
     db: &Db,
-    state: Option<&str>,
+    state: Option<LetterState>,
     before: Option<LetterId>,
     limit: i64,
 ) -> Result<Vec<StoredLetter>, DbError> {
     let text =
         format!("SELECT {COLUMNS} FROM letters WHERE ($1 = '' OR state = $1) AND id < $2 ORDER BY id DESC LIMIT $3");
     let rows = sqlx::query(AssertSqlSafe(text))
-        .bind(state.unwrap_or_default())
+        .bind(state.map_or("", LetterState::as_str))
         .bind(before.map_or_else(|| "~".to_owned(), |id| id.to_string()))
         .bind(limit)
         .fetch_all(&db.pool)
@@ -187,7 +222,11 @@ fn stored_letter(row: &AnyRow) -> Result<StoredLetter, DbError> {
         id: row.try_get::<String, _>("id")?.parse().map_err(DbError::corrupt)?,
         account: row.try_get::<String, _>("account_id")?.parse().map_err(DbError::corrupt)?,
         kind: row.try_get("kind")?,
-        state: row.try_get("state")?,
+        state: {
+            let text: String = row.try_get("state")?;
+            let known = LetterState::ALL.into_iter().find(|state| state.as_str() == text);
+            known.ok_or_else(|| DbError::corrupt("a letter in an unknown state"))?
+        },
         sealed: row.try_get("sealed_letter")?,
         attempts: row.try_get("attempts")?,
         next_attempt_at: Micros(row.try_get("next_attempt_at")?),

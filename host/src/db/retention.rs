@@ -48,6 +48,30 @@ pub async fn delete_credential_uses(db: &Db, before: Micros) -> Result<u64, DbEr
     .await
 }
 
+/// Deletes letters that were sent, or given up, before a moment. Returns how many.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
+pub async fn delete_letters(db: &Db, before: Micros) -> Result<u64, DbError> {
+    delete_in_batches(
+        db,
+        "DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE ended_at < $1 LIMIT $2)",
+        before,
+    )
+    .await
+}
+
+/// Deletes links, and changes of addresses, that are over. Returns how many.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
+pub async fn delete_links(db: &Db, now: Micros) -> Result<u64, DbError> {
+    let links = "DELETE FROM links WHERE digest IN (SELECT digest FROM links WHERE expires_at < $1 LIMIT $2)";
+    let changes = "DELETE FROM email_changes
+         WHERE account_id IN (SELECT account_id FROM email_changes WHERE expires_at < $1 LIMIT $2)";
+    Ok(delete_in_batches(db, links, now).await? + delete_in_batches(db, changes, now).await?)
+}
+
 async fn delete_in_batches(db: &Db, statement: &'static str, before: Micros) -> Result<u64, DbError> {
     let mut deleted = 0;
     loop {

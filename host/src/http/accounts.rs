@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Problem;
+use super::address::ClientAddress;
+use super::admin::checked_email;
 use super::answer::Answer;
 use super::auth::May;
-use crate::accounts::{Account, KnowMyself, Status};
+use super::body::Json;
+use crate::accounts::{Account, ChangeAccount, KnowMyself, Status};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::ids::AccountId;
+use crate::ledger::Microcredits;
 use crate::limits::{AccountLimits, RunLimits};
 
 /// An account as the API shows it.
@@ -45,7 +49,75 @@ impl AccountView {
     }
 }
 
+/// The caller's own account.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OwnAccountView {
+    #[serde(flatten)]
+    account: AccountView,
+    /// Below which balance its owner is warned, once for each crossing; 0 is never.
+    low_balance_microcredits: Microcredits,
+    /// The change of its address that both addresses have to confirm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_change: Option<EmailChangeView>,
+}
+
+/// A change of the address that is not complete.
+#[derive(Debug, Serialize, ToSchema)]
+struct EmailChangeView {
+    email: String,
+    old_confirmed: bool,
+    new_confirmed: bool,
+    expires_at: Micros,
+}
+
+/// What changes of an account.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountChanges {
+    /// The new address, which both addresses have to confirm by the links that are sent to them.
+    email: Option<String>,
+    /// Below which balance its owner is warned; 0 is never.
+    low_balance_microcredits: Option<Microcredits>,
+}
+
 /// The account, its plan and its effective limits.
-pub(super) async fn show(State(_): State<Arc<App>>, caller: May<KnowMyself>) -> Result<Answer<AccountView>, Problem> {
-    AccountView::of(&caller.account).map(Answer)
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: May<KnowMyself>,
+) -> Result<Answer<OwnAccountView>, Problem> {
+    view(&app, &caller.account).await.map(Answer)
+}
+
+/// Changes the account. The address changes once both addresses have confirmed it.
+pub(super) async fn update(
+    State(app): State<Arc<App>>,
+    caller: May<ChangeAccount>,
+    ClientAddress(address): ClientAddress,
+    Json(changes): Json<AccountChanges>,
+) -> Result<Answer<OwnAccountView>, Problem> {
+    let email = changes.email.as_deref().map(checked_email).transpose()?;
+    if let Some(threshold) = changes.low_balance_microcredits {
+        if !(Microcredits::ZERO..=Microcredits::LARGEST_GRANT).contains(&threshold) {
+            let detail = format!("a threshold is between 0 and {} microcredits", Microcredits::LARGEST_GRANT.0);
+            return Err(Problem::invalid("/low_balance_microcredits", detail));
+        }
+        app.accounts.set_low_balance(caller.account.id, threshold).await?;
+    }
+    if let Some(email) = email {
+        // It sends mail to somebody whom nobody knows yet.
+        app.rates.count_sign_up(address)?;
+        app.accounts.change_email(&caller.account, email).await?;
+    }
+    view(&app, &caller.account).await.map(Answer)
+}
+
+async fn view(app: &App, account: &Account) -> Result<OwnAccountView, Problem> {
+    let email_change = app.accounts.email_change(account).await?.map(|(email, change)| EmailChangeView {
+        email,
+        old_confirmed: change.old_confirmed,
+        new_confirmed: change.new_confirmed,
+        expires_at: change.expires_at,
+    });
+    let low_balance_microcredits = app.accounts.low_balance(account.id).await?;
+    Ok(OwnAccountView { account: AccountView::of(account)?, low_balance_microcredits, email_change })
 }

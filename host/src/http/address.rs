@@ -1,10 +1,14 @@
 //! Where a request comes from: the peer, or whom a proxy of the operator's says that it speaks for.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use ipnet::IpNet;
 
+use super::Problem;
+use super::routes::{Described, Part};
 use crate::app::App;
 
 /// The header that proxies append the address to that they were asked from.
@@ -19,6 +23,23 @@ pub(super) fn client_address(parts: &Parts, app: &App) -> Option<IpAddr> {
     let Peer(peer) = parts.extensions.get()?;
     let forwarded = parts.headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     Some(behind_proxies(peer.to_canonical(), forwarded, &app.config.now().values.trusted_proxies))
+}
+
+/// The client's address, for a handler that counts what comes from it.
+pub(super) struct ClientAddress(pub Option<IpAddr>);
+
+impl FromRequestParts<Arc<App>> for ClientAddress {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        Ok(Self(client_address(parts, app)))
+    }
+}
+
+impl Part for ClientAddress {
+    fn describe(described: &mut Described) {
+        described.refuses(&Problem::too_many("", 1));
+    }
 }
 
 /// The last address of the chain that no trusted proxy has: whatever stands before it, anybody may have written.

@@ -15,6 +15,9 @@ pub(super) use axum::Json as Answer;
 /// Something that was made: 201.
 pub(super) struct Made<T>(pub T);
 
+/// What is done once it was answered: 202.
+pub(super) struct Accepted<T>(pub T);
+
 /// Something that a PUT made, 201, or replaced, 200.
 pub(super) struct Stored<T> {
     pub is_new: bool,
@@ -27,6 +30,12 @@ pub(super) struct Deleted;
 impl<T: Serialize> IntoResponse for Made<T> {
     fn into_response(self) -> Response {
         (StatusCode::CREATED, Json(self.0)).into_response()
+    }
+}
+
+impl<T: Serialize> IntoResponse for Accepted<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::ACCEPTED, Json(self.0)).into_response()
     }
 }
 
@@ -55,6 +64,13 @@ impl<T: ToSchema> Reply for Made<T> {
         let schema = described.reference::<T>();
         described.answers(StatusCode::CREATED, "What was made", vec![("application/json", schema)]);
         described.refuses(&Problem::conflict(""));
+    }
+}
+
+impl<T: ToSchema> Reply for Accepted<T> {
+    fn describe(described: &mut Described) {
+        let schema = described.reference::<T>();
+        described.answers(StatusCode::ACCEPTED, "It was taken, and is worked on", vec![("application/json", schema)]);
     }
 }
 

@@ -156,8 +156,7 @@ pub(super) async fn revoke(
     if key != caller.key.id {
         must_have(&caller, Scope::Keys)?;
     }
-    let (account, at) = (caller.account.id, app.clock.now());
-    app.db.write(move |tx| Box::pin(keys::revoke_api_key(tx, account, key, at))).await?;
+    app.accounts.revoke_api_key(&caller.account, key).await?;
     app.callers.forget();
     Ok(NoContent)
 }

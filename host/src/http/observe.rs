@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::address::client_address;
 use super::found::Found;
-use super::{Problem, rates, unread};
+use super::{Problem, pages, rates, unread};
 use crate::app::App;
 use crate::ids::RequestId;
 
@@ -80,7 +80,9 @@ async fn finished(mut response: Response, id: RequestId) -> Response {
         return document;
     }
     let status = response.status();
-    if status.is_success() || status.is_informational() || status.is_redirection() {
+    // What is meant for people says by itself what went wrong.
+    let is_page = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == pages::CONTENT_TYPE);
+    if is_page || status.is_success() || status.is_informational() || status.is_redirection() {
         return response;
     }
     let text = to_bytes(response.into_body(), DETAIL_BYTES).await.unwrap_or_default();

@@ -178,6 +178,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", "It conflicts with what exists", detail)
     }
 
+    /// 410.
+    pub fn gone(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "gone", "It is there no longer", detail)
+    }
+
     /// 503.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         let mut problem =

@@ -1,7 +1,11 @@
-//! The outbox: takes waiting letters, one after the other, and hands them over.
+//! The outbox: takes waiting letters, the oldest first, and hands them over.
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::{Transport, TransportError, opened};
 use crate::accounts::Accounts;
@@ -11,6 +15,12 @@ use crate::db::{Db, DbError};
 
 /// How often it is looked for letters.
 const LOOKED_EVERY: Duration = Duration::from_millis(500);
+
+/// Letters that are handed over at the same time.
+const AT_ONCE: usize = 4;
+
+/// Tries to write down that a letter was sent.
+const WRITTEN_DOWN_TRIES: u32 = 60;
 
 /// How long sending one may take: then the host that took it is believed to have died.
 const LEASE_MS: i64 = 180_000;
@@ -26,57 +36,83 @@ pub struct Outbox {
     db: Db,
     accounts: Accounts,
     clock: Clock,
-    transport: Arc<Transport>,
+    transport: Transport,
 }
 
 impl Outbox {
     /// Over a database.
     #[must_use]
     pub fn new(db: Db, accounts: Accounts, clock: Clock, transport: Transport) -> Self {
-        Self { db, accounts, clock, transport: Arc::new(transport) }
+        Self { db, accounts, clock, transport }
     }
 
-    /// Sends letters for as long as the host lives.
-    pub async fn do_duties(self: Arc<Self>) {
-        loop {
-            match self.send_one().await {
-                Ok(true) => {}
-                Ok(false) => tokio::time::sleep(LOOKED_EVERY).await,
-                Err(error) => {
-                    tracing::warn!(%error, "the outbox could not be looked at; it will be tried again");
-                    tokio::time::sleep(LOOKED_EVERY * 4).await;
+    /// Sends letters until it is told to stop, and then lets those end that are being handed over.
+    pub async fn do_duties(self, stop: CancellationToken) {
+        let (outbox, room, going_on) = (Arc::new(self), Arc::new(Semaphore::new(AT_ONCE)), TaskTracker::new());
+        while !stop.is_cancelled() {
+            // Nobody closes it.
+            let Ok(place) = Arc::clone(&room).acquire_owned().await else { break };
+            match outbox.take_one().await {
+                Ok(Some(letter)) => {
+                    let outbox = Arc::clone(&outbox);
+                    going_on.spawn(async move {
+                        outbox.send(&letter).await;
+                        drop(place);
+                    });
+                    continue;
                 }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "the outbox could not be looked at; it will be tried again"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(LOOKED_EVERY) => {}
             }
         }
+        going_on.close();
+        going_on.wait().await;
     }
 
-    /// Takes a letter and hands it over. False when none is due.
-    async fn send_one(&self) -> Result<bool, DbError> {
+    /// Takes the letter that is due the longest, so that no other host sends it.
+    async fn take_one(&self) -> Result<Option<StoredLetter>, DbError> {
         let now = self.clock.now();
-        let Some(letter) = letters::due(&self.db, now).await? else { return Ok(false) };
-        let (id, until) = (letter.id, now.plus_ms(LEASE_MS));
-        // Another host may have been faster.
-        if !self.db.write(move |tx| Box::pin(letters::take(tx, id, now, until))).await? {
-            return Ok(true);
+        // Almost always there is none, which takes no write to know.
+        if !letters::any_due(&self.db, now).await? {
+            return Ok(None);
         }
-        let ended = match self.hand_over(&letter).await {
+        let until = now.plus_ms(LEASE_MS);
+        self.db.write(move |tx| Box::pin(letters::take_due(tx, now, until))).await
+    }
+
+    /// Hands a letter over, and writes down what became of it.
+    async fn send(&self, letter: &StoredLetter) {
+        let id = letter.id;
+        let ended = match self.hand_over(letter).await {
             Ok(()) => Ended::Sent(self.clock.now()),
-            Err(error) if error.may_pass() && letter.attempts + 1 < MOST_TRIES => {
+            Err(error) if error.may_pass() && letter.attempts < MOST_TRIES => {
                 tracing::warn!(letter = %id, %error, "a letter could not be sent; it will be tried again");
-                Ended::Later(self.clock.now().plus_ms(wait_ms(letter.attempts)), error.to_string())
+                Ended::Later(self.clock.now().plus_ms(wait_ms(letter.attempts - 1)), error.to_string())
             }
             Err(error) => {
                 tracing::error!(letter = %id, %error, "a letter can't be sent; see `aaasp admin mail`");
                 Ended::Dead(self.clock.now(), error.to_string())
             }
         };
-        self.db
-            .write(move |tx| {
+        // What was sent and can't be written down would be sent again, so that this is worth some tries.
+        for _ in 0..WRITTEN_DOWN_TRIES {
+            let ended = ended.clone();
+            let written = self.db.write(move |tx| {
                 let ended = ended.clone();
                 Box::pin(async move { letters::end(tx, id, &ended).await })
-            })
-            .await?;
-        Ok(true)
+            });
+            match written.await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!(letter = %id, %error, "it could not be written down that a letter was tried")
+                }
+            }
+            tokio::time::sleep(LOOKED_EVERY).await;
+        }
     }
 
     async fn hand_over(&self, letter: &StoredLetter) -> Result<(), TransportError> {

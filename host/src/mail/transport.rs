@@ -10,10 +10,13 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Addressed, Letter};
+use super::Addressed;
 use crate::clock::Micros;
 use crate::config::{MailTls, MailValues};
 use crate::ids::LetterId;
+
+/// The variable whose value is the mail server's password.
+pub const SMTP_PASSWORD: &str = "AAASP_SMTP_PASSWORD";
 
 /// How long the server may take for each step.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,99 @@
+//! What the links of letters do, once somebody opens them.
+
+use super::links::LinkSecret;
+use super::{Account, Accounts, ApiKey, NewKey, Purpose, Status};
+use crate::db::{DbError, accounts, keys, ledger, letters, links};
+use crate::ids::{AccountId, GrantId};
+use crate::ledger::Microcredits;
+use crate::mail::{self, Letter};
+
+/// What a link did.
+pub enum Confirmed {
+    /// The account is active, and this is its first key.
+    Account(ApiKey),
+    /// The account has another key.
+    Key(ApiKey),
+    /// One of the addresses has confirmed the change; the other one has not yet.
+    OneAddress,
+    /// The address has changed.
+    Email,
+}
+
+impl Accounts {
+    /// What a link does, while it works: to be shown before it is done.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn link_purpose(&self, link: &LinkSecret) -> Result<Option<Purpose>, DbError> {
+        Ok(links::get(&self.db, &link.digest(), self.clock.now()).await?.map(|(_, purpose)| purpose))
+    }
+
+    /// Does what a link is for, and uses it up.
+    ///
+    /// # Errors
+    /// [`DbError::Missing`] when the link was used, is over, or never was one.
+    pub async fn confirm(&self, link: &LinkSecret) -> Result<(AccountId, Confirmed), DbError> {
+        let digest = link.digest();
+        let found = links::get(&self.db, &digest, self.clock.now()).await?;
+        let (id, purpose) = found.ok_or(DbError::Missing("link"))?;
+        let account = self.load(id).await?.ok_or(DbError::Missing("account"))?;
+        let done = match purpose {
+            Purpose::Confirm => Confirmed::Account(self.activate(&account, digest).await?),
+            Purpose::SignIn => Confirmed::Key(self.sign_in(&account, digest).await?),
+            Purpose::OldEmail | Purpose::NewEmail => {
+                let both = self.confirm_email(&account, digest, purpose == Purpose::OldEmail).await?;
+                if both { Confirmed::Email } else { Confirmed::OneAddress }
+            }
+        };
+        Ok((id, done))
+    }
+
+    /// Makes a pending account active, with its first key and the grant that its plan begins with.
+    async fn activate(&self, account: &Account, digest: [u8; 32]) -> Result<ApiKey, DbError> {
+        let (id, tenant, at) = (account.id, account.tenant, self.clock.now());
+        let (key, secret) = self.fresh_api_key(id, NewKey::first())?;
+        let amount =
+            self.config.now().plan(&account.plan).map_or(Microcredits::ZERO, |plan| plan.starting_grant_microcredits);
+        let (key_digest, grant) = (secret.digest(), GrantId::generate().to_string());
+        self.db
+            .write(move |tx| {
+                let (key, grant) = (key.clone(), grant.clone());
+                Box::pin(async move {
+                    links::take(tx, &digest).await?;
+                    links::forget(tx, id, Purpose::Confirm).await?;
+                    accounts::activate(tx, id, at).await?;
+                    keys::insert_api_key(tx, &key, &key_digest, u64::MAX).await?;
+                    if amount > Microcredits::ZERO {
+                        ledger::grant(tx, tenant, &grant, amount, at).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await?;
+        Ok(secret)
+    }
+
+    /// Makes a key for whoever has the account's mail, and tells so. It counts under no limit: all others may be lost.
+    async fn sign_in(&self, account: &Account, digest: [u8; 32]) -> Result<ApiKey, DbError> {
+        if account.status == Status::Closed {
+            return Err(DbError::Missing("account"));
+        }
+        let (id, at) = (account.id, self.clock.now());
+        let name = "made by a link".to_owned();
+        let (key, secret) = self.fresh_api_key(id, NewKey { name: name.clone(), ..NewKey::first() })?;
+        let letter = mail::sealed(id, &account.data_key, &account.email()?, Letter::NewSignIn { key: name, at }, at)?;
+        let key_digest = secret.digest();
+        self.db
+            .write(move |tx| {
+                let (key, letter) = (key.clone(), letter.clone());
+                Box::pin(async move {
+                    links::take(tx, &digest).await?;
+                    links::forget(tx, id, Purpose::SignIn).await?;
+                    keys::insert_api_key(tx, &key, &key_digest, u64::MAX).await?;
+                    letters::put(tx, &letter).await
+                })
+            })
+            .await?;
+        Ok(secret)
+    }
+}

@@ -1,0 +1,160 @@
+//! What a host does for accounts by itself: it gives monthly grants, warns of low balances, and forgets what is over.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::Accounts;
+use crate::clock::Micros;
+use crate::db::{DbError, ledger, letters, low_balances, monthly_grants, retention};
+use crate::ids::{AccountId, GrantId};
+use crate::ledger::Microcredits;
+use crate::mail::{self, Letter};
+
+/// How often these are looked after.
+const EVERY: Duration = Duration::from_secs(60);
+
+const DAY_MS: i64 = 24 * 3_600_000;
+
+impl Accounts {
+    /// Does these duties for as long as the host lives. Hosts that share a database may do them at the same time.
+    pub async fn do_duties(self) {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let now = self.clock.now();
+            for (what, done) in [
+                ("monthly grants", self.grant_monthly(now).await),
+                ("low balances", self.warn_of_low_balances(now).await),
+                ("what is over", self.forget_what_is_over(now).await),
+            ] {
+                if let Err(error) = done {
+                    tracing::warn!(%error, "{what} could not be looked after; it will be tried again");
+                }
+            }
+        }
+    }
+
+    /// Gives each account what its plan gives in this month, unless the account began in it.
+    async fn grant_monthly(&self, now: Micros) -> Result<(), DbError> {
+        let Some((month, began)) = month_of(now) else { return Ok(()) };
+        for plan in monthly_grants::plans(&self.db).await? {
+            let amount = self.config.now().plan(&plan).map(|plan| plan.monthly_grant_microcredits);
+            let Some(amount) = amount.filter(|amount| *amount > Microcredits::ZERO) else { continue };
+            loop {
+                let without = monthly_grants::without(&self.db, &plan, &month, began).await?;
+                if without.is_empty() {
+                    break;
+                }
+                for (account, tenant) in without {
+                    let (month, grant) = (month.clone(), GrantId::generate().to_string());
+                    self.db
+                        .write(move |tx| {
+                            let (month, grant) = (month.clone(), grant.clone());
+                            Box::pin(async move {
+                                if monthly_grants::note(tx, account, &month).await? {
+                                    ledger::grant(tx, tenant, &grant, amount, now).await?;
+                                }
+                                Ok(())
+                            })
+                        })
+                        .await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Warns each account once when its balance falls below its threshold, and again after it has risen.
+    async fn warn_of_low_balances(&self, now: Micros) -> Result<(), DbError> {
+        let default = self.default_low_balance();
+        if low_balances::any_risen(&self.db, default).await? {
+            self.db.write(move |tx| Box::pin(low_balances::note_risen(tx, default))).await?;
+        }
+        loop {
+            let untold = low_balances::untold(&self.db, default).await?;
+            if untold.is_empty() {
+                return Ok(());
+            }
+            for low in untold {
+                let id = low.account;
+                // Without its data key nobody can be written to; it counts as told, so that others are.
+                let letter = match self.load(id).await? {
+                    Some(account) => {
+                        let letter = Letter::LowBalance { available: low.balance, threshold: low.threshold };
+                        Some(mail::sealed(id, &account.data_key, &account.email()?, letter, now)?)
+                    }
+                    None => None,
+                };
+                self.db
+                    .write(move |tx| {
+                        let letter = letter.clone();
+                        Box::pin(async move {
+                            match letter {
+                                Some(letter) if low_balances::note_told(tx, id).await? => {
+                                    letters::put(tx, &letter).await
+                                }
+                                Some(_) => Ok(()),
+                                None => low_balances::note_told(tx, id).await.map(drop),
+                            }
+                        })
+                    })
+                    .await?;
+            }
+        }
+    }
+
+    async fn forget_what_is_over(&self, now: Micros) -> Result<(), DbError> {
+        let pending = self.forget_pending(now).await?;
+        retention::delete_links(&self.db, now).await?;
+        let kept_ms = i64::from(self.config.now().values.retention.letter_days) * DAY_MS;
+        let letters = retention::delete_letters(&self.db, now.plus_ms(-kept_ms)).await?;
+        if pending + letters > 0 {
+            tracing::info!(pending_accounts = pending, letters, "deleted what is over");
+        }
+        Ok(())
+    }
+
+    /// Below which balance an account's owner is warned; zero is never.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn low_balance(&self, account: AccountId) -> Result<Microcredits, DbError> {
+        Ok(low_balances::threshold(&self.db, account).await?.unwrap_or_else(|| self.default_low_balance()))
+    }
+
+    /// Sets below which balance an account's owner is warned; zero is never.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn set_low_balance(&self, account: AccountId, threshold: Microcredits) -> Result<(), DbError> {
+        self.db.write(move |tx| Box::pin(low_balances::set(tx, account, threshold))).await
+    }
+
+    fn default_low_balance(&self) -> Microcredits {
+        self.config.now().values.accounts.low_balance_microcredits
+    }
+}
+
+/// A moment's month in UTC, as `2026-11`, and when it began.
+fn month_of(at: Micros) -> Option<(String, Micros)> {
+    let day = Timestamp::from_microsecond(at.0).ok()?.to_zoned_datetime(TimeZone::UTC).date();
+    let began = day.first_of_month().to_zoned_datetime(TimeZone::UTC).ok()?.timestamp().as_microsecond();
+    Some((format!("{:04}-{:02}", day.year(), day.month()), Micros(began)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_begins_at_its_first_midnight_in_utc() {
+        let at = |text: &str| Micros(text.parse::<Timestamp>().unwrap().as_microsecond());
+        let (month, began) = month_of(at("2026-11-26T12:00:00Z")).unwrap();
+        assert_eq!((month.as_str(), began), ("2026-11", at("2026-11-01T00:00:00Z")));
+        assert_eq!(month_of(at("2026-11-01T00:00:00Z")).unwrap().1, began);
+        assert_eq!(month_of(at("2026-10-31T23:59:59.999999Z")).unwrap().0, "2026-10");
+    }
+}

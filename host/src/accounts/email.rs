@@ -1,0 +1,109 @@
+//! Email addresses: sealed where they are kept, and changed once the old and the new one have both confirmed it.
+
+use super::links::LinkSecret;
+use super::sign_up::LINK_MINUTES;
+use super::{Account, Accounts, Purpose};
+use crate::db::email_changes::EmailChange;
+use crate::db::links::NewLink;
+use crate::db::{DbError, email_changes, letters, links};
+use crate::ids::AccountId;
+use crate::mail::{self, Letter};
+use crate::vault::{DataKey, Place};
+
+/// The tables that hold addresses.
+pub(super) const ACCOUNTS: &str = "accounts";
+const CHANGES: &str = "email_changes";
+
+/// Seals an account's address for its row of a table.
+pub(super) fn sealed(id: AccountId, key: &DataKey, table: &'static str, email: &str) -> Result<Vec<u8>, DbError> {
+    let row = id.to_string();
+    let place = Place { account: id, table, row: &row };
+    key.row(place).and_then(|seal| seal.seal("email", email.as_bytes())).map_err(DbError::sealed(table))
+}
+
+/// Opens an account's address from its row of a table.
+pub(super) fn opened(id: AccountId, key: &DataKey, table: &'static str, sealed: &[u8]) -> Result<String, DbError> {
+    let row = id.to_string();
+    let place = Place { account: id, table, row: &row };
+    let opened = key.row(place).and_then(|seal| seal.open("email", sealed)).map_err(DbError::sealed(table))?;
+    String::from_utf8(opened).map_err(DbError::corrupt)
+}
+
+impl Accounts {
+    /// Asks both addresses to confirm that the account's address changes. Nobody learns whether another account has
+    /// the new one before its owner confirms.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn change_email(&self, account: &Account, email: &str) -> Result<(), DbError> {
+        let (id, at) = (account.id, self.clock.now());
+        let (minutes, expires_at) = (LINK_MINUTES, at.plus_ms(i64::from(LINK_MINUTES) * 60_000));
+        let (old, new) = (LinkSecret::generate()?, LinkSecret::generate()?);
+        let config = self.config.now();
+        let change = EmailChange {
+            account: id,
+            sealed_email: sealed(id, &account.data_key, CHANGES, email)?,
+            email_lookup: self.keyring.email_lookup(email).to_vec(),
+            old_confirmed: false,
+            new_confirmed: false,
+            expires_at,
+        };
+        let to_old = Letter::EmailChangeOld { link: old.link(&config), email: email.to_owned(), minutes };
+        let to_new = Letter::EmailChangeNew { link: new.link(&config), minutes };
+        let link =
+            |secret: &LinkSecret, purpose| NewLink { digest: secret.digest(), account: id, purpose, at, expires_at };
+        let steps = [
+            (link(&old, Purpose::OldEmail), mail::sealed(id, &account.data_key, &account.email()?, to_old, at)?),
+            (link(&new, Purpose::NewEmail), mail::sealed(id, &account.data_key, email, to_new, at)?),
+        ];
+        self.db
+            .write(move |tx| {
+                let (change, steps) = (change.clone(), steps.clone());
+                Box::pin(async move {
+                    email_changes::put(tx, &change).await?;
+                    for (link, letter) in &steps {
+                        // What was sent for another change must not confirm this one.
+                        links::forget(tx, id, link.purpose).await?;
+                        links::put(tx, link).await?;
+                        letters::put(tx, letter).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    pub(super) async fn confirm_email(&self, account: &Account, digest: [u8; 32], old: bool) -> Result<bool, DbError> {
+        let (id, at) = (account.id, self.clock.now());
+        let change = email_changes::get(&self.db, id, at).await?.ok_or(DbError::Missing("link"))?;
+        let email = opened(id, &account.data_key, CHANGES, &change.sealed_email)?;
+        let sealed = sealed(id, &account.data_key, ACCOUNTS, &email)?;
+        let told = Letter::EmailChanged { email };
+        let letter = mail::sealed(id, &account.data_key, &account.email()?, told, at)?;
+        self.db
+            .write(move |tx| {
+                let (change, sealed, letter) = (change.clone(), sealed.clone(), letter.clone());
+                Box::pin(async move {
+                    links::take(tx, &digest).await?;
+                    let both = email_changes::confirm(tx, id, old).await?;
+                    if both {
+                        email_changes::complete(tx, &change, &sealed).await?;
+                        letters::put(tx, &letter).await?;
+                    }
+                    Ok(both)
+                })
+            })
+            .await
+    }
+
+    /// The change of its address that an account waits for: the new address, and which of the two have confirmed.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer, or the address doesn't open.
+    pub async fn email_change(&self, account: &Account) -> Result<Option<(String, EmailChange)>, DbError> {
+        let change = email_changes::get(&self.db, account.id, self.clock.now()).await?;
+        change
+            .map(|change| Ok((opened(account.id, &account.data_key, CHANGES, &change.sealed_email)?, change)))
+            .transpose()
+    }
+}
