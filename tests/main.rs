@@ -8,6 +8,7 @@ mod custody;
 mod durability;
 mod invariants;
 mod ledger;
+mod mail;
 mod model;
 mod sandbox;
 mod support;

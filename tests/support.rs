@@ -14,6 +14,7 @@ pub mod outbox;
 pub mod probe;
 pub mod sandbox;
 pub mod server;
+pub mod smtp;
 pub mod tiny_disk;
 pub mod until;
 pub mod vault;

@@ -204,8 +204,10 @@ async fn every_route_answers_as_described() {
     for route in &routes {
         let operator = server.operator();
         let client = if route.door == Door::Operator { &operator } else { &server.account };
-        let refused = route.send(&client.with_key(None)).await;
-        description.expect(&route.method, &route.path, &refused);
+        if route.door != Door::Nobody {
+            let refused = route.send(&client.with_key(None)).await;
+            description.expect(&route.method, &route.path, &refused);
+        }
         let reply = route.send(client).await;
         description.expect(&route.method, &route.path, &reply);
         done += usize::from(reply.status < 300);

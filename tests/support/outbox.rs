@@ -5,7 +5,6 @@ use std::path::Path;
 use mail_parser::MessageParser;
 
 /// A letter that was sent.
-#[expect(dead_code, reason = "the tests of SMTP read the rest")]
 #[derive(Clone, Debug)]
 pub struct Letter {
     pub id: String,

@@ -34,9 +34,14 @@ struct Html<'a> {
     unsubscribe: Option<&'a str>,
 }
 
+/// Whatever a letter is about, its headers have one line each.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 impl Content {
     pub(super) fn new(subject: impl ToString) -> Self {
-        Self { subject: subject.to_string(), parts: Vec::new() }
+        Self { subject: one_line(&subject.to_string()), parts: Vec::new() }
     }
 
     pub(super) fn says(mut self, text: impl ToString) -> Self {

@@ -11,6 +11,7 @@ use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Ex
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Addressed;
+use super::content::one_line;
 use crate::clock::Micros;
 use crate::config::{MailTls, MailValues};
 use crate::ids::LetterId;
@@ -105,7 +106,7 @@ impl Transport {
             .date(at.into())
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
-            .subject(one_line(&content.subject))
+            .subject(content.subject)
             .raw_header(header("Auto-Submitted", "auto-generated"));
         if let Some(link) = letter.unsubscribe() {
             builder = builder
@@ -118,11 +119,6 @@ impl Transport {
 
 fn header(name: &'static str, value: &str) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
-}
-
-/// Whatever a letter is about, its headers have one line each.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn smtp(
