@@ -8,6 +8,7 @@ mod audit;
 mod credentials;
 mod credits;
 mod deployments;
+mod duties;
 mod health;
 mod idempotency;
 mod isolation;

@@ -14,6 +14,7 @@ pub mod deployments;
 pub mod email_changes;
 mod engine;
 mod error;
+pub mod first_uses;
 pub mod hosts;
 pub mod keys;
 pub mod ledger;

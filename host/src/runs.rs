@@ -8,6 +8,7 @@ mod custody;
 mod deployed;
 mod duties;
 mod execute;
+mod first_uses;
 mod live;
 mod logs;
 mod queue;
@@ -23,6 +24,7 @@ pub use admit::{Refused, RunRequest};
 pub use custody::{RunCustody, opened_purpose};
 pub use deployed::{Deployed, Deployments, opened_config, sealed_config, terms};
 pub use duties::LEASE_MS;
+pub use first_uses::FirstUses;
 pub use logs::LogLine;
 pub use record::{Failure, Run};
 pub use rules::{charged, check_input, checked_output};
@@ -49,6 +51,7 @@ pub struct Runs {
     pub credentials: Credentials,
     /// Deployments, as runs need them.
     pub deployments: Deployments,
+    first_uses: FirstUses,
     slots: slots::Slots,
     live: Arc<live::LiveRuns>,
     claiming: Mutex<HashSet<DeploymentId>>,
@@ -70,6 +73,7 @@ impl Runs {
         Arc::new(Self {
             credentials: Credentials::new(db.clone(), accounts.clone(), clock.clone(), runtime.broker()),
             deployments: Deployments::new(db.clone(), accounts.clone(), config.clone()),
+            first_uses: FirstUses::new(db.clone(), clock.clone()),
             slots: slots::Slots::new(values.host.concurrent_runs, values.host.memory_bytes),
             live: Arc::default(),
             claiming: Mutex::default(),

@@ -43,6 +43,15 @@ CREATE TABLE monthly_grants (
     PRIMARY KEY (account_id, month)
 );
 
+-- Credentials that a deployment has used, which its owner is told of once.
+CREATE TABLE first_uses (
+    account_id text COLLATE "C" NOT NULL REFERENCES accounts (id),
+    deployment_id text COLLATE "C" NOT NULL,
+    credential text COLLATE "C" NOT NULL,
+    told_at bigint NOT NULL,
+    PRIMARY KEY (account_id, deployment_id, credential)
+);
+
 -- When a pending account is forgotten, and below which balance an active one is warned: once for each crossing, so
 -- that one which begins with nothing counts as told.
 ALTER TABLE accounts ADD COLUMN pending_until bigint;

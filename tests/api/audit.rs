@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use aaasp::names::Name;
-use aaasp::runs::RunCustody;
+use aaasp::runs::{FirstUses, RunCustody};
 use aaasp::vault::custody::{Custody as _, Purpose, Use, Withheld};
 use axum::Router;
 use axum::extract::State;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{all_items, fields, items, pointers, text};
 use crate::support::vault::Vault;
-use crate::support::{Server, components, guests};
+use crate::support::{Server, components, guests, until};
 
 const SECRET: &str = "s3cret-of-the-audit-tests";
 
@@ -36,8 +36,9 @@ async fn two_runs() -> (Server, [Value; 2], String) {
 async fn custody(server: &Server, vault: &Vault, run: &Value, deployment: &Value) -> RunCustody {
     let _ = server;
     let ids = (text(deployment, "id").parse().unwrap(), text(run, "id").parse().unwrap());
-    let store = &vault.store;
-    RunCustody::new(vault.credentials(), (store.db.clone(), store.clock.clone()), Arc::clone(&vault.account), ids)
+    let (db, clock) = (vault.store.db.clone(), vault.store.clock.clone());
+    let tools = (db.clone(), clock.clone(), FirstUses::new(db, clock));
+    RunCustody::new(vault.credentials(), tools, Arc::clone(&vault.account), ids)
 }
 
 /// Remembers the credential of each request, and answers with it.
@@ -86,6 +87,14 @@ async fn once_a_run_has_an_answer_its_uses_are_in_the_audit_and_a_new_value_is_u
     let run = server.account.run("probe", input).await;
     assert_eq!(run["outcome"], "succeeded", "{run}");
     assert_eq!(*seen.lock().unwrap(), [format!("Bearer {SECRET}"), "token an0ther-of-the-audit".to_owned()]);
+    let told = until("the letters of first uses", async || {
+        let mut letters = server.letters();
+        letters.retain(|letter| letter.subject == "A credential was used for the first time");
+        (letters.len() >= 2).then_some(letters)
+    })
+    .await;
+    let named = |name: &str| told.iter().filter(|letter| letter.text.contains(&format!("Credential: {name}"))).count();
+    assert_eq!((told.len(), named("token"), named("key")), (2, 1, 1), "{told:?}");
     let audit = server.account.get("/v1/audit?credential=token").await.expect(200);
     assert_eq!(fields(items(&audit), "version"), ["2", "1"]);
     server.stop();

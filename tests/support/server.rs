@@ -211,6 +211,20 @@ impl Server {
         sqlx::query(statement).execute(&mut connection).await.unwrap();
     }
 
+    /// Changes what belongs to one row behind the server's back.
+    pub async fn execute_with(&self, statement: &'static str, id: &str) {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&self.database_url()).await.unwrap();
+        sqlx::query(statement).bind(id.to_owned()).execute(&mut connection).await.unwrap();
+    }
+
+    /// What a question of the database counts.
+    pub async fn count(&self, question: &'static str) -> i64 {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&self.database_url()).await.unwrap();
+        sqlx::query_scalar(question).fetch_one(&mut connection).await.unwrap()
+    }
+
     /// What the server has sent, while it has no mail server.
     pub fn letters(&self) -> Vec<Letter> {
         outbox::letters(&self.data())

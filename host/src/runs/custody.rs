@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 
+use super::first_uses::FirstUses;
 use crate::accounts::Account;
 use crate::clock::Clock;
 use crate::db::audit::CredentialUse;
@@ -25,6 +26,7 @@ pub struct RunCustody {
     vault: Credentials,
     db: Db,
     clock: Clock,
+    first_uses: FirstUses,
     account: Arc<Account>,
     deployment: DeploymentId,
     run: RunId,
@@ -48,11 +50,11 @@ impl RunCustody {
     #[must_use]
     pub fn new(
         vault: Credentials,
-        (db, clock): (Db, Clock),
+        (db, clock, first_uses): (Db, Clock, FirstUses),
         account: Arc<Account>,
         (deployment, run): (DeploymentId, RunId),
     ) -> Self {
-        Self { vault, db, clock, account, deployment, run, uses: Mutex::default() }
+        Self { vault, db, clock, first_uses, account, deployment, run, uses: Mutex::default() }
     }
 
     /// The uses that the database may not have as they are, each with its position.
@@ -115,6 +117,7 @@ impl Custody for RunCustody {
             ended_at: None,
         };
         self.db.note_use(used.clone());
+        self.first_uses.note(&self.account, self.deployment, &used.credential);
         let mut uses = self.uses();
         uses.push(Noted { used, written: false });
         UseId(uses.len() as u64 - 1)

@@ -97,7 +97,8 @@ impl Runs {
     }
 
     fn custody(&self, job: &Job) -> Arc<RunCustody> {
-        let (tools, ids) = ((self.db.clone(), self.clock.clone()), (job.deployed.id, job.run));
+        let tools = (self.db.clone(), self.clock.clone(), self.first_uses.clone());
+        let ids = (job.deployed.id, job.run);
         Arc::new(RunCustody::new(self.credentials.clone(), tools, Arc::clone(&job.account), ids))
     }
 
