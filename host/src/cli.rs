@@ -92,7 +92,7 @@ enum Command {
     Credential(credential::Args),
     /// Show each use of a credential.
     Audit(audit::Args),
-    /// Show the balance, and what moved it.
+    /// Show the balance and what moved it, and buy credits.
     Credits(credits::Args),
     /// Show the account, its plan and its limits.
     Account(account::Args),
@@ -104,7 +104,7 @@ enum Command {
     Init(init::Args),
     /// Run a host.
     Serve(serve::Args),
-    /// Make accounts, give credits, suspend: for operators.
+    /// Make accounts, give and correct credits, suspend: for operators.
     Admin(admin::Args),
     /// List, rotate and retire master keys, rotate data keys: for operators.
     Key(key::Args),

@@ -19,6 +19,7 @@ use crate::http;
 use crate::ids::{AccountId, HostId};
 use crate::ledger::Microcredits;
 use crate::models::{Models, ModelsError};
+use crate::payments::{Payments, Seller, SellerError};
 use crate::runs::{LEASE_MS, Runs};
 use crate::runtime::{CompileLimits, Runtime, RuntimeError, RuntimeSettings};
 use crate::vault::Keyring;
@@ -57,6 +58,9 @@ pub enum StartError {
     /// The sandbox can't start.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// Credits can't be sold.
+    #[error(transparent)]
+    Payments(#[from] SellerError),
     /// The models can't be offered.
     #[error(transparent)]
     Models(#[from] ModelsError),
@@ -184,7 +188,9 @@ impl Host {
             .await
             .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
         let rates = http::Rates::new(&store.config.now());
+        let seller = store.config.now().values.payments.as_ref().map(Seller::new).transpose()?;
         let app = App {
+            payments: Payments::new(store.db.clone(), store.accounts.clone(), store.clock.clone(), seller),
             callers: Callers::new(store.db.clone(), store.accounts.clone(), store.clock.clone()),
             config: store.config,
             clock: store.clock,
@@ -227,6 +233,7 @@ impl Host {
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&self.app.runs).do_duties());
         tasks.spawn(Arc::clone(&self.app.rotation).do_duties());
+        tasks.spawn(Arc::clone(&self.app.payments).do_duties());
         tasks.spawn(self.app.callers.clone().do_duties());
         tasks.spawn(forget_the_idle(Arc::clone(&self.app)));
         let (stopping, stopped) = tokio::sync::watch::channel(false);
