@@ -9,6 +9,7 @@ mod durability;
 mod invariants;
 mod ledger;
 mod model;
+mod payments;
 mod sandbox;
 mod support;
 mod vault;

@@ -175,7 +175,8 @@ async fn play(hosts: &[(Db, HostId)], case: Arc<Case>, groups: Vec<Vec<Step>>) -
                         db.write(move |tx| {
                             let subject = subject.clone();
                             Box::pin(async move {
-                                ledger::pay_in(tx, tenant, (Verb::Grant, &subject), Microcredits(amount), Micros(1)).await
+                                ledger::pay_in(tx, tenant, (Verb::Grant, &subject), Microcredits(amount), Micros(1))
+                                    .await
                             })
                         })
                         .await

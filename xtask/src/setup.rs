@@ -16,7 +16,7 @@ pub enum Tool {
     WasmTarget,
     /// Node.js packages that make a component of JavaScript.
     JavaScript,
-    /// Node.js packages of the suite: a mock of the providers of models.
+    /// Node.js and Python packages of the suite: a mock of the providers of models, the payment processor's SDKs.
     Suite,
     /// Python packages that make a component of Python.
     Python,
@@ -56,7 +56,7 @@ pub fn provide(workspace: &Workspace, tools: &[Tool]) -> Result<()> {
         match tool {
             Tool::WasmTarget => wasm_target(),
             Tool::JavaScript => npm(workspace, "plugins/webhook-triage"),
-            Tool::Suite => npm(workspace, "tests"),
+            Tool::Suite => suite(workspace),
             Tool::Python => python(workspace),
             Tool::PostgreSql => postgresql(),
             Tool::CargoDeny => cargo_deny(workspace),
@@ -152,6 +152,14 @@ fn npm(workspace: &Workspace, folder: &str) -> Result<()> {
     shell::run(npm.args(["install", "--no-save", "--no-audit", "--no-fund"]).current_dir(&project))?;
     std::fs::write(stamp, wanted)?;
     installed(what)
+}
+
+fn suite(workspace: &Workspace) -> Result<()> {
+    npm(workspace, "tests")?;
+    let (environment, requirements) =
+        (workspace.root.join("tests/.venv"), workspace.root.join("tests/requirements.txt"));
+    let only_ours = ["--require-hashes", "--only-binary", ":all:", "--no-deps"];
+    python_packages("the Python packages of tests", &environment, &requirements, &only_ours)
 }
 
 fn python(workspace: &Workspace) -> Result<()> {

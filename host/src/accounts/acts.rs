@@ -33,9 +33,7 @@ impl Accounts {
     ) -> Result<StoredAct, DbError> {
         let id = OperatorActId::generate();
         let sealed_reason = match &because.reason {
-            Some(reason) => {
-                Some(seal(account, id)?.seal("reason", reason.as_bytes()).map_err(DbError::sealed(TABLE))?)
-            }
+            Some(reason) => Some(seal(account, id)?.seal("reason", reason.as_bytes()).map_err(DbError::sealed(TABLE))?),
             None => None,
         };
         Ok(StoredAct {

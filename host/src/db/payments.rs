@@ -214,10 +214,7 @@ pub async fn set_moved(
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn of_top_up(
-    tx: &mut WriteTx<'_>,
-    bought: &Bought,
-) -> Result<Vec<(PaymentState, Microcredits)>, DbError> {
+pub async fn of_top_up(tx: &mut WriteTx<'_>, bought: &Bought) -> Result<Vec<(PaymentState, Microcredits)>, DbError> {
     let rows = sqlx::query("SELECT state, credited FROM payments WHERE top_up_id = $1 AND account_id = $2")
         .bind(bought.top_up.to_string())
         .bind(bought.account.to_string())

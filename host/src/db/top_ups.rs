@@ -105,15 +105,13 @@ pub async fn set_state(
     state: TopUpState,
     paid_at: Option<Micros>,
 ) -> Result<(), DbError> {
-    sqlx::query(
-        "UPDATE top_ups SET state = $3, paid_at = COALESCE(paid_at, $4) WHERE id = $1 AND account_id = $2",
-    )
-    .bind(bought.top_up.to_string())
-    .bind(bought.account.to_string())
-    .bind(state.as_str())
-    .bind(paid_at.map(|at| at.0))
-    .execute(&mut **tx)
-    .await?;
+    sqlx::query("UPDATE top_ups SET state = $3, paid_at = COALESCE(paid_at, $4) WHERE id = $1 AND account_id = $2")
+        .bind(bought.top_up.to_string())
+        .bind(bought.account.to_string())
+        .bind(state.as_str())
+        .bind(paid_at.map(|at| at.0))
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 

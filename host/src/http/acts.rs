@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
-use super::answer::{Answer, Made};
+use super::answer::{Answer, Made, Offered};
 use super::auth::Operator;
 use super::body::{Json, PathId};
 use super::once::MayRepeat;
@@ -129,7 +129,7 @@ pub(super) async fn reconcile(
     State(app): State<Arc<App>>,
     operator: Operator,
     Json(asked): Json<Reconciliation>,
-) -> Result<Answer<Reconciled>, Problem> {
+) -> Result<Offered<Answer<Reconciled>>, Problem> {
     let days = asked.days.unwrap_or(PAYMENT_DAYS);
     if !(1..=MOST_DAYS).contains(&days) {
         return Err(Problem::invalid("/days", format!("days are between 1 and {MOST_DAYS}")));
@@ -141,7 +141,7 @@ pub(super) async fn reconcile(
             Box::pin(async move { acts::insert(tx, &act).await })
         })
         .await?;
-    Ok(Answer(app.payments.reconcile(days).await?))
+    Ok(Offered(Answer(app.payments.reconcile(days).await?)))
 }
 
 /// What operators did, latest first.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Problem;
-use super::acts::because;
 use super::accounts::AccountView;
+use super::acts::because;
 use super::answer::{Answer, Made};
 use super::auth::Operator;
 use super::body::{Json, PathId};

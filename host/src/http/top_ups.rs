@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Problem;
-use super::answer::{Answer, Made};
+use super::answer::{Answer, Made, Offered};
 use super::auth::May;
 use super::body::{Json, PathId};
 use super::once::MayRepeat;
@@ -69,11 +69,11 @@ pub(super) async fn create(
     caller: May<Pay>,
     once: MayRepeat,
     Json(new): Json<NewTopUp>,
-) -> Result<Made<TopUpView>, Problem> {
+) -> Result<Offered<Made<TopUpView>>, Problem> {
     let once = once.by(&app, caller.account.id, &new);
     let asked = Asked { amount: new.amount, currency: new.currency };
     let top_up = app.payments.top_up(&caller.account, asked, once).await?;
-    Ok(Made(TopUpView::of(top_up)))
+    Ok(Offered(Made(TopUpView::of(top_up))))
 }
 
 /// The account's top-ups, latest first.

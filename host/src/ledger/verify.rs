@@ -69,8 +69,7 @@ pub enum Check {
 
 impl Check {
     /// All rules, in the order in which they are reported.
-    pub const ALL: [Self; 6] =
-        [Self::Balances, Self::Holds, Self::Zero, Self::Runs, Self::Payments, Self::Chains];
+    pub const ALL: [Self; 6] = [Self::Balances, Self::Holds, Self::Zero, Self::Runs, Self::Payments, Self::Chains];
 
     /// The rule as a sentence.
     #[must_use]

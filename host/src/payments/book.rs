@@ -65,12 +65,7 @@ impl Book {
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer; nothing was written.
-    pub async fn take(
-        &self,
-        fact: Fact,
-        at: Micros,
-        delivery: Option<(String, String)>,
-    ) -> Result<Booked, DbError> {
+    pub async fn take(&self, fact: Fact, at: Micros, delivery: Option<(String, String)>) -> Result<Booked, DbError> {
         let told = Arc::new(Told { fact, at, now: self.clock.now(), delivery });
         for _ in 0..TRIES {
             let account = match about(&told.fact) {
@@ -162,21 +157,18 @@ struct Entry<'a, 'tx> {
 }
 
 impl Entry<'_, '_> {
-    async fn payment(
-        &mut self,
-        fact: &PaymentFact,
-        bought: &Bought,
-        before: StoredPayment,
-    ) -> Result<Booked, DbError> {
-        let newer = (self.told.at, fact.state) > (before.told_at, before.state);
-        if before.state == PaymentState::Succeeded || before.state == fact.state || !newer {
+    async fn payment(&mut self, fact: &PaymentFact, bought: &Bought, before: StoredPayment) -> Result<Booked, DbError> {
+        // What was paid was paid, whatever was told later.
+        let newer =
+            fact.state == PaymentState::Succeeded || (self.told.at, fact.state) > (before.told_at, before.state);
+        if before.state == PaymentState::Succeeded || !newer {
             return Ok(Booked::Known);
         }
         payments::set(self.tx, fact, bought, self.told.at).await?;
         let money = Money { amount: fact.amount, currency: &fact.currency };
         match fact.state {
             PaymentState::Succeeded => self.credit(fact, bought, &money).await?,
-            PaymentState::Failed => {
+            PaymentState::Failed if before.state != PaymentState::Failed => {
                 let reason = fact.reason.clone().unwrap_or_else(|| "the processor gave no reason".to_owned());
                 let (top_up, amount) = (bought.top_up.to_string(), money.to_string());
                 self.write(Letter::PaymentFailed { top_up, amount, reason }).await?;
@@ -188,7 +180,7 @@ impl Entry<'_, '_> {
         let state = states.max().unwrap_or(TopUpState::Pending);
         let paid_at = (state == TopUpState::Paid).then_some(self.told.now);
         top_ups::set_state(self.tx, bought, state, paid_at).await?;
-        Ok(Booked::New)
+        Ok(if before.state == fact.state { Booked::Known } else { Booked::New })
     }
 
     /// Gives what was paid for, tax apart, at the price that the top-up was asked for at. What was paid in another

@@ -26,6 +26,10 @@ const DONE_AT: &str = "reconciled_at";
 /// How often a host looks whether it is time.
 const LOOKED_EVERY: Duration = Duration::from_secs(60);
 
+/// How far the processor's clock may be from ours, in milliseconds, as for its webhooks. What a webhook told within this
+/// time is believed rather than a list; the next reconciliation sees to what that leaves out.
+const CLOCKS_DIFFER_MS: i64 = 300_000;
+
 /// When it is tried again after it failed, in milliseconds.
 const AGAIN_MS: i64 = 3_600_000;
 
@@ -61,8 +65,9 @@ impl Payments {
     /// [`PaymentError`] when the processor or the database does not answer; what was booked until then stays.
     pub async fn reconcile(&self, days: u32) -> Result<Reconciled, PaymentError> {
         let seller = self.seller()?;
-        // What is asked for from now on is at least as new as this moment.
         let now = self.clock.now();
+        // What is asked for from now on is newer than this moment, though the processor's clock may be before ours.
+        let told_at = now.plus_ms(-CLOCKS_DIFFER_MS);
         let since = |days: u32| now.plus_ms(-i64::from(days) * DAY_MS);
         let mut report = Reconciled::default();
         for listed in seller.processor.payments_since(since(days)).await? {
@@ -70,21 +75,21 @@ impl Payments {
             let known = payments::get(&self.db, &listed.id).await?.map(|known| known.state);
             let ours = listed.top_up.is_some() || known.is_some();
             if ours && known != Some(listed.state) && known != Some(PaymentState::Succeeded) {
-                self.repair_payment(&listed.id, now, &mut report).await?;
+                self.repair_payment(&listed.id, told_at, &mut report).await?;
             }
         }
         for fact in seller.processor.reversals_since(since(days.max(REVERSAL_DAYS))).await? {
             report.reversals += 1;
             let payment = payments::get(&self.db, &fact.payment).await?.map(|known| known.state);
             if payment.is_none_or(|state| state == PaymentState::Unseen) && fact.state == ReversalState::Taken {
-                self.repair_payment(&fact.payment, now, &mut report).await?;
+                self.repair_payment(&fact.payment, told_at, &mut report).await?;
             }
             let known = payments::reversal(&self.db, &fact.id).await?;
             if known.is_some_and(|known| known.state == fact.state && known.amount == fact.amount) {
                 continue;
             }
             let (id, state) = (fact.id.clone(), fact.state.to_string());
-            if self.book.take(Fact::Reversal(fact), now, None).await? == Booked::New {
+            if self.book.take(Fact::Reversal(fact), told_at, None).await? == Booked::New {
                 report.repaired.push(Repaired { id, state });
             }
         }
@@ -99,10 +104,10 @@ impl Payments {
     }
 
     /// A list does not tell the tax, so that the payment itself is asked for.
-    async fn repair_payment(&self, id: &str, now: Micros, report: &mut Reconciled) -> Result<(), PaymentError> {
+    async fn repair_payment(&self, id: &str, told_at: Micros, report: &mut Reconciled) -> Result<(), PaymentError> {
         let fact = self.seller()?.processor.payment(id).await?;
         let (state, named) = (fact.state.to_string(), fact.top_up.is_some());
-        match self.book.take(Fact::Payment(fact), now, None).await? {
+        match self.book.take(Fact::Payment(fact), told_at, None).await? {
             Booked::New => report.repaired.push(Repaired { id: id.to_owned(), state }),
             Booked::NotOurs if named => report.unknown.push(id.to_owned()),
             _ => {}

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::news::{Fact, ReversalState};
 use super::{PaymentError, Payments};
 use crate::accounts::{Account, Because};
+use crate::clock::Micros;
 use crate::db::top_ups::{self, PaidBy};
 use crate::db::{DbError, Once, acts};
 use crate::ids::TopUpId;
@@ -56,10 +57,10 @@ impl Payments {
         if earlier.is_some() {
             return Err(PaymentError::InDoubt);
         }
-        let asked_at = self.clock.now();
         let fact = seller.processor.refund(&most.payment, amount_for(most, credits)).await?;
         let (id, state) = (fact.id.clone(), fact.state);
-        self.book.take(Fact::Reversal(fact), asked_at, None).await?;
+        // Whatever a webhook tells of it is newer, whatever its clock says.
+        self.book.take(Fact::Reversal(fact), Micros(0), None).await?;
         Ok(Refunded { id, top_up, state, credits_microcredits: credits })
     }
 }

@@ -4,9 +4,9 @@ use sqlx::AnyConnection;
 
 use super::balance_at;
 use crate::clock::Micros;
+use crate::db::DbError;
 use crate::db::sets::SetStatement;
 use crate::db::writer::WriteTx;
-use crate::db::DbError;
 use crate::ids::AccountId;
 use crate::ledger::{Balance, Microcredits, Tenant, Transfer, Verb};
 

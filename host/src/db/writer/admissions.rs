@@ -115,7 +115,8 @@ async fn hold(
         let mut balance = ledger::lock_balance(connection, tenant).await?;
         if balance.debt > Microcredits::ZERO {
             let first = &admissions[positions[0]];
-            balance = ledger::repay(connection, (tenant, balance), (first.run.to_string(), first.at), transfers).await?;
+            balance =
+                ledger::repay(connection, (tenant, balance), (first.run.to_string(), first.at), transfers).await?;
         }
         let Balance { mut available, mut held, debt } = balance;
         let mut afforded = Microcredits::ZERO;
