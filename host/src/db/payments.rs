@@ -1,7 +1,7 @@
 //! What became of money: payments, refunds and disputes as the processor told last, and which deliveries were taken.
 //!
-//! Whoever writes here holds the payment's row first ([`lock`]) and then the tenant's balance, so that what two hosts
-//! are told of one payment at the same time is taken one after the other.
+//! One host books at a time ([`alone`]), so that what two are told at the same time is taken one after the other, and
+//! neither waits for a row that the other has.
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
@@ -123,12 +123,26 @@ pub async fn note_webhook(
     Ok(done.rows_affected() == 1)
 }
 
-/// A payment, which nobody else changes until the transaction ends. One that nobody knows yet is made, unseen.
+/// Waits until no other host books, and keeps them from it until the transaction ends. SQLite has one writer.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn lock(tx: &mut WriteTx<'_>, id: &str) -> Result<StoredPayment, DbError> {
-    // An update that changes nothing takes the row's lock on PostgreSQL.
+pub async fn alone(tx: &mut WriteTx<'_>) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO settings (name, value) VALUES ('payments', 'one host books at a time')
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// A payment. One that nobody knows yet is made, unseen.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn told_of(tx: &mut WriteTx<'_>, id: &str) -> Result<StoredPayment, DbError> {
+    // An update that changes nothing returns the row.
     let row = sqlx::query(
         "INSERT INTO payments (id, state, told_at, amount, tax, currency, credited, taken)
          VALUES ($1, 'unseen', 0, 0, 0, '', 0, 0) ON CONFLICT (id) DO UPDATE SET id = excluded.id

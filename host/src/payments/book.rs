@@ -67,6 +67,7 @@ impl Book {
     /// [`DbError`] when the database doesn't answer; nothing was written.
     pub async fn take(&self, fact: Fact, at: Micros, delivery: Option<(String, String)>) -> Result<Booked, DbError> {
         let told = Arc::new(Told { fact, at, now: self.clock.now(), delivery });
+        let mut again = false;
         for _ in 0..TRIES {
             let account = match about(&told.fact) {
                 Some((payment, top_up)) => {
@@ -79,16 +80,17 @@ impl Book {
                 None => None,
             };
             let told = Arc::clone(&told);
-            let booked = self
-                .db
-                .write(move |tx| {
-                    let (told, reader) = (Arc::clone(&told), reader.clone());
-                    Box::pin(async move { book(tx, &told, account, reader.as_deref()).await })
-                })
-                .await?;
-            // Otherwise it has just become known whose it is.
-            if let Some(booked) = booked {
-                return Ok(booked);
+            let booking = self.db.write(move |tx| {
+                let (told, reader) = (Arc::clone(&told), reader.clone());
+                Box::pin(async move { book(tx, &told, account, reader.as_deref()).await })
+            });
+            match booking.await {
+                Ok(Some(booked)) => return Ok(booked),
+                // It has just become known whose it is.
+                Ok(None) => {}
+                // A run of the same account may have been in the way on another host, each waiting for the other.
+                Err(error) if error.may_pass() && !again => again = true,
+                Err(error) => return Err(error),
             }
         }
         Err(DbError::Busy("what a payment is for changes all the time; try again"))
@@ -118,14 +120,13 @@ async fn book(
     account: Option<AccountId>,
     reader: Option<&Reader>,
 ) -> Result<Option<Booked>, DbError> {
-    let mut bought = None;
-    let mut payment = None;
+    payments::alone(tx).await?;
+    let (mut bought, mut payment) = (None, None);
     if let Some((id, top_up)) = about(&told.fact) {
         bought = payments::bought_in(tx, id, top_up).await?;
         // What is no payment for credits leaves no row; of a refund nobody knows that before its payment is known.
         if bought.is_some() || matches!(told.fact, Fact::Reversal(_)) {
-            payment = Some(payments::lock(tx, id).await?);
-            bought = payments::bought_in(tx, id, top_up).await?;
+            payment = Some(payments::told_of(tx, id).await?);
         }
     }
     if bought.as_ref().map(|bought| bought.account) != account {
