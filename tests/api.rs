@@ -40,7 +40,7 @@ async fn finished(account: &Client, run: &Value) -> Value {
 }
 
 /// The run once its guest has begun: `slow` says so in its log.
-async fn begun(account: &Client, run: &Value) {
+pub async fn begun(account: &Client, run: &Value) {
     let path = format!("/v1/runs/{}/logs", text(run, "id"));
     until("the first line of the log", async || {
         let log = account.get(&path).await.expect(200);
@@ -50,7 +50,7 @@ async fn begun(account: &Client, run: &Value) {
 }
 
 /// Starts a run and does not wait for it.
-async fn start(account: &Client, deployment: &str, input: Value) -> Value {
+pub async fn start(account: &Client, deployment: &str, input: Value) -> Value {
     account.post(&runs_of(deployment), json!({ "input": input })).await.expect(202)
 }
 
@@ -60,18 +60,18 @@ fn runs_of(deployment: &str) -> String {
 
 /// A text of a document.
 #[track_caller]
-fn text<'v>(document: &'v Value, field: &str) -> &'v str {
+pub fn text<'v>(document: &'v Value, field: &str) -> &'v str {
     document[field].as_str().unwrap_or_else(|| panic!("no text `{field}` in {document}"))
 }
 
 /// The items of a page.
 #[track_caller]
-fn items(page: &Value) -> &Vec<Value> {
+pub fn items(page: &Value) -> &Vec<Value> {
     page["items"].as_array().unwrap_or_else(|| panic!("no page: {page}"))
 }
 
 /// All items of a list, page by page, each page no longer than `limit`.
-async fn all_items(client: &Client, path: &str, limit: usize) -> Vec<Value> {
+pub async fn all_items(client: &Client, path: &str, limit: usize) -> Vec<Value> {
     let mut found = Vec::new();
     let mut after = String::new();
     loop {
@@ -86,7 +86,7 @@ async fn all_items(client: &Client, path: &str, limit: usize) -> Vec<Value> {
 }
 
 /// One field of each item.
-fn fields(items: &[Value], field: &str) -> Vec<String> {
+pub fn fields(items: &[Value], field: &str) -> Vec<String> {
     items.iter().map(|item| item[field].as_str().map_or_else(|| item[field].to_string(), str::to_owned)).collect()
 }
 

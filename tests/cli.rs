@@ -8,5 +8,5 @@ mod logs;
 mod person;
 mod profiles;
 mod server;
-mod shell;
+pub mod shell;
 mod terminal;

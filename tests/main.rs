@@ -10,6 +10,7 @@ mod invariants;
 mod ledger;
 mod mail;
 mod model;
+mod payments;
 mod sandbox;
 mod support;
 mod vault;

@@ -4,6 +4,7 @@ pub mod client;
 pub mod cluster;
 pub mod components;
 pub mod database;
+pub mod dodo;
 pub mod foreign;
 pub mod guests;
 pub mod hostile;

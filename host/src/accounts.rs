@@ -1,5 +1,6 @@
 //! Accounts and operators: who a caller is, and what the account may use.
 
+mod acts;
 mod api_key;
 mod callers;
 mod confirm;
@@ -13,6 +14,7 @@ mod status;
 
 use std::sync::Arc;
 
+pub use acts::Because;
 pub use api_key::{ApiKey, KEY_PREFIX, MalformedKey};
 pub use callers::{Caller, Callers};
 pub use confirm::Confirmed;
@@ -31,7 +33,7 @@ use crate::db::keys::StoredApiKey;
 use crate::db::letters::NewLetter;
 use crate::db::{Db, DbError, Once, accounts, data_keys, keys, ledger, letters};
 use crate::ids::{AccountId, ApiKeyId, GrantId, OperatorKeyId};
-use crate::ledger::{Microcredits, Tenant};
+use crate::ledger::{Microcredits, Tenant, Verb};
 use crate::limits::{AccountLimits, RunLimits};
 use crate::mail::{self, Letter};
 use crate::vault::{DataKey, Keyring, SealError};
@@ -156,7 +158,7 @@ impl Accounts {
                 keys::insert_api_key(tx, &key, &digest, 1).await?;
                 let (grant, amount) = grant;
                 if amount > Microcredits::ZERO {
-                    ledger::grant(tx, tenant, &grant, amount, at).await?;
+                    ledger::pay_in(tx, tenant, (Verb::Grant, &grant), amount, at).await?;
                 }
                 Ok(())
             })
@@ -240,14 +242,6 @@ impl Accounts {
             data_key,
             sealed_email: stored.sealed_email,
         })
-    }
-
-    /// Sets an account's status.
-    ///
-    /// # Errors
-    /// [`DbError::Missing`] when there is no such account.
-    pub async fn set_status(&self, id: AccountId, status: Status) -> Result<(), DbError> {
-        self.db.write(move |tx| Box::pin(accounts::set_status(tx, id, status))).await
     }
 
     /// Makes an API key; its secret is shown once, here. A key that it takes the place of ends at the moment given.
@@ -349,10 +343,21 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer, or the balance would pass what the ledger can hold.
-    pub async fn grant(&self, account: &Account, amount: Microcredits, once: Option<Once>) -> Result<GrantId, DbError> {
+    pub async fn grant(
+        &self,
+        account: &Account,
+        amount: Microcredits,
+        because: &Because,
+        once: Option<Once>,
+    ) -> Result<GrantId, DbError> {
         let (grant, tenant, at) = (GrantId::generate(), account.tenant, self.clock.now());
+        let act = self.act(account, because, "grant", grant.to_string(), Some(amount))?;
         self.write_once(once, (account.id, &account.data_key), grant.to_string(), grant, move |tx| {
-            Box::pin(async move { ledger::grant(tx, tenant, &grant.to_string(), amount, at).await })
+            let act = act.clone();
+            Box::pin(async move {
+                crate::db::acts::insert(tx, &act).await?;
+                ledger::pay_in(tx, tenant, (Verb::Grant, &grant.to_string()), amount, at).await.map(drop)
+            })
         })
         .await
     }

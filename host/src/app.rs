@@ -8,6 +8,7 @@ use crate::config::{Change, ConfigError, LiveConfig};
 use crate::db::Db;
 use crate::folder::Disk;
 use crate::http::Rates;
+use crate::payments::Payments;
 use crate::runs::Runs;
 use crate::runtime::Runtime;
 use crate::vault::rotation::Rotation;
@@ -30,6 +31,8 @@ pub struct App {
     pub disk: Disk,
     /// The life of the keys.
     pub rotation: Arc<Rotation>,
+    /// What is bought, and what the payment processor tells.
+    pub payments: Arc<Payments>,
     /// The sandbox.
     pub runtime: Arc<Runtime>,
     /// Runs and deployments.

@@ -94,7 +94,7 @@ enum Command {
     Credential(credential::Args),
     /// Show each use of a credential.
     Audit(audit::Args),
-    /// Show the balance, and what moved it.
+    /// Show the balance and what moved it, and buy credits.
     Credits(credits::Args),
     /// Show and change the account.
     Account(account::Args),
@@ -110,7 +110,7 @@ enum Command {
     Init(init::Args),
     /// Run a host.
     Serve(serve::Args),
-    /// Make accounts, give credits, suspend: for operators.
+    /// Make accounts, give and correct credits, suspend: for operators.
     Admin(admin::Args),
     /// List, rotate and retire master keys, rotate data keys: for operators.
     Key(key::Args),

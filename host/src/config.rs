@@ -4,6 +4,7 @@ mod check;
 mod live;
 mod mail;
 mod models;
+mod payments;
 mod plans;
 mod show;
 
@@ -19,6 +20,7 @@ pub use check::ConfigError;
 pub use live::{Change, LiveConfig, Taken};
 pub use mail::{MailTls, MailValues};
 pub use models::{ModelValues, Provider};
+pub use payments::{CreditPrice, PaymentProcessor, PaymentValues};
 pub use plans::{PlanValues, RateValues};
 pub use show::{Origin, Shown};
 
@@ -86,6 +88,9 @@ pub struct Values {
     pub accounts: AccountValues,
     /// How mail is sent.
     pub mail: MailValues,
+    /// Through whom credits are sold; none sells none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payments: Option<PaymentValues>,
     /// Requests that are taken from one address.
     pub rates: AddressRates,
     /// Plans by name; `default` always exists.
@@ -245,6 +250,7 @@ impl Default for Values {
             limits: LimitValues::default(),
             accounts: AccountValues::default(),
             mail: MailValues::default(),
+            payments: None,
             rates: AddressRates::default(),
             plans: BTreeMap::from([(DEFAULT_PLAN.to_owned(), PlanValues::default())]),
             egress: EgressValues::default(),

@@ -4,6 +4,7 @@
 //! group; a function here that writes takes the writer's [`WriteTx`].
 
 pub mod accounts;
+pub mod acts;
 pub mod agents;
 pub mod answered;
 pub mod audit;
@@ -25,10 +26,12 @@ pub mod low_balances;
 pub mod master_keys;
 mod migrate;
 pub mod monthly_grants;
+pub mod payments;
 pub mod retention;
 pub mod runs;
 mod sets;
 pub mod settings;
+pub mod top_ups;
 mod writer;
 
 use std::sync::Arc;

@@ -21,6 +21,7 @@ use crate::ids::{AccountId, HostId};
 use crate::ledger::Microcredits;
 use crate::mail::{Outbox, SMTP_PASSWORD, Transport, TransportError};
 use crate::models::{Models, ModelsError};
+use crate::payments::{Payments, Seller, SellerError};
 use crate::runs::{LEASE_MS, Runs};
 use crate::runtime::{CompileLimits, Runtime, RuntimeError, RuntimeSettings};
 use crate::vault::Keyring;
@@ -62,6 +63,9 @@ pub enum StartError {
     /// The sandbox can't start.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// Credits can't be sold.
+    #[error(transparent)]
+    Payments(#[from] SellerError),
     /// The models can't be offered.
     #[error(transparent)]
     Models(#[from] ModelsError),
@@ -199,7 +203,9 @@ impl Host {
         let transport = Transport::new(&config.values.mail, &config.data, password.as_ref())?;
         let outbox = Outbox::new(store.db.clone(), store.accounts.clone(), store.clock.clone(), transport);
         let rates = http::Rates::new(&store.config.now());
+        let seller = store.config.now().values.payments.as_ref().map(Seller::new).transpose()?;
         let app = App {
+            payments: Payments::new(store.db.clone(), store.accounts.clone(), store.clock.clone(), seller),
             callers: Callers::new(store.db.clone(), store.accounts.clone(), store.clock.clone()),
             sign_ups: SignUps::new(store.accounts.clone()),
             config: store.config,
@@ -242,6 +248,7 @@ impl Host {
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&self.app.runs).do_duties());
         tasks.spawn(Arc::clone(&self.app.rotation).do_duties());
+        tasks.spawn(Arc::clone(&self.app.payments).do_duties());
         tasks.spawn(self.app.callers.clone().do_duties());
         tasks.spawn(self.app.accounts.clone().do_duties());
         let no_more_mail = CancellationToken::new();

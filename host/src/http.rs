@@ -1,6 +1,7 @@
 //! The API. Every route is on this page.
 
 mod accounts;
+mod acts;
 mod address;
 mod admin;
 mod agents;
@@ -27,7 +28,9 @@ mod rates;
 mod routes;
 mod runs;
 mod sign_up;
+mod top_ups;
 mod unread;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -85,6 +88,10 @@ pub fn router(app: Arc<App>) -> Router {
         .get("/v1/audit", "Lists each use of the account's credentials, latest first", audit::list)
         .get("/v1/credits", "Shows what is available, and what runs hold", credits::show)
         .get("/v1/credits/transactions", "Lists what moved the balance, latest first", credits::transactions)
+        .post("/v1/credits/top-ups", "Makes a top-up, and a page where it is paid", top_ups::create)
+        .get("/v1/credits/top-ups", "Lists the account's top-ups, latest first", top_ups::list)
+        .get("/v1/credits/top-ups/{id}", "Shows a top-up", top_ups::show)
+        .post("/v1/webhooks/dodo", "Takes what Dodo Payments tells of payments, refunds and disputes", webhooks::dodo)
         .get("/v1/admin/accounts", "Lists all accounts, latest first", admin::list)
         .post(
             "/v1/admin/accounts",
@@ -98,6 +105,10 @@ pub fn router(app: Arc<App>) -> Router {
         .patch("/v1/admin/accounts/{id}", "Suspends an account, or makes it active again", admin::update)
         .post("/v1/admin/reload", "Reads the operator's file again, and tells what has changed", admin::reload)
         .post("/v1/admin/accounts/{id}/grants", "Gives credits to an account", admin::grant)
+        .post("/v1/admin/accounts/{id}/adjustments", "Corrects an account's balance", acts::adjust)
+        .post("/v1/admin/top-ups/{id}/refunds", "Gives back what was paid for a top-up, or a part of it", acts::refund)
+        .post("/v1/admin/reconcile", "Asks the payment processor for what no webhook has told", acts::reconcile)
+        .get("/v1/admin/acts", "Lists what operators did and why, latest first", acts::list)
         .post(
             "/v1/admin/accounts/{id}/data-keys",
             "Gives an account's data key another version; what it sealed opens as before",

@@ -87,6 +87,8 @@ ids! {
     AgentId = "agt";
     /// An API key of an account.
     ApiKeyId = "key";
+    /// An operator's correction of a balance.
+    AdjustmentId = "adj";
     /// A credential that an account keeps.
     CredentialId = "crd";
     /// One use of a credential.
@@ -99,12 +101,18 @@ ids! {
     HostId = "hst";
     /// A letter to an account.
     LetterId = "ltr";
+    /// Something that an operator did.
+    OperatorActId = "act";
     /// A key of an operator.
     OperatorKeyId = "opk";
     /// One request, for its log lines and its `X-Request-Id`.
     RequestId = "req";
     /// A run.
     RunId = "run";
+    /// A refund or a dispute.
+    ReversalId = "rev";
+    /// Credits that an account buys.
+    TopUpId = "tup";
 }
 
 /// Crockford's base32 in lower case, as the TypeID specification (version 0.3) has it.

@@ -1,8 +1,8 @@
 //! Money: amounts, prices, and the verbs that move credits. Nothing else in the host moves a credit.
 //!
 //! Double entry: a [`Transfer`] moves an amount between two ledger accounts, and its [`Verb`] says which two,
-//! so that no transfer can be unbalanced. Only a tenant's credits and holds have balance rows; revenue and
-//! grants are sums over the transfers.
+//! so that no transfer can be unbalanced. Only a tenant's credits, holds and debts have balance rows; all
+//! else is a sum over the transfers.
 
 mod amount;
 mod charge;
@@ -15,4 +15,4 @@ pub use amount::Microcredits;
 pub use charge::{Charge, ChargeLine};
 pub use price::{Metered, Prices, Terms};
 pub use tokens::{ModelPrice, ModelPrices, Tokens};
-pub use transfer::{ChainHead, Tenant, Transfer, Verb};
+pub use transfer::{Balance, ChainHead, Side, Tenant, Transfer, Verb};

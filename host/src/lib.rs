@@ -19,6 +19,7 @@ pub mod mail;
 pub mod models;
 pub mod names;
 pub mod objects;
+pub mod payments;
 pub mod runs;
 pub mod runtime;
 pub mod vault;

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::openapi::Description;
-use super::routes::{Door, walk};
+use super::routes::{Door, selling, walk};
 use super::{all_items, fields, items, pointers, text};
 use crate::support::{Client, Server, guests, until};
 
@@ -117,8 +117,8 @@ async fn key_for(server: &Server, scopes: &[&str]) -> Client {
 
 #[tokio::test]
 async fn each_route_asks_for_the_scope_that_it_describes_and_for_no_other() {
-    let server = Server::start().await;
-    let routes = walk(&server).await;
+    let (dodo, server) = selling().await;
+    let routes = walk(&dodo, &server).await;
     let scopes = Description::of(&server).await.scopes();
     let all: BTreeSet<_> = scopes.values().flatten().cloned().collect();
     assert!(all.len() >= 8, "{all:?}");

@@ -9,12 +9,15 @@ use serde_json::{Value, json};
 
 use super::openapi::Description;
 use super::{items, text};
+use crate::support::dodo::Dodo;
 use crate::support::{Client, Reply, Server, guests, until};
 
 /// Whose key a route asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Door {
     Nobody,
+    /// Whoever signs the request.
+    Signer,
     Account,
     Operator,
 }
@@ -54,12 +57,20 @@ impl Route {
     }
 }
 
-/// Whoever walks signs up too.
-pub(super) const OPEN: &str = "[accounts]\nsign_up = \"open\"\n";
+/// A server on which every route does something: it sells credits, and anybody may sign up.
+pub(super) async fn selling() -> (Dodo, Server) {
+    let dodo = Dodo::start().await;
+    let server = dodo.server_with("[accounts]\nsign_up = \"open\"\n", 1_000_000).await;
+    (dodo, server)
+}
 
-/// Every route, on the things of an account that has one of each: agent, credential and deployment `echo`, a run, a key.
-pub(super) async fn walk(server: &Server) -> Vec<Route> {
+/// Every route, on the things of an account that has one of each: agent, credential and deployment `echo`, a run, a
+/// key, a top-up that is paid.
+pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     let account = &server.account;
+    let asked = account.post("/v1/credits/top-ups", json!({"amount": 500, "currency": "EUR"})).await.expect(201);
+    let top_up = text(&asked, "id").to_owned();
+    dodo.tell(server, "payment.succeeded", &dodo.payment(&top_up, (500, 0), "succeeded")).await;
     account.deploy("echo", guests::echo(), json!({})).await;
     let run = text(&account.run("echo", json!("mine")).await, "id").to_owned();
     for secret in ["the first of the walk's", "the second of the walk's"] {
@@ -86,6 +97,7 @@ pub(super) async fn walk(server: &Server) -> Vec<Route> {
             _ if pattern.starts_with("/v1/api-keys/") => &key,
             _ if pattern.starts_with("/v1/admin/accounts/") => &id,
             _ if pattern.starts_with("/v1/admin/letters/") => &letter,
+            _ if pattern.contains("/top-ups/") => &top_up,
             _ => "echo",
         };
         let path = pattern.replace("{id}", thing).replace("{name}", thing).replace("{version}", "1");
@@ -130,6 +142,10 @@ pub(super) async fn walk(server: &Server) -> Vec<Route> {
     add(Door::Account, Method::POST, "/v1/runs/{id}/cancel", Body::None);
     add(Door::Account, Method::GET, "/v1/credits", Body::None);
     add(Door::Account, Method::GET, "/v1/credits/transactions", Body::None);
+    add(Door::Account, Method::GET, "/v1/credits/top-ups", Body::None);
+    add(Door::Account, Method::GET, "/v1/credits/top-ups/{id}", Body::None);
+    add(Door::Account, Method::POST, "/v1/credits/top-ups", json(json!({"amount": 500, "currency": "EUR"})));
+    add(Door::Signer, Method::POST, "/v1/webhooks/dodo", json(json!({"type": "payment.succeeded", "data": {}})));
     add(Door::Operator, Method::GET, "/v1/admin/accounts", Body::None);
     add(Door::Operator, Method::POST, "/v1/admin/accounts", json(json!({"email": "walked@example.org"})));
     add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}", Body::None);
@@ -140,6 +156,11 @@ pub(super) async fn walk(server: &Server) -> Vec<Route> {
     add(Door::Operator, Method::POST, "/v1/admin/reload", json(json!({})));
     add(Door::Operator, Method::POST, "/v1/admin/accounts/{id}/grants", json(json!({"amount_microcredits": 1})));
     add(Door::Operator, Method::POST, "/v1/admin/accounts/{id}/data-keys", json(json!({})));
+    let adjustment = json!({"amount_microcredits": 1, "reason": "walked"});
+    add(Door::Operator, Method::POST, "/v1/admin/accounts/{id}/adjustments", json(adjustment));
+    add(Door::Operator, Method::POST, "/v1/admin/top-ups/{id}/refunds", json(json!({"reason": "walked"})));
+    add(Door::Operator, Method::POST, "/v1/admin/reconcile", json(json!({"reason": "walked"})));
+    add(Door::Operator, Method::GET, "/v1/admin/acts", Body::None);
     add(Door::Operator, Method::GET, "/v1/admin/master-keys", Body::None);
     add(Door::Operator, Method::POST, "/v1/admin/master-keys", json(json!({})));
     add(Door::Operator, Method::POST, "/v1/admin/master-keys/retire", json(json!({"below": 1})));
@@ -148,9 +169,12 @@ pub(super) async fn walk(server: &Server) -> Vec<Route> {
 
 #[tokio::test]
 async fn the_list_names_every_route_that_is_described() {
-    let server = Server::start().await;
-    let walked: BTreeSet<_> =
-        walk(&server).await.into_iter().map(|route| (route.pattern.to_owned(), route.method.to_string())).collect();
+    let (dodo, server) = selling().await;
+    let walked: BTreeSet<_> = walk(&dodo, &server)
+        .await
+        .into_iter()
+        .map(|route| (route.pattern.to_owned(), route.method.to_string()))
+        .collect();
     assert_eq!(walked, Description::of(&server).await.routes());
 }
 

@@ -158,15 +158,15 @@ async fn an_operator_makes_accounts_and_gives_credits() {
     let make = ["admin", "accounts", "create", "--email", "ada@example.com", "--credits", "0.5", "--json"];
     let made = shell.run(&make).json(0);
     let id = made["account"].as_str().unwrap();
-    shell.run(&["admin", "grant", id, "--credits", "2"]).expect(0);
+    shell.run(&["admin", "grant", id, "--credits", "2", "--reason", "for the beta"]).expect(0);
     let shown = shell.run(&["admin", "accounts", "show", id, "--json"]).json(0);
     assert_eq!(shown["available_microcredits"], 2_500_000);
 
     let ada = Shell::of(&server.account.with_key(made["api_key"].as_str()));
     assert!(ada.run(&["account"]).expect(0).out.contains("ada@example.com"));
-    shell.run(&["admin", "accounts", "suspend", id]).expect(0);
+    shell.run(&["admin", "accounts", "suspend", id, "--reason", "a stolen card"]).expect(0);
     assert!(ada.run(&["keys", "create", "more"]).expect(1).err.contains("suspended"));
-    shell.run(&["admin", "accounts", "activate", id]).expect(0);
+    shell.run(&["admin", "accounts", "activate", id, "--reason", "it was not"]).expect(0);
     assert_eq!(ada.run(&["credits", "--json"]).json(0)["available_microcredits"], 2_500_000);
     assert_eq!(shell.run(&["admin", "accounts", "--json"]).json(0).as_array().unwrap().len(), 2);
     assert!(ada.run(&["admin", "accounts"]).expect(1).err.contains("operator's key"));

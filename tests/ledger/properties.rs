@@ -7,7 +7,7 @@ use aaasp::db::accounts::{self, NewAccount};
 use aaasp::db::master_keys::{self, MasterKey};
 use aaasp::db::{Admission, Admitted, DatabaseUrl, Db, Once, Settlement, ledger};
 use aaasp::ids::{AccountId, DeploymentId, GrantId, HostId, RunId};
-use aaasp::ledger::{Charge, ChargeLine, Microcredits, Tenant, Verb};
+use aaasp::ledger::{Balance, Charge, ChargeLine, Microcredits, Tenant, Verb};
 use aaasp::vault::Wrapped;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -176,7 +176,8 @@ async fn play(hosts: &[(Db, HostId)], case: Arc<Case>, groups: Vec<Vec<Step>>) -
                         db.write(move |tx| {
                             let subject = subject.clone();
                             Box::pin(async move {
-                                ledger::grant(tx, tenant, &subject, Microcredits(amount), Micros(1)).await
+                                ledger::pay_in(tx, tenant, (Verb::Grant, &subject), Microcredits(amount), Micros(1))
+                                    .await
                             })
                         })
                         .await
@@ -243,11 +244,11 @@ enum Done {
 }
 
 async fn check(db: &Db, case: &Case, expected: &Expected) -> Result<(), TestCaseError> {
-    let (available, held) = ledger::balance(db, case.tenant).await.unwrap();
+    let Balance { available, held, debt } = ledger::balance(db, case.tenant).await.unwrap();
     let open: i64 = expected.open.iter().flatten().map(|(amount, _)| amount).sum();
     prop_assert_eq!(held.0, open, "held");
     prop_assert_eq!(available.0, expected.granted - open - expected.charged, "available");
-    prop_assert!(available.0 >= 0 && held.0 >= 0);
+    prop_assert!(available.0 >= 0 && held.0 >= 0 && debt.0 == 0);
 
     let moved = ledger::transfers(db, case.tenant, None, 10_000).await.unwrap();
     let sum = |verb| moved.iter().map(|m| &m.transfer).filter(|t| t.verb == verb).map(|t| t.amount.0).sum::<i64>();

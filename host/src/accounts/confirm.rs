@@ -4,7 +4,7 @@ use super::links::LinkSecret;
 use super::{Account, Accounts, ApiKey, NewKey, Purpose, Status};
 use crate::db::{DbError, accounts, keys, ledger, letters, links};
 use crate::ids::{AccountId, GrantId};
-use crate::ledger::Microcredits;
+use crate::ledger::{Microcredits, Verb};
 use crate::mail::{self, Letter};
 
 /// What a link did.
@@ -64,7 +64,7 @@ impl Accounts {
                     accounts::activate(tx, id, at).await?;
                     keys::insert_api_key(tx, &key, &key_digest, u64::MAX).await?;
                     if amount > Microcredits::ZERO {
-                        ledger::grant(tx, tenant, &grant, amount, at).await?;
+                        ledger::pay_in(tx, tenant, (Verb::Grant, &grant), amount, at).await?;
                     }
                     Ok(())
                 })

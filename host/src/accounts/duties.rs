@@ -9,7 +9,7 @@ use super::Accounts;
 use crate::clock::Micros;
 use crate::db::{DbError, ledger, letters, low_balances, monthly_grants, retention};
 use crate::ids::{AccountId, GrantId};
-use crate::ledger::Microcredits;
+use crate::ledger::{Microcredits, Verb};
 use crate::mail::{self, Letter};
 
 /// How often these are looked after.
@@ -55,7 +55,7 @@ impl Accounts {
                             let (month, grant) = (month.clone(), grant.clone());
                             Box::pin(async move {
                                 if monthly_grants::note(tx, account, &month).await? {
-                                    ledger::grant(tx, tenant, &grant, amount, now).await?;
+                                    ledger::pay_in(tx, tenant, (Verb::Grant, &grant), amount, now).await?;
                                 }
                                 Ok(())
                             })

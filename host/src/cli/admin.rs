@@ -1,6 +1,7 @@
-//! `aaasp admin`: what an operator does: make accounts, give credits, suspend.
+//! `aaasp admin`: what an operator does: make accounts, give and correct credits, suspend.
 
 mod mail;
+mod money;
 
 use std::path::{Path, PathBuf};
 
@@ -26,8 +27,8 @@ The operator's key is that of the data folder, or the value of AAASP_OPERATOR_KE
 
 Examples:
   aaasp admin accounts create --email ada@example.com --credits 50
-  aaasp admin grant acc_01h455vb4pex5vsknk084sn02q --credits 20
-  aaasp admin accounts suspend acc_01h455vb4pex5vsknk084sn02q
+  aaasp admin grant acc_01h455vb4pex5vsknk084sn02q --credits 20 --reason \"for the beta\"
+  aaasp admin accounts suspend acc_01h455vb4pex5vsknk084sn02q --reason \"a stolen card\"
   aaasp admin mail --state dead
   aaasp admin reload")]
 pub(super) struct Args {
@@ -76,7 +77,7 @@ Example:
     /// Give credits to an account.
     #[command(after_help = "\
 Example:
-  aaasp admin grant acc_01h455vb4pex5vsknk084sn02q --credits 20")]
+  aaasp admin grant acc_01h455vb4pex5vsknk084sn02q --credits 20 --reason \"for the beta\"")]
     Grant {
         /// The account's id.
         account: String,
@@ -84,8 +85,20 @@ Example:
         #[arg(long, value_name = "N", env = "AAASP_CREDITS", value_parser = input::credits)]
         credits: Microcredits,
         #[command(flatten)]
+        why: Why,
+        #[command(flatten)]
         json: JsonArgs,
     },
+    #[command(flatten)]
+    Money(money::Command),
+}
+
+/// Why something is done.
+#[derive(Debug, ClapArgs)]
+struct Why {
+    /// Why; it is kept with what was done.
+    #[arg(long, value_name = "TEXT", env = "AAASP_REASON")]
+    reason: String,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -138,12 +151,16 @@ enum AccountsCommand {
         /// The account's id.
         id: String,
         #[command(flatten)]
+        why: Why,
+        #[command(flatten)]
         json: JsonArgs,
     },
     /// Make a suspended account active again.
     Activate {
         /// The account's id.
         id: String,
+        #[command(flatten)]
+        why: Why,
         #[command(flatten)]
         json: JsonArgs,
     },
@@ -166,6 +183,8 @@ struct AdminAccount {
     account: AccountView,
     available_microcredits: Microcredits,
     held_microcredits: Microcredits,
+    #[serde(default)]
+    debt_microcredits: Microcredits,
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
@@ -187,9 +206,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
                 table::print(&["key", "before", "after", "holds"], rows);
             })
         }
-        Command::Grant { account, credits, json } => {
+        Command::Money(command) => money::run(&client, command).await,
+        Command::Grant { account, credits, why, json } => {
             let path = ["admin", "accounts", &account, "grants"];
-            let answer = client.send(Method::POST, &path, &json!({"amount_microcredits": credits})).await?;
+            let grant = json!({"amount_microcredits": credits, "reason": why.reason});
+            let answer = client.send(Method::POST, &path, &grant).await?;
             answer.show(json, |_: &IgnoredAny| out::line(format!("Gave {credits} credits to {account}.")))
         }
     }
@@ -247,13 +268,14 @@ async fn accounts(client: &Client, command: AccountsCommand) -> anyhow::Result<(
             answer.show(json, |_: &IgnoredAny| out::line(format!("Invited {email}; the link works for seven days.")))
         }
         AccountsCommand::Show { id, json } => client.get(&["admin", "accounts", &id], &[]).await?.show(json, show),
-        AccountsCommand::Suspend { id, json } => change(client, &id, "suspended", json).await,
-        AccountsCommand::Activate { id, json } => change(client, &id, "active", json).await,
+        AccountsCommand::Suspend { id, why, json } => change(client, &id, "suspended", why, json).await,
+        AccountsCommand::Activate { id, why, json } => change(client, &id, "active", why, json).await,
     }
 }
 
-async fn change(client: &Client, id: &str, status: &str, json: JsonArgs) -> anyhow::Result<()> {
-    let answer = client.send(Method::PATCH, &["admin", "accounts", id], &json!({"status": status})).await?;
+async fn change(client: &Client, id: &str, status: &str, why: Why, json: JsonArgs) -> anyhow::Result<()> {
+    let change = json!({"status": status, "reason": why.reason});
+    let answer = client.send(Method::PATCH, &["admin", "accounts", id], &change).await?;
     answer.show(json, |_: &IgnoredAny| out::line(format!("{id} is {status}.")))
 }
 
@@ -261,6 +283,7 @@ fn show(found: &AdminAccount) {
     let mut facts = found.account.facts();
     facts.push(("available", format!("{} credits", found.available_microcredits)));
     facts.push(("held", format!("{} credits", found.held_microcredits)));
+    facts.push(("owed", format!("{} credits", found.debt_microcredits)));
     table::facts(&facts);
     found.account.print_limits();
 }

@@ -1,4 +1,6 @@
-//! `aaasp credits`: the balance, and what moved it.
+//! `aaasp credits`: the balance, what moved it, and buying more.
+
+mod buy;
 
 use clap::{Args as ClapArgs, Subcommand};
 use serde::Deserialize;
@@ -15,7 +17,9 @@ use crate::ledger::Microcredits;
     after_help = "\
 Examples:
   aaasp credits
-  aaasp credits history --limit 20"
+  aaasp credits history --limit 20
+  aaasp credits buy --amount 12.00 --currency EUR
+  aaasp credits top-ups"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -30,6 +34,10 @@ pub(super) struct Args {
 enum Command {
     /// List what moved the balance, latest first.
     History(ListArgs),
+    /// Buy credits: prints the page where they are paid.
+    Buy(buy::Args),
+    /// List top-ups and how far each is, latest first.
+    TopUps(ListArgs),
 }
 
 /// A balance, as the API shows it.
@@ -37,6 +45,8 @@ enum Command {
 pub(super) struct Balance {
     pub available_microcredits: Microcredits,
     pub held_microcredits: Microcredits,
+    #[serde(default)]
+    pub debt_microcredits: Microcredits,
 }
 
 #[derive(Deserialize)]
@@ -51,14 +61,22 @@ struct Transaction {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let client = args.server.client()?;
-    if let Some(Command::History(list)) = args.command {
-        return history(&client, list).await;
+    match args.command {
+        Some(Command::History(list)) => return history(&client, list).await,
+        Some(Command::Buy(args)) => return buy::run(&client, args).await,
+        Some(Command::TopUps(list)) => return buy::list(&client, list).await,
+        None => {}
     }
     client.get(&["credits"], &[]).await?.show(args.json, |balance: &Balance| {
-        table::facts(&[
+        let mut facts = vec![
             ("available", format!("{} credits", balance.available_microcredits)),
             ("held", format!("{} credits, for runs that have not finished", balance.held_microcredits)),
-        ]);
+        ];
+        if balance.debt_microcredits > Microcredits::ZERO {
+            let debt = balance.debt_microcredits;
+            facts.push(("owed", format!("{debt} credits, which the next top-up pays; until then no run starts")));
+        }
+        table::facts(&facts);
     })
 }
 

@@ -81,6 +81,14 @@ pub(super) fn credits(text: &str) -> Result<Microcredits, String> {
     if amount > Microcredits(MOST_CREDITS * Microcredits::PER_CREDIT) { Err(wrong()) } else { Ok(amount) }
 }
 
+/// An amount of credits, which may be below zero.
+pub(super) fn signed_credits(text: &str) -> Result<Microcredits, String> {
+    match text.strip_prefix('-') {
+        Some(text) => credits(text).map(|amount| Microcredits::ZERO - amount),
+        None => credits(text.strip_prefix('+').unwrap_or(text)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +97,9 @@ mod tests {
     fn amounts_are_exact() {
         assert_eq!(credits("5"), Ok(Microcredits(5_000_000)));
         assert_eq!(credits("0.25"), Ok(Microcredits(250_000)));
+        assert_eq!(signed_credits("-0.25"), Ok(Microcredits(-250_000)));
+        assert_eq!(signed_credits("+5"), Ok(Microcredits(5_000_000)));
+        assert!(signed_credits("--5").is_err());
         for wrong in ["", ".5", "-1", "1.0000001", "1e3", "x", "1000000000.000001", "99999999999999999999"] {
             assert!(credits(wrong).is_err(), "{wrong}");
         }

@@ -87,9 +87,12 @@ fn show(report: &Report) {
         ("tenants", readable::number(report.tenants)),
         ("transfers", format!("{}, hash chains: {}", readable::number(report.transfers), report.chains)),
         ("granted", format!("{} credits", report.granted_microcredits)),
+        ("bought", format!("{} credits", report.bought_microcredits)),
+        ("adjusted", format!("{} credits", report.adjusted_microcredits)),
         ("available", format!("{} credits", report.available_microcredits)),
         ("held", format!("{} credits", report.held_microcredits)),
         ("revenue", format!("{} credits", report.revenue_microcredits)),
+        ("owed", format!("{} credits", report.owed_microcredits)),
     ]);
     if !report.findings.is_empty() {
         out::line("");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
 
-use super::Values;
+use super::{PaymentValues, Values};
 use crate::ledger::Microcredits;
 use crate::limits::RunLimits;
 use crate::objects::Objects;
@@ -140,6 +140,9 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
     for (key, reason) in values.mail.impossible() {
         refuse(true, &format!("mail.{key}"), reason);
     }
+    for (key, reason) in values.payments.iter().flat_map(PaymentValues::impossible) {
+        refuse(true, &format!("payments.{key}"), reason);
+    }
     let url = values.public_url.as_deref().map(url::Url::parse);
     let good = url.is_none_or(|url| url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()));
     refuse(!good, "public_url", "expected a URL like `https://agents.example.com`".to_owned());
@@ -239,6 +242,28 @@ mod tests {
         }
         let message = error("[models.fast]\nprovider = \"openai\"\nmodel = \"m\"\n");
         assert!(message.contains("million_input_tokens_microcredits"), "nothing is free by oversight: {message}");
+    }
+
+    #[test]
+    fn credits_that_can_t_be_sold_are_refused() {
+        let payments = |base: &str, price: &str| {
+            format!(
+                "[payments]\nprocessor = \"dodo\"\nproduct_id = \"pdt_1\"\nbase_url = \"{base}\"\n\
+                 [payments.currencies.EUR]\nmicrocredits_per_minor_unit = 10000\n{price}\n"
+            )
+        };
+        let (base, price) = ("https://test.dodopayments.com", "minimum = 500\nmaximum = 100000");
+        assert!(parse(None, &payments(base, price)).is_ok());
+        assert!(parse(None, &payments("http://127.0.0.1:1", price)).is_ok());
+        for (base, price, said) in [
+            ("http://dodo.example", price, "aaasp.toml:4: `payments.base_url`"),
+            (base, "minimum = 0\nmaximum = 1", "aaasp.toml:7: `payments.currencies.EUR.minimum`"),
+            (base, "minimum = 5\nmaximum = 1", "aaasp.toml:8: `payments.currencies.EUR.maximum`"),
+            (base, "minimum = 1", "aaasp.toml:5: "),
+        ] {
+            let message = error(&payments(base, price));
+            assert!(message.starts_with(said), "{message}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::ledger::Microcredits;
 use crate::vault::SealError;
 
 /// How the engines say that their disk is full: SQLite's FULL and IOERR_SHMSIZE (<https://sqlite.org/rescode.html>),
@@ -47,6 +48,12 @@ pub enum DbError {
         limit: &'static str,
         /// Its value.
         value: u64,
+    },
+    /// There is less than should be taken away.
+    #[error("only {available} credits are there")]
+    Insufficient {
+        /// What could be taken.
+        available: Microcredits,
     },
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]

@@ -1,4 +1,6 @@
-//! The ledger's rows: balances behind guarded statements, and transfers that are only ever added.
+//! The ledger's rows: balances behind guarded statements ([`moves`]), and transfers that are only ever added.
+
+mod moves;
 
 mod closing;
 
@@ -7,111 +9,15 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+pub use moves::{adjust_down, lock, pay_in, take_back};
+pub(super) use moves::{hold, lock_balance, lock_balances, open_tenant, repay, unhold};
+
 use super::sets::SetStatement;
-use super::writer::{Mark, WriteTx};
+use super::writer::Mark;
 use super::{Db, DbError};
 use crate::clock::Micros;
-use crate::ids::{AccountId, HostId};
-use crate::ledger::{ChainHead, Microcredits, Tenant, Transfer, Verb};
-
-/// Moves an amount from credits to holds, if there is so much. The only way down for a balance.
-pub(super) async fn hold(
-    connection: &mut AnyConnection,
-    tenant: Tenant,
-    amount: Microcredits,
-) -> Result<bool, DbError> {
-    let done = sqlx::query(
-        "UPDATE balances SET available = available - $2, held = held + $2 WHERE tenant = $1 AND available >= $2",
-    )
-    .bind(tenant.0)
-    .bind(amount.0)
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Takes amounts out of the holds, and gives back what they did not cost.
-pub(super) async fn unhold(
-    connection: &mut AnyConnection,
-    tenant: Tenant,
-    held: Microcredits,
-    released: Microcredits,
-) -> Result<(), DbError> {
-    let done = sqlx::query(
-        "UPDATE balances SET available = available + $3, held = held - $2 WHERE tenant = $1 AND held >= $2",
-    )
-    .bind(tenant.0)
-    .bind(held.0)
-    .bind(released.0)
-    .execute(connection)
-    .await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::corrupt("a run settles more than is held")) }
-}
-
-/// The balance, which nobody else changes until the transaction ends.
-pub(super) async fn lock_balance(
-    connection: &mut AnyConnection,
-    tenant: Tenant,
-) -> Result<(Microcredits, Microcredits), DbError> {
-    // An update that changes nothing takes the row's lock on PostgreSQL, where a select would not.
-    let row = sqlx::query("UPDATE balances SET available = available WHERE tenant = $1 RETURNING available, held")
-        .bind(tenant.0)
-        .fetch_optional(connection)
-        .await?
-        .ok_or(DbError::Missing("balance"))?;
-    Ok((Microcredits(row.try_get(0)?), Microcredits(row.try_get(1)?)))
-}
-
-/// Locks the balances of these tenants in their order, on PostgreSQL; SQLite has one writer.
-pub(super) async fn lock_balances(connection: &mut AnyConnection, tenants: &[Tenant]) -> Result<(), DbError> {
-    static LOCK: SetStatement =
-        SetStatement::new("SELECT tenant FROM balances WHERE tenant IN (VALUES {rows}) ORDER BY tenant FOR UPDATE", 1);
-    LOCK.fetch(connection, tenants, |query, tenant| query.bind(tenant.0)).await?;
-    Ok(())
-}
-
-/// Opens a tenant with nothing on it.
-pub(super) async fn open_tenant(connection: &mut AnyConnection, account: AccountId) -> Result<Tenant, DbError> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|_| DbError::corrupt("the operating system gave no randomness"))?;
-    // Positive, and telling nothing of when the account was opened.
-    let tenant = Tenant(i64::from_be_bytes(random) & i64::MAX);
-    sqlx::query("INSERT INTO tenants (account_id, tenant) VALUES ($1, $2)")
-        .bind(account.to_string())
-        .bind(tenant.0)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query("INSERT INTO balances (tenant, available, held) VALUES ($1, 0, 0)")
-        .bind(tenant.0)
-        .execute(connection)
-        .await?;
-    Ok(tenant)
-}
-
-/// Gives credits to a tenant.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer, or the balance would pass what the ledger can hold.
-pub async fn grant(
-    tx: &mut WriteTx<'_>,
-    tenant: Tenant,
-    subject: &str,
-    amount: Microcredits,
-    at: Micros,
-) -> Result<(), DbError> {
-    // Half the range is ample, and keeps every sum of two amounts within it.
-    let done = sqlx::query("UPDATE balances SET available = available + $2 WHERE tenant = $1 AND available < $3")
-        .bind(tenant.0)
-        .bind(amount.0)
-        .bind(i64::MAX / 2 - amount.0)
-        .execute(&mut **tx)
-        .await?;
-    if done.rows_affected() != 1 {
-        return Err(DbError::Limit { limit: "balance_microcredits", value: (i64::MAX / 2).unsigned_abs() });
-    }
-    tx.book(Transfer { tenant, subject: subject.to_owned(), verb: Verb::Grant, amount, at });
-    Ok(())
-}
+use crate::ids::HostId;
+use crate::ledger::{Balance, ChainHead, Microcredits, Tenant, Transfer};
 
 struct ChainedTransfer<'a> {
     transfer: &'a Transfer,
@@ -202,17 +108,26 @@ fn hash_of(row: &AnyRow, column: usize) -> Result<[u8; 32], DbError> {
     hash.as_slice().try_into().map_err(|_| DbError::corrupt("a hash in the ledger's chain is not 32 bytes"))
 }
 
-/// The account's balance: what is available, and what runs hold.
+/// A tenant's balance.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn balance(db: &Db, tenant: Tenant) -> Result<(Microcredits, Microcredits), DbError> {
-    let row = sqlx::query("SELECT available, held FROM balances WHERE tenant = $1")
+pub async fn balance(db: &Db, tenant: Tenant) -> Result<Balance, DbError> {
+    let row = sqlx::query("SELECT available, held, debt FROM balances WHERE tenant = $1")
         .bind(tenant.0)
         .fetch_optional(&db.pool)
         .await?
         .ok_or(DbError::Missing("balance"))?;
-    Ok((Microcredits(row.try_get(0)?), Microcredits(row.try_get(1)?)))
+    balance_at(&row, 0)
+}
+
+/// The balance in three columns of a row, the first of which is at this place.
+fn balance_at(row: &AnyRow, at: usize) -> Result<Balance, DbError> {
+    Ok(Balance {
+        available: Microcredits(row.try_get(at)?),
+        held: Microcredits(row.try_get(at + 1)?),
+        debt: Microcredits(row.try_get(at + 2)?),
+    })
 }
 
 /// A transfer as it is stored.
@@ -294,15 +209,14 @@ pub async fn chain_heads(db: &Db) -> Result<Vec<(String, ChainHead)>, DbError> {
         .collect()
 }
 
-/// Tenants with their stored balances, and the sums of their transfers by verb.
+/// Tenants with their stored balances.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn balances(db: &Db) -> Result<Vec<(Tenant, Microcredits, Microcredits)>, DbError> {
-    let rows = sqlx::query("SELECT tenant, available, held FROM balances ORDER BY tenant").fetch_all(&db.pool).await?;
-    rows.iter()
-        .map(|row| Ok((Tenant(row.try_get(0)?), Microcredits(row.try_get(1)?), Microcredits(row.try_get(2)?))))
-        .collect()
+pub async fn balances(db: &Db) -> Result<Vec<(Tenant, Balance)>, DbError> {
+    let rows = sqlx::query("SELECT tenant, available, held, debt FROM balances ORDER BY tenant");
+    let rows = rows.fetch_all(&db.pool).await?;
+    rows.iter().map(|row| Ok((Tenant(row.try_get(0)?), balance_at(row, 1)?))).collect()
 }
 
 /// Sum of what unfinished runs hold, by tenant.

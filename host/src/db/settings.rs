@@ -23,3 +23,23 @@ pub async fn agree(db: &Db, name: &'static str, value: String) -> Result<String,
     })
     .await
 }
+
+/// Puts a value in the place of another. False when that is not there any more.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn swap(db: &Db, name: &'static str, before: String, after: String) -> Result<bool, DbError> {
+    db.write(move |tx| {
+        let (before, after) = (before.clone(), after.clone());
+        Box::pin(async move {
+            let done = sqlx::query("UPDATE settings SET value = $3 WHERE name = $1 AND value = $2")
+                .bind(name)
+                .bind(before)
+                .bind(after)
+                .execute(&mut **tx)
+                .await?;
+            Ok(done.rows_affected() == 1)
+        })
+    })
+    .await
+}

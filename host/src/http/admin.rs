@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::Problem;
 use super::accounts::AccountView;
+use super::acts::because;
 use super::answer::{Answer, Made};
 use super::auth::Operator;
 use super::body::{Json, PathId};
@@ -41,12 +42,15 @@ pub(super) struct AdminAccountView {
     account: AccountView,
     available_microcredits: Microcredits,
     held_microcredits: Microcredits,
+    debt_microcredits: Microcredits,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccountChange {
     status: NewStatus,
+    /// Why.
+    reason: Option<String>,
 }
 
 /// The statuses that an operator gives.
@@ -62,6 +66,9 @@ enum NewStatus {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewGrant {
     amount_microcredits: Microcredits,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -133,7 +140,9 @@ pub(super) async fn update(
         NewStatus::Restricted => Status::Restricted,
         NewStatus::Suspended => Status::Suspended,
     };
-    app.accounts.set_status(id, status).await?;
+    let because = because(&operator, change.reason)?;
+    let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    app.accounts.set_status(&account, status, &because).await?;
     app.callers.forget();
     show(State(app), operator, PathId(id)).await
 }
@@ -147,8 +156,10 @@ pub(super) async fn grant(
     Json(new): Json<NewGrant>,
 ) -> Result<Made<Granted>, Problem> {
     checked_grant("/amount_microcredits", new.amount_microcredits)?;
+    let because = because(&operator, new.reason.clone())?;
     let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
-    let grant = app.accounts.grant(&account, new.amount_microcredits, once.by(&app, operator.key, &new)).await?;
+    let once = once.by(&app, operator.key, &new);
+    let grant = app.accounts.grant(&account, new.amount_microcredits, &because, once).await?;
     Ok(Made(Granted { id: grant, amount_microcredits: new.amount_microcredits }))
 }
 
@@ -159,11 +170,12 @@ pub(super) async fn reload(State(app): State<Arc<App>>, _: Operator) -> Result<A
 }
 
 async fn view(app: &App, account: &Account) -> Result<AdminAccountView, Problem> {
-    let (available, held) = ledger::balance(&app.db, account.tenant).await?;
+    let balance = ledger::balance(&app.db, account.tenant).await?;
     Ok(AdminAccountView {
         account: AccountView::of(account)?,
-        available_microcredits: available,
-        held_microcredits: held,
+        available_microcredits: balance.available,
+        held_microcredits: balance.held,
+        debt_microcredits: balance.debt,
     })
 }
 

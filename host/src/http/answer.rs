@@ -24,6 +24,9 @@ pub(super) struct Stored<T> {
     pub view: T,
 }
 
+/// What only some operators offer.
+pub(super) struct Offered<T>(pub T);
+
 /// Something is gone that others could have used: 204.
 pub(super) struct Deleted;
 
@@ -43,6 +46,12 @@ impl<T: Serialize> IntoResponse for Stored<T> {
     fn into_response(self) -> Response {
         let status = if self.is_new { StatusCode::CREATED } else { StatusCode::OK };
         (status, Json(self.view)).into_response()
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for Offered<T> {
+    fn into_response(self) -> Response {
+        self.0.into_response()
     }
 }
 
@@ -80,6 +89,13 @@ impl<T: ToSchema> Reply for Stored<T> {
         described.answers(StatusCode::CREATED, "What was made", vec![("application/json", schema.clone())]);
         described.answers(StatusCode::OK, "What was there, or was replaced", vec![("application/json", schema)]);
         described.refuses(&Problem::conflict(""));
+    }
+}
+
+impl<T: Reply> Reply for Offered<T> {
+    fn describe(described: &mut Described) {
+        T::describe(described);
+        described.refuses(&Problem::not_offered(""));
     }
 }
 

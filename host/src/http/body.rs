@@ -32,9 +32,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let json = is_json(request.headers());
-        let bytes = in_time(app, Bytes::from_request(request, app))
-            .await?
-            .map_err(|rejection| Problem::of_status(rejection.status(), rejection.body_text()))?;
+        let bytes = received(app, request).await?;
         if !json {
             return Err(Problem::unsupported_media_type("application/json"));
         }
@@ -48,6 +46,12 @@ impl<T: ToSchema> Part for Json<T> {
         described.takes_body("application/json", schema);
         refuses_bodies(described);
     }
+}
+
+/// All of a body, within the limit of the route.
+pub(super) async fn received(app: &Arc<App>, request: Request) -> Result<Bytes, Problem> {
+    let bytes = in_time(app, Bytes::from_request(request, app)).await?;
+    bytes.map_err(|rejection| Problem::of_status(rejection.status(), rejection.body_text()))
 }
 
 /// Waits for what a client sends, for as long as the operator lets it take.

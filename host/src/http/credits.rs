@@ -20,6 +20,8 @@ use crate::ledger::{Microcredits, Verb};
 pub(super) struct CreditsView {
     available_microcredits: Microcredits,
     held_microcredits: Microcredits,
+    /// What is owed for payments that were given back. While it is more than nothing, no run starts.
+    debt_microcredits: Microcredits,
 }
 
 /// A transfer, as it changes what is available.
@@ -27,7 +29,7 @@ pub(super) struct CreditsView {
 pub(super) struct TransactionView {
     id: String,
     reason: Verb,
-    /// The run or grant that it belongs to.
+    /// What it belongs to: a run, a grant, a top-up, a refund or dispute, an adjustment.
     subject: String,
     /// What moved; never negative.
     amount_microcredits: Microcredits,
@@ -44,20 +46,24 @@ impl TransactionView {
             reason: stored.transfer.verb,
             subject: stored.transfer.subject,
             amount_microcredits: stored.transfer.amount,
-            from,
-            to,
+            from: from.as_str(),
+            to: to.as_str(),
             at: stored.transfer.at,
         }
     }
 }
 
-/// What is available, and what runs hold.
+/// What is available, what runs hold, and what is owed.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     caller: May<ReadBilling>,
 ) -> Result<Answer<CreditsView>, Problem> {
-    let (available, held) = ledger::balance(&app.db, caller.account.tenant).await?;
-    Ok(Answer(CreditsView { available_microcredits: available, held_microcredits: held }))
+    let balance = ledger::balance(&app.db, caller.account.tenant).await?;
+    Ok(Answer(CreditsView {
+        available_microcredits: balance.available,
+        held_microcredits: balance.held,
+        debt_microcredits: balance.debt,
+    }))
 }
 
 /// What moved the balance, latest first.

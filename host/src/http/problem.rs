@@ -51,6 +51,9 @@ struct ExtensionMembers {
     /// What other runs hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     held_microcredits: Option<Microcredits>,
+    /// What is owed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debt_microcredits: Option<Microcredits>,
 }
 
 impl ExtensionMembers {
@@ -173,6 +176,11 @@ impl Problem {
         Some(problem)
     }
 
+    /// 404: there could be such a thing, but not at this operator's.
+    pub(super) fn not_offered(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-offered", "The operator does not offer this", detail)
+    }
+
     /// 409.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "It conflicts with what exists", detail)
@@ -224,6 +232,13 @@ impl Problem {
     /// 402.
     pub(super) fn insufficient_credits(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYMENT_REQUIRED, "insufficient-credits", "Not enough credits", detail)
+    }
+
+    /// 402: something is owed.
+    pub(super) fn debt_outstanding(detail: impl Into<String>, debt: Microcredits) -> Self {
+        let mut problem = Self::new(StatusCode::PAYMENT_REQUIRED, "debt-outstanding", "A debt is not paid", detail);
+        problem.extra.debt_microcredits = Some(debt);
+        problem
     }
 
     /// 500.

@@ -15,6 +15,52 @@ use crate::clock::Micros;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tenant(pub i64);
 
+/// What a tenant has; none of it is ever below zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Balance {
+    /// What it can spend.
+    pub available: Microcredits,
+    /// What its unfinished runs hold.
+    pub held: Microcredits,
+    /// What it owes. While it does, no run starts, and whatever comes in pays it first.
+    pub debt: Microcredits,
+}
+
+/// A ledger account: where credits are, come from or go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// What operators gave.
+    Grants,
+    /// What a tenant can spend.
+    Credits,
+    /// What a tenant's unfinished runs hold.
+    Holds,
+    /// What runs did cost.
+    Revenue,
+    /// What tenants bought, without what was given back.
+    Payments,
+    /// What a tenant owes.
+    Debts,
+    /// What operators corrected.
+    Adjustments,
+}
+
+impl Side {
+    /// The word in routes and in messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grants => "grants",
+            Self::Credits => "credits",
+            Self::Holds => "holds",
+            Self::Revenue => "revenue",
+            Self::Payments => "payments",
+            Self::Debts => "debts",
+            Self::Adjustments => "adjustments",
+        }
+    }
+}
+
 /// What a transfer does. Each verb moves an amount from one ledger account to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -27,9 +73,37 @@ pub enum Verb {
     Settle,
     /// Holds → credits: the rest of the hold.
     Release,
+    /// Payments → credits: what was bought.
+    TopUp,
+    /// Credits → payments: what a refund or a lost dispute takes back.
+    Refund,
+    /// Debts → payments: the part of it that was spent already.
+    Owe,
+    /// Credits → debts: what pays a debt.
+    Repay,
+    /// Payments → credits: what comes back when a refund failed or a dispute was won after all.
+    Restore,
+    /// Adjustments → credits: an operator's correction.
+    AdjustUp,
+    /// Credits → adjustments: an operator's correction.
+    AdjustDown,
 }
 
 impl Verb {
+    const ALL: [Self; 11] = [
+        Self::Grant,
+        Self::Hold,
+        Self::Settle,
+        Self::Release,
+        Self::TopUp,
+        Self::Refund,
+        Self::Owe,
+        Self::Repay,
+        Self::Restore,
+        Self::AdjustUp,
+        Self::AdjustDown,
+    ];
+
     /// The word in the database, in routes and in messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -38,17 +112,30 @@ impl Verb {
             Self::Hold => "hold",
             Self::Settle => "settle",
             Self::Release => "release",
+            Self::TopUp => "top_up",
+            Self::Refund => "refund",
+            Self::Owe => "owe",
+            Self::Repay => "repay",
+            Self::Restore => "restore",
+            Self::AdjustUp => "adjust_up",
+            Self::AdjustDown => "adjust_down",
         }
     }
 
     /// The ledger accounts that it takes from and gives to.
     #[must_use]
-    pub const fn sides(self) -> (&'static str, &'static str) {
+    pub const fn sides(self) -> (Side, Side) {
         match self {
-            Self::Grant => ("grants", "credits"),
-            Self::Hold => ("credits", "holds"),
-            Self::Settle => ("holds", "revenue"),
-            Self::Release => ("holds", "credits"),
+            Self::Grant => (Side::Grants, Side::Credits),
+            Self::Hold => (Side::Credits, Side::Holds),
+            Self::Settle => (Side::Holds, Side::Revenue),
+            Self::Release => (Side::Holds, Side::Credits),
+            Self::TopUp | Self::Restore => (Side::Payments, Side::Credits),
+            Self::Refund => (Side::Credits, Side::Payments),
+            Self::Owe => (Side::Debts, Side::Payments),
+            Self::Repay => (Side::Credits, Side::Debts),
+            Self::AdjustUp => (Side::Adjustments, Side::Credits),
+            Self::AdjustDown => (Side::Credits, Side::Adjustments),
         }
     }
 }
@@ -63,10 +150,7 @@ impl FromStr for Verb {
     type Err = UnknownVerb;
 
     fn from_str(text: &str) -> Result<Self, UnknownVerb> {
-        [Self::Grant, Self::Hold, Self::Settle, Self::Release]
-            .into_iter()
-            .find(|verb| verb.as_str() == text)
-            .ok_or_else(|| UnknownVerb(text.to_owned()))
+        Self::ALL.into_iter().find(|verb| verb.as_str() == text).ok_or_else(|| UnknownVerb(text.to_owned()))
     }
 }
 
@@ -81,7 +165,8 @@ pub struct UnknownVerb(String);
 pub struct Transfer {
     /// Whose credits move.
     pub tenant: Tenant,
-    /// What it pays for: the id of a run or of a grant.
+    /// What it is for: the id of a run, a grant, a top-up, a refund or dispute, or an adjustment. What moves credits
+    /// again and again numbers its movements: `rev_…-2`.
     pub subject: String,
     /// What it does.
     pub verb: Verb,

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{ChainHead, Microcredits, Tenant, Verb};
+use super::{Balance, ChainHead, Microcredits, Side, Tenant, Transfer};
 use crate::db::ledger::StoredTransfer;
-use crate::db::{Db, DbError, ledger};
+use crate::db::{Db, DbError, ledger, payments};
 
 /// Looks at a ledger that other hosts write to, before we say that it does not hold still.
 const TRIES: u32 = 5;
@@ -28,6 +28,12 @@ pub struct Report {
     pub revenue_microcredits: Microcredits,
     /// What operators gave.
     pub granted_microcredits: Microcredits,
+    /// What was bought, without what was given back.
+    pub bought_microcredits: Microcredits,
+    /// What operators corrected upwards, without what they corrected downwards.
+    pub adjusted_microcredits: Microcredits,
+    /// What tenants owe.
+    pub owed_microcredits: Microcredits,
     /// What is wrong; nothing, when the ledger is sound.
     pub findings: Vec<Finding>,
 }
@@ -55,13 +61,15 @@ pub enum Check {
     Zero,
     /// A finished run was settled exactly once: charge and release are its hold.
     Runs,
+    /// What was bought is what payments bought, and what went back is what was taken of them.
+    Payments,
     /// Every transfer is where its host's chain has it, unchanged.
     Chains,
 }
 
 impl Check {
     /// All rules, in the order in which they are reported.
-    pub const ALL: [Self; 5] = [Self::Balances, Self::Holds, Self::Zero, Self::Runs, Self::Chains];
+    pub const ALL: [Self; 6] = [Self::Balances, Self::Holds, Self::Zero, Self::Runs, Self::Payments, Self::Chains];
 
     /// The rule as a sentence.
     #[must_use]
@@ -71,6 +79,7 @@ impl Check {
             Self::Holds => "holds are what unfinished runs hold",
             Self::Zero => "the sum over all ledger accounts is zero",
             Self::Runs => "every finished run was settled once, within its hold",
+            Self::Payments => "every payment bought its credits once, and no more of them went back",
             Self::Chains => "every hash chain is whole",
         }
     }
@@ -173,7 +182,7 @@ impl<S: Fn(Progress) + Sync> Look<'_, S> {
             self.advance(page.len());
             for stored in page {
                 let transfer = &stored.transfer;
-                *sums.entry(transfer.tenant).or_default().of(transfer.verb) += transfer.amount;
+                sums.entry(transfer.tenant).or_default().add(transfer);
                 if let Some(detail) = broken_link(&end, &stored) {
                     self.report.find(Check::Chains, host, detail);
                 }
@@ -221,36 +230,53 @@ fn broken_link(end: &ChainHead, stored: &StoredTransfer) -> Option<String> {
 
 async fn check_balances(db: &Db, mut sums: BTreeMap<Tenant, Sums>, report: &mut Report) -> Result<(), DbError> {
     for sums in sums.values() {
-        report.revenue_microcredits += sums.settle;
-        report.granted_microcredits += sums.grant;
+        report.revenue_microcredits += sums.on(Side::Revenue);
+        report.granted_microcredits += Microcredits::ZERO - sums.on(Side::Grants);
+        report.bought_microcredits += Microcredits::ZERO - sums.on(Side::Payments);
+        report.adjusted_microcredits += Microcredits::ZERO - sums.on(Side::Adjustments);
     }
     let mut held_by_runs: BTreeMap<_, _> = ledger::held_by_runs(db).await?.into_iter().collect();
-    for (tenant, available, held) in ledger::balances(db).await? {
+    let mut bought: BTreeMap<_, _> = payments::bought(db).await?.into_iter().collect();
+    for (tenant, balance) in ledger::balances(db).await? {
         report.tenants += 1;
-        report.available_microcredits += available;
-        report.held_microcredits += held;
+        report.available_microcredits += balance.available;
+        report.held_microcredits += balance.held;
+        report.owed_microcredits += balance.debt;
         let sums = sums.remove(&tenant).unwrap_or_default();
-        check_balance(report, tenant, (available, held), &sums);
+        check_balance(report, tenant, balance, &sums);
         let by_runs = held_by_runs.remove(&tenant).unwrap_or_default();
-        if held != by_runs {
-            let detail = format!("{held} is held, but its unfinished runs hold {by_runs}");
+        if balance.held != by_runs {
+            let detail = format!("{} is held, but its unfinished runs hold {by_runs}", balance.held);
             report.find(Check::Holds, tenant.0, detail);
         }
+        let (by_payments, by_transfers) =
+            (bought.remove(&tenant).unwrap_or_default(), Microcredits::ZERO - sums.on(Side::Payments));
+        if by_payments != by_transfers {
+            let detail = format!("its payments bought {by_payments}, but its transfers sum to {by_transfers}");
+            report.find(Check::Payments, tenant.0, detail);
+        }
     }
-    for tenant in sums.into_keys().chain(held_by_runs.into_keys()) {
-        report.find(Check::Balances, tenant.0, "the tenant has transfers or runs, but no balance".to_owned());
+    for tenant in sums.into_keys().chain(held_by_runs.into_keys()).chain(bought.into_keys()) {
+        report.find(Check::Balances, tenant.0, "the tenant has transfers, runs or payments, but no balance".to_owned());
     }
     let sum = report.available_microcredits + report.held_microcredits + report.revenue_microcredits
-        - report.granted_microcredits;
+        - report.granted_microcredits
+        - report.bought_microcredits
+        - report.adjusted_microcredits
+        - report.owed_microcredits;
     if sum != Microcredits::ZERO {
-        report.find(Check::Zero, "all", format!("credits, holds, revenue and grants sum to {sum}"));
+        report.find(Check::Zero, "all", format!("all ledger accounts sum to {sum}"));
     }
     Ok(())
 }
 
-fn check_balance(report: &mut Report, tenant: Tenant, stored: (Microcredits, Microcredits), sums: &Sums) {
-    let due = (sums.grant - sums.hold + sums.release, sums.hold - sums.settle - sums.release);
-    for (what, stored, due) in [("available", stored.0, due.0), ("held", stored.1, due.1)] {
+fn check_balance(report: &mut Report, tenant: Tenant, stored: Balance, sums: &Sums) {
+    let owed = Microcredits::ZERO - sums.on(Side::Debts);
+    for (what, stored, due) in [
+        ("available", stored.available, sums.on(Side::Credits)),
+        ("held", stored.held, sums.on(Side::Holds)),
+        ("owed", stored.debt, owed),
+    ] {
         if stored != due {
             let detail = format!("{what} is {stored}, but its transfers sum to {due}");
             report.find(Check::Balances, tenant.0, detail);
@@ -261,22 +287,19 @@ fn check_balance(report: &mut Report, tenant: Tenant, stored: (Microcredits, Mic
     }
 }
 
-/// A tenant's transfers by verb.
+/// What a tenant's transfers leave on each ledger account.
 #[derive(Default)]
-struct Sums {
-    grant: Microcredits,
-    hold: Microcredits,
-    settle: Microcredits,
-    release: Microcredits,
-}
+struct Sums(BTreeMap<Side, Microcredits>);
 
 impl Sums {
-    fn of(&mut self, verb: Verb) -> &mut Microcredits {
-        match verb {
-            Verb::Grant => &mut self.grant,
-            Verb::Hold => &mut self.hold,
-            Verb::Settle => &mut self.settle,
-            Verb::Release => &mut self.release,
-        }
+    fn add(&mut self, transfer: &Transfer) {
+        let (from, to) = transfer.verb.sides();
+        let taken = self.0.entry(from).or_default();
+        *taken = *taken - transfer.amount;
+        *self.0.entry(to).or_default() += transfer.amount;
+    }
+
+    fn on(&self, side: Side) -> Microcredits {
+        self.0.get(&side).copied().unwrap_or_default()
     }
 }

@@ -58,6 +58,9 @@ pub enum Refused {
         /// What other runs hold.
         held: Microcredits,
     },
+    /// The account owes something.
+    #[error("{0} credits are owed for a payment that was given back; the next top-up pays them: `aaasp credits buy`")]
+    Indebted(Microcredits),
     /// The account's queue is full.
     #[error("{0} runs of the account are waiting already")]
     QueueFull(u64),
@@ -126,6 +129,7 @@ impl Runs {
                 return Ok(self.wait(account, earlier, until).await?);
             }
             Admitted::KeyReused => return Err(Refused::KeyReused),
+            Admitted::Indebted { debt } => return Err(Refused::Indebted(debt)),
             Admitted::QueueFull => return Err(Refused::QueueFull(account.limits.queued_runs)),
             Admitted::Insufficient { available, held: others } => {
                 return Err(Refused::Insufficient { required: held, available, held: others });

@@ -6,7 +6,7 @@ use sqlx::AnyConnection;
 
 use super::requests::{Admission, Admitted};
 use crate::db::{DbError, answered, ledger, runs};
-use crate::ledger::{Microcredits, Tenant, Transfer, Verb};
+use crate::ledger::{Balance, Microcredits, Tenant, Transfer, Verb};
 
 /// Admits what can be admitted; the answers are in the order of the admissions.
 pub(super) async fn admit(
@@ -22,7 +22,7 @@ pub(super) async fn admit(
     for admission in admissions {
         answers.push(precondition(connection, admission, &mut queued).await?);
     }
-    hold(connection, admissions, &mut answers).await?;
+    hold(connection, admissions, &mut answers, transfers).await?;
     refuse_repeats(admissions, &mut answers);
 
     let mut admitted = Vec::with_capacity(admissions.len());
@@ -30,7 +30,7 @@ pub(super) async fn admit(
         match answer {
             Admitted::Yes => admitted.push(admission),
             // The request may be made again once there are credits, under the same key.
-            Admitted::Insufficient { .. } | Admitted::QueueFull => {
+            Admitted::Insufficient { .. } | Admitted::Indebted { .. } | Admitted::QueueFull => {
                 if let Some(once) = &admission.once {
                     answered::forget(connection, once).await?;
                 }
@@ -93,11 +93,13 @@ fn refuse_repeats(admissions: &[Admission], answers: &mut [Admitted]) {
 }
 
 /// Holds each tenant's sum with one guarded statement. Where the sum is too much, admits in order until the
-/// money is gone. Tenants are touched in the order of their numbers, so that two hosts can't lock crosswise.
+/// money is gone. A debt is paid first with what has come free since it was written down, and refuses all while some of
+/// it is left; who owes nothing pays nothing for that. Tenants are touched in the order of their numbers, so that two hosts can't lock crosswise.
 async fn hold(
     connection: &mut AnyConnection,
     admissions: &[Admission],
     answers: &mut [Admitted],
+    transfers: &mut Vec<Transfer>,
 ) -> Result<(), DbError> {
     let mut tenants: BTreeMap<Tenant, Vec<usize>> = BTreeMap::new();
     for (position, admission) in admissions.iter().enumerate() {
@@ -110,11 +112,19 @@ async fn hold(
         if ledger::hold(connection, tenant, sum).await? {
             continue;
         }
-        let (mut available, mut held) = ledger::lock_balance(connection, tenant).await?;
+        let mut balance = ledger::lock_balance(connection, tenant).await?;
+        if balance.debt > Microcredits::ZERO {
+            let first = &admissions[positions[0]];
+            balance =
+                ledger::repay(connection, (tenant, balance), (first.run.to_string(), first.at), transfers).await?;
+        }
+        let Balance { mut available, mut held, debt } = balance;
         let mut afforded = Microcredits::ZERO;
         for position in positions {
             let amount = admissions[position].held;
-            if amount <= available {
+            if debt > Microcredits::ZERO {
+                answers[position] = Admitted::Indebted { debt };
+            } else if amount <= available {
                 available = available - amount;
                 held += amount;
                 afforded += amount;

@@ -82,6 +82,11 @@ pub enum Admitted {
         /// What other runs hold.
         held: Microcredits,
     },
+    /// The account owes something; no run was written.
+    Indebted {
+        /// How much.
+        debt: Microcredits,
+    },
     /// The queue is full; nothing was written.
     QueueFull,
     /// The same request was admitted before, as this run.

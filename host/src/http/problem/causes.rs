@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 
 use super::{ExtensionMembers, FieldError, Problem};
 use crate::db::DbError;
+use crate::payments::{PaymentError, Unread, WebhookError};
 use crate::runs::Refused;
 use crate::runtime::{LoadError, Rejection};
 
@@ -25,7 +26,9 @@ impl From<&DbError> for Problem {
     fn from(error: &DbError) -> Self {
         match error {
             DbError::Missing(what) => Self::not_found(what),
-            DbError::Exists(_) | DbError::InUse(_) | DbError::OnlyVersion => Self::conflict(error.to_string()),
+            DbError::Exists(_) | DbError::InUse(_) | DbError::OnlyVersion | DbError::Insufficient { .. } => {
+                Self::conflict(error.to_string())
+            }
             DbError::Limit { limit, value } => {
                 let mut problem = Self::conflict(error.to_string());
                 *problem.extra = ExtensionMembers::limit(limit, *value);
@@ -46,6 +49,38 @@ impl From<&DbError> for Problem {
                 tracing::error!(%error, "a request failed");
                 Self::internal()
             }
+        }
+    }
+}
+
+impl From<PaymentError> for Problem {
+    fn from(error: PaymentError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PaymentError::NothingSold => Self::not_offered(detail),
+            PaymentError::Currency { .. } => Self::invalid("/currency", detail),
+            PaymentError::Amount { .. } => Self::invalid("/amount", detail),
+            PaymentError::TooMuch { .. } | PaymentError::InDoubt => Self::conflict(detail),
+            PaymentError::Processor(error) => {
+                tracing::error!(%error, "the payment processor failed");
+                Self::unavailable("the payment processor does not do it now; nothing was paid; try again later")
+            }
+            PaymentError::Db(error) => Self::from(error),
+        }
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Unread(Unread::Forged(error)) => {
+                Self::unauthenticated(format!("this is no webhook of the payment processor: {error}"))
+            }
+            WebhookError::Unread(Unread::Strange(error)) => {
+                tracing::error!(error, "a webhook of the payment processor is not understood");
+                Self::invalid("", format!("the webhook is not understood: {error}"))
+            }
+            WebhookError::Db(error) => Self::from(error),
         }
     }
 }
@@ -75,6 +110,7 @@ impl From<Refused> for Problem {
                 problem.extra.held_microcredits = Some(held);
                 problem
             }
+            Refused::Indebted(debt) => Self::debt_outstanding(detail, debt),
             Refused::QueueFull(limit) => {
                 let mut problem = Self::too_many(detail, 1);
                 *problem.extra = ExtensionMembers::limit("queued_runs", limit);

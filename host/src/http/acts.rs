@@ -1,0 +1,184 @@
+//! `/v1/admin`: what an operator does about money, and the list of what operators did.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Problem;
+use super::answer::{Answer, Made, Offered};
+use super::auth::Operator;
+use super::body::{Json, PathId};
+use super::once::MayRepeat;
+use super::page::{self, Page, PageQuery, QueryOf};
+use crate::accounts::Because;
+use crate::app::App;
+use crate::clock::Micros;
+use crate::db::{acts, top_ups};
+use crate::ids::{AccountId, AdjustmentId, OperatorActId, OperatorKeyId, TopUpId};
+use crate::ledger::Microcredits;
+use crate::payments::{PAYMENT_DAYS, Reconciled, Refunded};
+
+/// Characters of a reason.
+const REASON_LENGTH: usize = 500;
+
+/// Days that a reconciliation may look back.
+const MOST_DAYS: u32 = 3_660;
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewAdjustment {
+    /// What is added; below zero, what is taken away.
+    amount_microcredits: Microcredits,
+    /// Why.
+    reason: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Adjusted {
+    id: AdjustmentId,
+    amount_microcredits: Microcredits,
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewRefund {
+    /// How many of the credits go back; without it, all that are left.
+    credits_microcredits: Option<Microcredits>,
+    /// Why.
+    reason: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reconciliation {
+    /// How many days are looked back.
+    #[schema(minimum = 1, maximum = 3660)]
+    days: Option<u32>,
+    /// Why. It is kept in the open: name nobody.
+    reason: Option<String>,
+}
+
+/// Something that an operator did.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ActView {
+    id: OperatorActId,
+    at: Micros,
+    /// The operator's key.
+    operator: OperatorKeyId,
+    /// What was done: `grant`, `adjust`, `refund`, `status`, `reconcile`.
+    act: String,
+    account: Option<AccountId>,
+    /// What it was done to, or what it made.
+    subject: Option<String>,
+    amount_microcredits: Option<Microcredits>,
+    reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ActsQuery {
+    /// Only what was done to this account.
+    account: Option<String>,
+    /// How many items a page has at most.
+    #[serde(default, deserialize_with = "page::limit")]
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<i64>,
+    /// The `next` of the page before.
+    after: Option<String>,
+}
+
+/// Corrects an account's balance.
+pub(super) async fn adjust(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    PathId(id): PathId<AccountId>,
+    once: MayRepeat,
+    Json(new): Json<NewAdjustment>,
+) -> Result<Made<Adjusted>, Problem> {
+    let (amount, most) = (new.amount_microcredits, Microcredits::LARGEST_GRANT.0);
+    if amount == Microcredits::ZERO || !(-most..=most).contains(&amount.0) {
+        let detail = format!("an adjustment is between 1 and {most} microcredits, upwards or downwards");
+        return Err(Problem::invalid("/amount_microcredits", detail));
+    }
+    let because = because(&operator, Some(new.reason.clone()))?;
+    let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    let id = app.accounts.adjust(&account, amount, &because, once.by(&app, operator.key, &new)).await?;
+    Ok(Made(Adjusted { id, amount_microcredits: amount }))
+}
+
+/// Gives back what was paid for a top-up, or a part of it.
+pub(super) async fn refund(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    PathId(id): PathId<TopUpId>,
+    once: MayRepeat,
+    Json(new): Json<NewRefund>,
+) -> Result<Made<Refunded>, Problem> {
+    let because = because(&operator, Some(new.reason.clone()))?;
+    let account = top_ups::account_of(&app.db, id).await?.ok_or_else(|| Problem::not_found("top-up"))?;
+    let account = app.accounts.load(account).await?.ok_or_else(|| Problem::not_found("account"))?;
+    let once = once.by(&app, operator.key, &new);
+    let refunded = app.payments.refund((&account, id), new.credits_microcredits, &because, once).await?;
+    Ok(Made(refunded))
+}
+
+/// Asks the payment processor for what no webhook has told, and books it.
+pub(super) async fn reconcile(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Json(asked): Json<Reconciliation>,
+) -> Result<Offered<Answer<Reconciled>>, Problem> {
+    let days = asked.days.unwrap_or(PAYMENT_DAYS);
+    if !(1..=MOST_DAYS).contains(&days) {
+        return Err(Problem::invalid("/days", format!("days are between 1 and {MOST_DAYS}")));
+    }
+    let act = app.accounts.act_on_all(&because(&operator, asked.reason)?, "reconcile");
+    app.db
+        .write(move |tx| {
+            let act = act.clone();
+            Box::pin(async move { acts::insert(tx, &act).await })
+        })
+        .await?;
+    Ok(Offered(Answer(app.payments.reconcile(days).await?)))
+}
+
+/// What operators did, latest first.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    _: Operator,
+    QueryOf(query): QueryOf<ActsQuery>,
+) -> Result<Answer<Page<ActView>>, Problem> {
+    let page = PageQuery::new(query.limit, query.after);
+    let account = query.account.as_deref().map(str::parse).transpose();
+    let account = account.map_err(|error| Problem::invalid("", format!("the query parameter `account`: {error}")))?;
+    let mut views = Vec::new();
+    for act in acts::list(&app.db, account, page.after_id()?, page.asked()).await? {
+        let reason = app.accounts.reason(&act).await?;
+        views.push(ActView {
+            id: act.id,
+            at: act.at,
+            operator: act.operator,
+            act: act.act,
+            account: act.account,
+            subject: act.subject,
+            amount_microcredits: act.amount,
+            reason,
+        });
+    }
+    Ok(Answer(Page::of(views, page.limit(), |view| view.id.to_string())))
+}
+
+/// The operator behind a request, and the reason that was given.
+pub(super) fn because(operator: &Operator, reason: Option<String>) -> Result<Because, Problem> {
+    let reason = reason.map(|reason| reason.trim().to_owned());
+    let wrong = |reason: &String| {
+        reason.is_empty() || reason.chars().count() > REASON_LENGTH || reason.chars().any(char::is_control)
+    };
+    if reason.as_ref().is_some_and(wrong) {
+        let detail = format!("a reason is one line of 1 to {REASON_LENGTH} characters");
+        return Err(Problem::invalid("/reason", detail));
+    }
+    Ok(Because { operator: operator.key, reason })
+}

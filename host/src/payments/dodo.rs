@@ -1,0 +1,206 @@
+//! Dodo Payments (<https://docs.dodopayments.com>), as the shapes of its official SDKs have it: npm `dodopayments`
+//! 2.52.0, PyPI `dodopayments` 1.123.0.
+//!
+//! Its official client for Rust was not taken: it brings a second reqwest, for five requests.
+
+mod shapes;
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::HeaderMap;
+use reqwest::RequestBuilder;
+use rustls::{ClientConfig, RootCertStore};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use self::shapes::{Checkedout, DisputeShape, Items, ListedShape, PaymentShape, RefundShape};
+use super::news::{Delivery, Fact, PaymentFact, ReversalFact};
+use super::processor::{Checkout, ListedPayment, Processor, ProcessorError, Unread};
+use super::signature::Secrets;
+use crate::clock::Micros;
+
+/// How long it may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Items that are asked for at once: as many as it gives.
+const PAGE: usize = 100;
+
+/// Bytes of what it says when it refuses that are told on.
+const DETAIL_BYTES: usize = 300;
+
+/// The name of our reference in its metadata.
+const REFERENCE: &str = "top_up";
+
+/// The processor at its address, with our key.
+pub struct Dodo {
+    http: reqwest::Client,
+    base_url: String,
+    key: SecretString,
+    secrets: Secrets,
+    product: String,
+    return_url: Option<String>,
+}
+
+/// What an operator sells, and how the processor is reached.
+pub struct DodoSettings {
+    /// Its address.
+    pub base_url: String,
+    /// The product, of which customers pay what we say (`pay what you want`).
+    pub product: String,
+    /// Where customers come back to.
+    pub return_url: Option<String>,
+    /// Our key.
+    pub key: SecretString,
+    /// What signs its webhooks.
+    pub secrets: Secrets,
+}
+
+impl Dodo {
+    /// # Errors
+    /// When TLS can't be set up.
+    pub fn new(settings: DodoSettings) -> Result<Self, String> {
+        // Mozilla's roots, as for all that leaves the host, and not the machine's.
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .timeout(PATIENCE)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("aaasp/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| error.to_string())?;
+        let DodoSettings { base_url, product, return_url, key, secrets } = settings;
+        Ok(Self { http, base_url: base_url.trim_end_matches('/').to_owned(), key, secrets, product, return_url })
+    }
+
+    fn get(&self, path: &str) -> RequestBuilder {
+        self.http.get(format!("{}{path}", self.base_url))
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ProcessorError> {
+        let unreachable = |error: reqwest::Error| ProcessorError::Unreachable(error.without_url().to_string());
+        let response = request.bearer_auth(self.key.expose_secret()).send().await.map_err(unreachable)?;
+        let status = response.status();
+        let text = response.text().await.map_err(unreachable)?;
+        if !status.is_success() {
+            let detail = text.chars().take(DETAIL_BYTES).filter(|c| !c.is_control()).collect();
+            return Err(ProcessorError::Refused { status: status.as_u16(), detail });
+        }
+        serde_json::from_str(&text).map_err(|error| ProcessorError::Strange(error.to_string()))
+    }
+
+    /// All items of a list that were made since a moment. Its pages have no cursor, only numbers, so that an item may
+    /// come twice while others are made.
+    async fn all_since<T: DeserializeOwned>(&self, path: &str, since: Micros) -> Result<Vec<T>, ProcessorError> {
+        let mut all = Vec::new();
+        for page in 0.. {
+            let query = [
+                ("created_at_gte", since.rfc3339()),
+                ("page_size", PAGE.to_string()),
+                ("page_number", page.to_string()),
+            ];
+            let Items { items } = self.ask::<Items<T>>(self.get(path).query(&query)).await?;
+            let full = items.len() >= PAGE;
+            all.extend(items);
+            if !full {
+                break;
+            }
+        }
+        Ok(all)
+    }
+}
+
+impl Processor for Dodo {
+    fn checkout<'a>(&'a self, wanted: &'a Checkout) -> BoxFuture<'a, Result<String, ProcessorError>> {
+        Box::pin(async move {
+            let mut body = json!({
+                "product_cart": [{"product_id": self.product, "quantity": 1, "amount": wanted.amount}],
+                "billing_currency": wanted.currency,
+                "customer": {"email": wanted.email},
+                "metadata": {REFERENCE: wanted.top_up},
+                // What is paid in another currency, or with a discount, has no price here; a telephone number is
+                // nothing that we need.
+                "feature_flags": {
+                    "allow_currency_selection": false,
+                    "allow_discount_code": false,
+                    "allow_phone_number_collection": false,
+                },
+            });
+            if let Some(url) = &self.return_url {
+                body["return_url"] = json!(url);
+            }
+            let request = self.http.post(format!("{}/checkouts", self.base_url)).json(&body);
+            let made: Checkedout = self.ask(request).await?;
+            made.checkout_url.ok_or_else(|| ProcessorError::Strange("a checkout without an address".to_owned()))
+        })
+    }
+
+    fn delivery(&self, headers: &HeaderMap, body: &[u8], now: Micros) -> Result<Delivery, Unread> {
+        #[derive(Deserialize)]
+        struct Event<'b> {
+            r#type: String,
+            #[serde(borrow)]
+            data: &'b RawValue,
+        }
+        let signed = self.secrets.verify(headers, body, now)?;
+        let strange = |error: serde_json::Error| Unread::Strange(error.to_string());
+        let event: Event = serde_json::from_slice(body).map_err(strange)?;
+        let data = event.data.get();
+        let fact = match event.r#type.split('.').next().unwrap_or_default() {
+            "payment" => Fact::Payment(serde_json::from_str::<PaymentShape>(data).map_err(strange)?.into()),
+            "refund" => Fact::Reversal(serde_json::from_str::<RefundShape>(data).map_err(strange)?.into()),
+            "dispute" => Fact::Reversal(serde_json::from_str::<DisputeShape>(data).map_err(strange)?.into()),
+            _ => Fact::Other,
+        };
+        Ok(Delivery { id: signed.id, kind: event.r#type, sent_at: signed.sent_at, fact })
+    }
+
+    fn payment<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<PaymentFact, ProcessorError>> {
+        Box::pin(async move {
+            // It came from the processor, which does not make us ask for another path.
+            let id: String = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC).collect();
+            let id = id.replace("%5F", "_");
+            Ok(self.ask::<PaymentShape>(self.get(&format!("/payments/{id}"))).await?.into())
+        })
+    }
+
+    fn payments_since(&self, since: Micros) -> BoxFuture<'_, Result<Vec<ListedPayment>, ProcessorError>> {
+        Box::pin(async move {
+            let all = self.all_since::<ListedShape>("/payments", since).await?;
+            Ok(all.into_iter().map(Into::into).collect())
+        })
+    }
+
+    fn reversals_since(&self, since: Micros) -> BoxFuture<'_, Result<Vec<ReversalFact>, ProcessorError>> {
+        Box::pin(async move {
+            let refunds = self.all_since::<RefundShape>("/refunds", since).await?.into_iter().map(Into::into);
+            let disputes = self.all_since::<DisputeShape>("/disputes", since).await?.into_iter().map(Into::into);
+            Ok(refunds.chain(disputes).collect())
+        })
+    }
+
+    fn refund<'a>(
+        &'a self,
+        payment: &'a str,
+        amount: Option<i64>,
+    ) -> BoxFuture<'a, Result<ReversalFact, ProcessorError>> {
+        Box::pin(async move {
+            let mut body = json!({"payment_id": payment});
+            if let Some(amount) = amount {
+                body["items"] = json!([{"item_id": self.product, "amount": amount, "tax_inclusive": true}]);
+            }
+            let request = self.http.post(format!("{}/refunds", self.base_url)).json(&body);
+            Ok(self.ask::<RefundShape>(request).await?.into())
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! Refunds that an operator gives. The intent is written down before the processor is asked, and what the processor
+//! answers is booked as if a webhook had told it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::news::{Fact, ReversalState};
+use super::{PaymentError, Payments};
+use crate::accounts::{Account, Because};
+use crate::clock::Micros;
+use crate::db::top_ups::{self, PaidBy};
+use crate::db::{DbError, Once, acts};
+use crate::ids::TopUpId;
+use crate::ledger::Microcredits;
+
+/// A refund that the processor took.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Refunded {
+    /// The processor's id.
+    pub id: String,
+    /// The top-up.
+    pub top_up: TopUpId,
+    /// `taken` once the money is on its way back, `open` until the processor has decided.
+    pub state: ReversalState,
+    /// What goes back of the credits when it is `taken`.
+    pub credits_microcredits: Microcredits,
+}
+
+impl Payments {
+    /// Gives back what was paid for so many credits of a top-up, or for all that are left of it.
+    ///
+    /// # Errors
+    /// [`PaymentError`] says why not.
+    pub async fn refund(
+        &self,
+        (account, top_up): (&Account, TopUpId),
+        credits: Option<Microcredits>,
+        because: &Because,
+        once: Option<Once>,
+    ) -> Result<Refunded, PaymentError> {
+        let seller = self.seller()?;
+        let paid = top_ups::paid_by(&self.db, account.id, top_up).await?;
+        let left = |paid: &PaidBy| paid.credited - paid.taken;
+        let most = paid.iter().max_by_key(|paid| left(paid)).ok_or(DbError::Missing("paid top-up"))?;
+        let credits = credits.unwrap_or(left(most));
+        if !(Microcredits(1)..=left(most)).contains(&credits) {
+            return Err(PaymentError::TooMuch { left: left(most) });
+        }
+        let act = self.accounts.act(account, because, "refund", top_up.to_string(), Some(credits))?;
+        let earlier = self
+            .db
+            .write(move |tx| {
+                let (act, once) = (act.clone(), once.clone());
+                Box::pin(async move { acts::insert_once(tx, &act, once.as_ref()).await })
+            })
+            .await?;
+        if earlier.is_some() {
+            return Err(PaymentError::InDoubt);
+        }
+        let fact = seller.processor.refund(&most.payment, amount_for(most, credits)).await?;
+        let (id, state) = (fact.id.clone(), fact.state);
+        // Whatever a webhook tells of it is newer, whatever its clock says.
+        self.book.take(Fact::Reversal(fact), Micros(0), None).await?;
+        Ok(Refunded { id, top_up, state, credits_microcredits: credits })
+    }
+}
+
+/// What was paid for so many credits; none for all that were bought.
+fn amount_for(paid: &PaidBy, credits: Microcredits) -> Option<i64> {
+    if credits == paid.credited {
+        return None;
+    }
+    let amount = i128::from(paid.amount) * i128::from(credits.0) / i128::from(paid.credited.0.max(1));
+    i64::try_from(amount).ok()
+}
