@@ -163,6 +163,7 @@ fn only_one_file_hands_routes_to_the_router() {
     let files = std::fs::read_dir(&http).unwrap().map(|entry| entry.unwrap().path());
     let routing: Vec<_> = files
         .chain([http.with_extension("rs")])
+        .filter(|path| path.is_file())
         .filter(|path| std::fs::read_to_string(path).unwrap().contains(".route("))
         .map(|path| path.file_name().unwrap().to_owned())
         .collect();
