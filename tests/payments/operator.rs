@@ -153,3 +153,19 @@ async fn what_an_operator_does_is_written_down_with_its_reason_which_is_sealed()
         assert_eq!(problem["errors"][0]["pointer"], "/reason");
     }
 }
+
+#[tokio::test]
+async fn a_host_that_sells_without_its_secrets_says_what_is_missing_and_does_not_start() {
+    let dodo = Dodo::start().await;
+    let mut server = dodo.server(0).await;
+    server.stop();
+    for (name, value, said) in [
+        ("AAASP_DODO_WEBHOOK_SECRETS", "nonsense", "AAASP_DODO_WEBHOOK_SECRETS: a secret is `whsec_` and base64"),
+        ("AAASP_DODO_API_KEY", "", "`payments` needs the environment variable AAASP_DODO_API_KEY"),
+    ] {
+        server.set(name, value);
+        let ended = server.command().args(["serve", "--listen", "127.0.0.1:0"]).output().unwrap();
+        let error = String::from_utf8_lossy(&ended.stderr);
+        assert!(!ended.status.success() && error.contains(said), "{error}");
+    }
+}

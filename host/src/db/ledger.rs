@@ -1,4 +1,4 @@
-//! The ledger's rows: balances behind guarded statements ([`moves`]), and transfers that are only ever added.
+//! The ledger's rows: balances behind guarded statements (`moves`), and transfers that are only ever added.
 
 mod moves;
 

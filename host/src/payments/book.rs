@@ -112,8 +112,7 @@ fn about(fact: &Fact) -> Option<(&str, Option<TopUpId>)> {
     }
 }
 
-/// Books a fact. None, and no more than a payment that nobody has seen, when it is about another account than its
-/// letters would go to.
+/// Books a fact. None, and nothing, when it is about another account than its letters would go to.
 async fn book(
     tx: &mut WriteTx<'_>,
     told: &Told,
@@ -121,14 +120,11 @@ async fn book(
     reader: Option<&Reader>,
 ) -> Result<Option<Booked>, DbError> {
     payments::alone(tx).await?;
-    let (mut bought, mut payment) = (None, None);
-    if let Some((id, top_up)) = about(&told.fact) {
-        bought = payments::bought_in(tx, id, top_up).await?;
-        // What is no payment for credits leaves no row; of a refund nobody knows that before its payment is known.
-        if bought.is_some() || matches!(told.fact, Fact::Reversal(_)) {
-            payment = Some(payments::told_of(tx, id).await?);
-        }
-    }
+    let about = about(&told.fact);
+    let bought = match about {
+        Some((id, top_up)) => payments::bought_in(tx, id, top_up).await?,
+        None => None,
+    };
     if bought.as_ref().map(|bought| bought.account) != account {
         return Ok(None);
     }
@@ -137,6 +133,13 @@ async fn book(
     {
         return Ok(Some(Booked::Repeated));
     }
+    // What is no payment for credits leaves no row; of a refund nobody knows that before its payment is known.
+    let payment = match about {
+        Some((id, _)) if bought.is_some() || matches!(told.fact, Fact::Reversal(_)) => {
+            Some(payments::told_of(tx, id).await?)
+        }
+        _ => None,
+    };
     if let Some(bought) = &bought {
         ledger::lock(tx, bought.tenant).await?;
     }
