@@ -20,9 +20,12 @@ mod openapi;
 mod problems;
 mod queue;
 mod rates;
+mod receipts;
+mod requests;
 mod routes;
 mod runs;
 mod slow_clients;
+mod statements;
 
 use serde_json::{Value, json};
 

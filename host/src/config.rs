@@ -217,11 +217,13 @@ pub struct RetentionValues {
     pub idempotency_hours: u32,
     /// Uses of credentials, in days.
     pub audit_days: u32,
+    /// Metadata of requests, in days.
+    pub request_days: u32,
 }
 
 impl Default for RetentionValues {
     fn default() -> Self {
-        Self { log_days: 90, idempotency_hours: 24, audit_days: 365 }
+        Self { log_days: 90, idempotency_hours: 24, audit_days: 365, request_days: 30 }
     }
 }
 
@@ -322,6 +324,12 @@ impl Config {
     #[must_use]
     pub fn log_days(&self, plan: &str) -> u32 {
         self.plan(plan).and_then(|plan| plan.log_days).unwrap_or(self.values.retention.log_days)
+    }
+
+    /// How many days the metadata of requests is kept under a plan.
+    #[must_use]
+    pub fn request_days(&self, plan: &str) -> u32 {
+        self.plan(plan).and_then(|plan| plan.request_days).unwrap_or(self.values.retention.request_days)
     }
 
     /// A plan. An unknown one is the default one.

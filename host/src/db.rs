@@ -20,10 +20,12 @@ pub mod letters;
 pub mod logs;
 pub mod master_keys;
 mod migrate;
+pub mod requests;
 pub mod retention;
 pub mod runs;
 mod sets;
 pub mod settings;
+pub mod statements;
 mod writer;
 
 use std::sync::Arc;

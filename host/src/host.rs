@@ -19,8 +19,11 @@ use crate::http;
 use crate::ids::{AccountId, HostId};
 use crate::ledger::Microcredits;
 use crate::models::{Models, ModelsError};
+use crate::receipts::SigningKey;
+use crate::request_log::RequestLog;
 use crate::runs::{LEASE_MS, Runs};
 use crate::runtime::{CompileLimits, Runtime, RuntimeError, RuntimeSettings};
+use crate::statements::Statements;
 use crate::vault::Keyring;
 use crate::vault::rotation::{Rotation, RotationError};
 
@@ -185,6 +188,8 @@ impl Host {
             .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
         let rates = http::Rates::new(&store.config.now());
         let app = App {
+            receipts: SigningKey::new(&store.keyring.derived_key("receipts")),
+            requests: RequestLog::new(store.db.clone()),
             callers: Callers::new(store.db.clone(), store.accounts.clone(), store.clock.clone()),
             config: store.config,
             clock: store.clock,
@@ -228,6 +233,8 @@ impl Host {
         tasks.spawn(Arc::clone(&self.app.runs).do_duties());
         tasks.spawn(Arc::clone(&self.app.rotation).do_duties());
         tasks.spawn(self.app.callers.clone().do_duties());
+        tasks.spawn(Arc::clone(&self.app.requests).do_duties());
+        tasks.spawn(Statements::new(self.app.db.clone(), self.app.clock.clone()).do_duties());
         tasks.spawn(forget_the_idle(Arc::clone(&self.app)));
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let patience = Duration::from_millis(self.app.config.now().values.host.slow_client_ms);
@@ -242,6 +249,9 @@ impl Host {
         }
         tasks.shutdown().await;
         self.app.runs.credentials.settle().await;
+        if let Err(error) = self.app.requests.write().await {
+            tracing::warn!(%error, "the metadata of the last requests could not be written");
+        }
         self.app.db.close().await;
         told
     }

@@ -73,13 +73,15 @@ pub(super) async fn walk(server: &Server) -> Vec<Route> {
             _ if pattern.starts_with("/v1/admin/accounts/") => &id,
             _ => "echo",
         };
-        let path = pattern.replace("{id}", thing).replace("{name}", thing).replace("{version}", "1");
+        let path =
+            pattern.replace("{id}", thing).replace("{name}", thing).replace("{version}", "1").replace("{number}", "1");
         routes.push(Route { door, method, pattern, path, body });
     };
     let json = |body| Body::Json(body);
     add(Door::Nobody, Method::GET, "/healthz", Body::None);
     add(Door::Nobody, Method::GET, "/readyz", Body::None);
     add(Door::Nobody, Method::GET, "/v1/openapi.json", Body::None);
+    add(Door::Nobody, Method::GET, "/.well-known/jwks.json", Body::None);
     add(Door::Account, Method::GET, "/v1/account", Body::None);
     add(Door::Account, Method::GET, "/v1/api-keys", Body::None);
     add(Door::Account, Method::POST, "/v1/api-keys", json(json!({"name": "walked"})));
@@ -94,6 +96,7 @@ pub(super) async fn walk(server: &Server) -> Vec<Route> {
     add(Door::Account, Method::PUT, "/v1/deployments/{name}", json(json!({"agent": "echo"})));
     add(Door::Account, Method::DELETE, "/v1/deployments/{name}", Body::None);
     add(Door::Account, Method::POST, "/v1/deployments/{name}/runs", json(json!({"input": 1})));
+    add(Door::Account, Method::POST, "/v1/deployments/{name}/estimate", json(json!({"input": 1})));
     let secret = json(json!({"kind": "bearer", "secret": "a secret that is walked"}));
     add(Door::Account, Method::GET, "/v1/credentials", Body::None);
     add(Door::Account, Method::GET, "/v1/credentials/{name}", Body::None);
@@ -104,10 +107,15 @@ pub(super) async fn walk(server: &Server) -> Vec<Route> {
     add(Door::Account, Method::GET, "/v1/runs", Body::None);
     add(Door::Account, Method::GET, "/v1/runs/{id}", Body::None);
     add(Door::Account, Method::GET, "/v1/runs/{id}/input", Body::None);
+    add(Door::Account, Method::GET, "/v1/runs/{id}/charges", Body::None);
+    add(Door::Account, Method::GET, "/v1/runs/{id}/receipt", Body::None);
     add(Door::Account, Method::GET, "/v1/runs/{id}/logs", Body::None);
     add(Door::Account, Method::POST, "/v1/runs/{id}/cancel", Body::None);
+    add(Door::Account, Method::GET, "/v1/requests", Body::None);
     add(Door::Account, Method::GET, "/v1/credits", Body::None);
     add(Door::Account, Method::GET, "/v1/credits/transactions", Body::None);
+    add(Door::Account, Method::GET, "/v1/credits/statements", Body::None);
+    add(Door::Account, Method::GET, "/v1/credits/statements/{number}", Body::None);
     add(Door::Operator, Method::GET, "/v1/admin/accounts", Body::None);
     add(Door::Operator, Method::POST, "/v1/admin/accounts", json(json!({"email": "walked@example.org"})));
     add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}", Body::None);

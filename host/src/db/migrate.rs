@@ -28,6 +28,7 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     5 "0005_chain_order",
     6 "0006_accounts",
     7 "0007_letters",
+    9 "0009_history",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     1 "0001_foundation",
@@ -37,6 +38,7 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     5 "0005_chain_order",
     6 "0006_accounts",
     7 "0007_letters",
+    9 "0009_history",
 );
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {
