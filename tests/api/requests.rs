@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use aaasp::clock::{Clock, Micros};
-use aaasp::ids::RequestId;
+use aaasp::db::requests::RequestMetadata;
+use aaasp::ids::{ApiKeyId, RequestId};
+use aaasp::request_log::{RequestLog, WAITING};
 use serde_json::{Value, json};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
 use super::{all_items, fields, items, text};
+use crate::support::vault::Vault;
 use crate::support::{Client, Server, guests, until};
 
 /// The requests that are listed, once there are so many of them.
@@ -138,8 +141,32 @@ async fn requests_are_kept_for_as_many_days_as_the_plan_says() {
     .await;
 }
 
+#[tokio::test]
+async fn more_requests_than_can_wait_are_dropped_and_hold_up_nobody() {
+    let mut server = Server::start().await;
+    let account = text(&server.account.get("/v1/account").await.expect(200), "id").to_owned();
+    server.stop();
+    let vault = Vault::open(&server, &account).await;
+    let log = RequestLog::new(vault.store.db.clone());
+    for _ in 0..WAITING + 1_000 {
+        log.note(RequestMetadata {
+            id: RequestId::generate(),
+            account: vault.account.id,
+            api_key: ApiKeyId::generate(),
+            method: "GET".to_owned(),
+            route: "/old".to_owned(),
+            status: 200,
+            duration_us: 1,
+        });
+    }
+    log.write().await.unwrap();
+    assert_eq!(kept(&server.database_url(), &account).await, WAITING as i64);
+    vault.close().await;
+}
+
 /// How many of the old requests of an account are kept.
 async fn kept(url: &str, account: &str) -> i64 {
+    sqlx::any::install_default_drivers();
     let mut database = AnyConnection::connect(url).await.unwrap();
     let row = sqlx::query("SELECT COUNT(*) FROM requests WHERE account_id = $1 AND route = '/old'")
         .bind(account)
