@@ -21,10 +21,13 @@ mod openapi;
 mod problems;
 mod queue;
 mod rates;
+mod receipts;
+mod requests;
 mod routes;
 mod runs;
 mod sign_up;
 mod slow_clients;
+mod statements;
 
 use serde_json::{Value, json};
 

@@ -2,6 +2,7 @@
 
 mod credential;
 mod help;
+mod history;
 mod ledger;
 mod local;
 mod logs;

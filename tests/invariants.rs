@@ -65,6 +65,8 @@ fn every_row_of_an_account_names_the_account() {
         "master_keys",
         "operator_keys",
         "settings",
+        "statement_numbers",
+        "statements",
         "terms",
         "transfers",
     ];

@@ -9,6 +9,8 @@ use crate::db::Db;
 use crate::folder::Disk;
 use crate::http::Rates;
 use crate::payments::Payments;
+use crate::receipts::SigningKey;
+use crate::request_log::RequestLog;
 use crate::runs::Runs;
 use crate::runtime::Runtime;
 use crate::vault::rotation::Rotation;
@@ -37,6 +39,10 @@ pub struct App {
     pub runtime: Arc<Runtime>,
     /// Runs and deployments.
     pub runs: Arc<Runs>,
+    /// What was asked for.
+    pub requests: Arc<RequestLog>,
+    /// Signs receipts.
+    pub receipts: SigningKey,
     /// How many requests are taken.
     pub rates: Rates,
 }

@@ -30,8 +30,11 @@ mod log_lines;
 mod login;
 mod logs;
 mod out;
+mod period;
 mod progress;
 mod readable;
+mod receipt;
+mod requests;
 mod run;
 mod run_view;
 mod runs;
@@ -40,6 +43,7 @@ mod serve;
 mod settings;
 mod signup;
 mod start;
+mod statements;
 mod table;
 mod upload;
 mod watch;
@@ -94,6 +98,10 @@ enum Command {
     Credential(credential::Args),
     /// Show each use of a credential.
     Audit(audit::Args),
+    /// Get and verify signed receipts of runs.
+    Receipt(receipt::Args),
+    /// List the requests that came with the account's keys.
+    Requests(requests::Args),
     /// Show the balance and what moved it, and buy credits.
     Credits(credits::Args),
     /// Show and change the account.
@@ -168,6 +176,8 @@ fn done(command: Command) -> anyhow::Result<()> {
         Command::Deployments(args) => block_on(deployments::run(args)),
         Command::Credential(args) => block_on(credential::run(args)),
         Command::Audit(args) => block_on(audit::run(args)),
+        Command::Receipt(args) => block_on(receipt::run(args)),
+        Command::Requests(args) => block_on(requests::run(args)),
         Command::Credits(args) => block_on(credits::run(args)),
         Command::Account(args) => block_on(account::run(args)),
         Command::Keys(args) => block_on(keys::run(args)),

@@ -230,11 +230,13 @@ pub struct RetentionValues {
     pub audit_days: u32,
     /// Letters that were sent or given up, without what they said, in days.
     pub letter_days: u32,
+    /// Metadata of requests, in days.
+    pub request_days: u32,
 }
 
 impl Default for RetentionValues {
     fn default() -> Self {
-        Self { log_days: 90, idempotency_hours: 24, audit_days: 365, letter_days: 30 }
+        Self { log_days: 90, idempotency_hours: 24, audit_days: 365, letter_days: 30, request_days: 30 }
     }
 }
 
@@ -336,6 +338,12 @@ impl Config {
     #[must_use]
     pub fn log_days(&self, plan: &str) -> u32 {
         self.plan(plan).and_then(|plan| plan.log_days).unwrap_or(self.values.retention.log_days)
+    }
+
+    /// How many days the metadata of requests is kept under a plan.
+    #[must_use]
+    pub fn request_days(&self, plan: &str) -> u32 {
+        self.plan(plan).and_then(|plan| plan.request_days).unwrap_or(self.values.retention.request_days)
     }
 
     /// A plan. An unknown one is the default one.

@@ -27,10 +27,12 @@ pub mod master_keys;
 mod migrate;
 pub mod monthly_grants;
 pub mod payments;
+pub mod requests;
 pub mod retention;
 pub mod runs;
 mod sets;
 pub mod settings;
+pub mod statements;
 pub mod top_ups;
 mod writer;
 

@@ -22,8 +22,11 @@ use crate::ledger::Microcredits;
 use crate::mail::{Outbox, SMTP_PASSWORD, Transport, TransportError};
 use crate::models::{Models, ModelsError};
 use crate::payments::{Payments, Seller, SellerError};
+use crate::receipts::SigningKey;
+use crate::request_log::RequestLog;
 use crate::runs::{LEASE_MS, Runs};
 use crate::runtime::{CompileLimits, Runtime, RuntimeError, RuntimeSettings};
+use crate::statements::Statements;
 use crate::vault::Keyring;
 use crate::vault::rotation::{Rotation, RotationError};
 
@@ -206,6 +209,8 @@ impl Host {
         let seller = store.config.now().values.payments.as_ref().map(Seller::new).transpose()?;
         let app = App {
             payments: Payments::new(store.db.clone(), store.accounts.clone(), store.clock.clone(), seller),
+            receipts: SigningKey::new(&store.keyring.derived_key("receipts")),
+            requests: RequestLog::new(store.db.clone()),
             callers: Callers::new(store.db.clone(), store.accounts.clone(), store.clock.clone()),
             sign_ups: SignUps::new(store.accounts.clone()),
             config: store.config,
@@ -250,6 +255,8 @@ impl Host {
         tasks.spawn(Arc::clone(&self.app.rotation).do_duties());
         tasks.spawn(Arc::clone(&self.app.payments).do_duties());
         tasks.spawn(self.app.callers.clone().do_duties());
+        tasks.spawn(Arc::clone(&self.app.requests).do_duties());
+        tasks.spawn(Statements::new(self.app.db.clone(), self.app.clock.clone()).do_duties());
         tasks.spawn(self.app.accounts.clone().do_duties());
         let no_more_mail = CancellationToken::new();
         tasks.spawn(self.outbox.do_duties(no_more_mail.clone()));
@@ -271,6 +278,9 @@ impl Host {
         let _ = tokio::time::timeout(MAIL_GRACE, tasks.join_next()).await;
         tasks.shutdown().await;
         self.app.runs.credentials.settle().await;
+        if let Err(error) = self.app.requests.write().await {
+            tracing::warn!(%error, "the metadata of the last requests could not be written");
+        }
         self.app.db.close().await;
         told
     }

@@ -13,6 +13,7 @@ mod body;
 mod connections;
 mod credentials;
 mod credits;
+mod csv;
 mod deployments;
 mod found;
 mod health;
@@ -25,9 +26,12 @@ mod page;
 mod pages;
 mod problem;
 mod rates;
+mod receipts;
+mod requests;
 mod routes;
 mod runs;
 mod sign_up;
+mod statements;
 mod top_ups;
 mod unread;
 mod webhooks;
@@ -71,9 +75,17 @@ pub fn router(app: Arc<App>) -> Router {
         .put("/v1/deployments/{name}", "Creates or replaces a deployment", deployments::put)
         .delete("/v1/deployments/{name}", "Deletes a deployment that has no unfinished runs", deployments::delete)
         .large_post(run_bytes, "/v1/deployments/{name}/runs", "Starts a run, and may wait for its end", runs::create)
+        .large_post(
+            run_bytes,
+            "/v1/deployments/{name}/estimate",
+            "Estimates from past runs what one more may cost",
+            runs::estimate,
+        )
         .get("/v1/runs", "Lists the account's runs, latest first", runs::list)
         .get("/v1/runs/{id}", "Shows a run", runs::show)
         .get("/v1/runs/{id}/input", "Shows the input that a run was given", runs::input)
+        .get("/v1/runs/{id}/charges", "Explains what a run cost, line by line", runs::charges)
+        .get("/v1/runs/{id}/receipt", "Shows the signed receipt of a run that is settled", receipts::show)
         .post("/v1/runs/{id}/cancel", "Cancels a run; a finished one stays as it is", runs::cancel)
         .get("/v1/runs/{id}/logs", "Shows the lines of a run's log, or follows them", logs::show)
         .get("/v1/credentials", "Lists the account's credentials by name, without their secrets", credentials::list)
@@ -86,12 +98,15 @@ pub fn router(app: Arc<App>) -> Router {
             credentials::retire,
         )
         .get("/v1/audit", "Lists each use of the account's credentials, latest first", audit::list)
+        .get("/v1/requests", "Lists the requests that came with the account's keys, latest first", requests::list)
         .get("/v1/credits", "Shows what is available, and what runs hold", credits::show)
         .get("/v1/credits/transactions", "Lists what moved the balance, latest first", credits::transactions)
         .post("/v1/credits/top-ups", "Makes a top-up, and a page where it is paid", top_ups::create)
         .get("/v1/credits/top-ups", "Lists the account's top-ups, latest first", top_ups::list)
         .get("/v1/credits/top-ups/{id}", "Shows a top-up", top_ups::show)
         .post("/v1/webhooks/dodo", "Takes what Dodo Payments tells of payments, refunds and disputes", webhooks::dodo)
+        .get("/v1/credits/statements", "Lists the account's monthly statements, latest first", statements::list)
+        .get("/v1/credits/statements/{number}", "Shows a monthly statement, or a page to print", statements::show)
         .get("/v1/admin/accounts", "Lists all accounts, latest first", admin::list)
         .post(
             "/v1/admin/accounts",
@@ -117,6 +132,7 @@ pub fn router(app: Arc<App>) -> Router {
         .get("/v1/admin/master-keys", "Shows the master keys, and what each of them wraps", master_keys::show)
         .post("/v1/admin/master-keys", "Adds a master key, unless a rotation goes on", master_keys::rotate)
         .post("/v1/admin/master-keys/retire", "Removes master keys that nothing needs", master_keys::retire)
+        .get("/.well-known/jwks.json", "Shows the key that verifies receipts", receipts::keys)
         .get("/healthz", "Says that the process answers", health::alive)
         .get("/readyz", "Says that the process can do its work", health::ready)
         .served()

@@ -9,6 +9,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
+use crate::clock::Micros;
+
 /// Why a text is not an id of the expected kind.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("expected an id like `{prefix}_01jz…` with 26 characters after the prefix")]
@@ -26,6 +28,14 @@ macro_rules! ids {
             /// A new id, later than every id that this process made before.
             #[must_use]
             pub fn generate() -> Self { Self(Uuid::now_v7()) }
+
+            /// When it was made, to the millisecond.
+            #[must_use]
+            pub fn made_at(&self) -> Micros { Micros(((self.0.as_u128() >> 80) as i64).saturating_mul(1_000)) }
+
+            /// No id that was made at that moment or later is smaller; the time before 1970 counts as its end.
+            #[must_use]
+            pub fn first_at(at: Micros) -> Self { Self(first_at(at)) }
 
             /// The 26 characters after the prefix.
             #[must_use]
@@ -115,6 +125,13 @@ ids! {
     TopUpId = "tup";
 }
 
+/// The smallest UUIDv7 of a moment's millisecond, or of the next one when the moment is within it.
+fn first_at(at: Micros) -> Uuid {
+    const LATEST_MS: u128 = (1 << 48) - 1;
+    let ms = u128::from(at.0.max(0).unsigned_abs().div_ceil(1_000)).min(LATEST_MS);
+    Uuid::from_u128(ms << 80)
+}
+
 /// Crockford's base32 in lower case, as the TypeID specification (version 0.3) has it.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -159,6 +176,15 @@ mod tests {
         assert!("run_01h455vb4pex5vsknk084sn02".parse::<RunId>().is_err());
         assert!("run_81h455vb4pex5vsknk084sn02q".parse::<RunId>().is_err());
         assert!("run_01h455vb4pex5vsknk084sn0Iq".parse::<RunId>().is_err());
+    }
+
+    #[test]
+    fn an_id_tells_when_it_was_made_and_is_found_by_it() {
+        let id = RequestId::generate();
+        let at = id.made_at();
+        assert!(RequestId::first_at(at) <= id && id < RequestId::first_at(Micros(at.0 + 1)));
+        assert_eq!(RequestId::first_at(Micros(i64::MIN)), RequestId::first_at(Micros(0)));
+        assert!(id < RequestId::first_at(Micros(i64::MAX)));
     }
 
     #[test]

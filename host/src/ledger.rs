@@ -6,6 +6,7 @@
 
 mod amount;
 mod charge;
+mod explain;
 mod price;
 mod tokens;
 mod transfer;
@@ -13,6 +14,7 @@ pub mod verify;
 
 pub use amount::Microcredits;
 pub use charge::{Charge, ChargeLine};
+pub use explain::{ExplainedLine, price_version};
 pub use price::{Metered, Prices, Terms};
 pub use tokens::{ModelPrice, ModelPrices, Tokens};
 pub use transfer::{Balance, ChainHead, Side, Tenant, Transfer, Verb};

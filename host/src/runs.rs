@@ -4,14 +4,17 @@
 //! the commit that finishes it. A queued run survives a restart; a running one whose host died is lost.
 
 mod admit;
+mod charges;
 mod custody;
 mod deployed;
 mod duties;
+mod estimate;
 mod execute;
 mod first_uses;
 mod live;
 mod logs;
 mod queue;
+mod receipt;
 mod record;
 mod rules;
 mod slots;
@@ -21,9 +24,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use admit::{Refused, RunRequest};
+pub use charges::RunCharges;
 pub use custody::{RunCustody, opened_purpose};
 pub use deployed::{Deployed, Deployments, opened_config, sealed_config, terms};
 pub use duties::LEASE_MS;
+pub use estimate::Estimate;
 pub use first_uses::FirstUses;
 pub use logs::LogLine;
 pub use record::{Failure, Run};

@@ -164,6 +164,10 @@ fn readable(random: &mut Random, run: &str, name: &str) -> String {
         format!("/v1/runs/{run}/logs?follow=true"),
         "/v1/credits".to_owned(),
         "/v1/credits/transactions?limit=5".to_owned(),
+        format!("/v1/credits/transactions?subject={run}&reason=settle&format=json"),
+        "/v1/credits/transactions?from=2026-01-01T00:00:00Z&format=csv".to_owned(),
+        "/v1/requests?status=200&route=/v1/credits&to=2099-01-01T00:00:00Z".to_owned(),
+        format!("/v1/runs/{run}/charges"),
     ];
     random.of(&paths).clone()
 }

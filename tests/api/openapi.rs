@@ -70,8 +70,12 @@ impl Description {
             .ok_or_else(|| format!("{asked} {pattern} is not described to answer {status}"))?;
         match kind.map(|kind| kind.split(';').next().unwrap_or_default()) {
             None if contents.is_empty() && body.is_empty() => Ok(()),
-            // Neither a stream of events nor a page is JSON; only that it may come is described.
-            Some(kind @ ("text/event-stream" | "text/html")) if contents.contains_key(kind) => Ok(()),
+            // What is no JSON, a stream of events, a page or a table: only that it may come is described.
+            Some(kind @ ("text/event-stream" | "text/html" | "text/csv" | "application/pdf"))
+                if contents.contains_key(kind) =>
+            {
+                Ok(())
+            }
             Some(kind) if contents.contains_key(kind) => self.valid(&contents[kind], method, body),
             other => Err(format!("{asked} {pattern} is not described to answer {status} with {other:?}")),
         }
@@ -231,7 +235,13 @@ async fn runs_of_every_end_are_answered_as_described() {
             }
         }
     }
-    for path in ["/v1/runs", "/v1/runs?outcome=out_of_fuel", "/v1/runs?outcome=nothing", "/v1/credits/transactions"] {
+    for path in [
+        "/v1/runs",
+        "/v1/runs?outcome=out_of_fuel",
+        "/v1/runs?outcome=nothing",
+        "/v1/credits/transactions",
+        "/v1/credits/transactions?format=csv",
+    ] {
         description.expect(&Method::GET, path, &account.get(path).await);
     }
 }

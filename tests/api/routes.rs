@@ -101,7 +101,8 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
             _ if pattern.contains("/top-ups/") => &top_up,
             _ => "echo",
         };
-        let path = pattern.replace("{id}", thing).replace("{name}", thing).replace("{version}", "1");
+        let path =
+            pattern.replace("{id}", thing).replace("{name}", thing).replace("{version}", "1").replace("{number}", "1");
         let link = if method == Method::GET { &links[1] } else { &links[2] };
         let path = path.replace("{secret}", link);
         routes.push(Route { door, method, pattern, path, body });
@@ -114,6 +115,7 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Nobody, Method::POST, "/v1/accounts/confirm", json(json!({"link": links[0]})));
     add(Door::Nobody, Method::GET, "/confirm/{secret}", Body::None);
     add(Door::Nobody, Method::POST, "/confirm/{secret}", Body::None);
+    add(Door::Nobody, Method::GET, "/.well-known/jwks.json", Body::None);
     add(Door::Account, Method::GET, "/v1/account", Body::None);
     add(Door::Account, Method::PATCH, "/v1/account", json(json!({"low_balance_microcredits": 5})));
     add(Door::Account, Method::GET, "/v1/api-keys", Body::None);
@@ -129,6 +131,7 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Account, Method::PUT, "/v1/deployments/{name}", json(json!({"agent": "echo"})));
     add(Door::Account, Method::DELETE, "/v1/deployments/{name}", Body::None);
     add(Door::Account, Method::POST, "/v1/deployments/{name}/runs", json(json!({"input": 1})));
+    add(Door::Account, Method::POST, "/v1/deployments/{name}/estimate", json(json!({"input": 1})));
     let secret = json(json!({"kind": "bearer", "secret": "a secret that is walked"}));
     add(Door::Account, Method::GET, "/v1/credentials", Body::None);
     add(Door::Account, Method::GET, "/v1/credentials/{name}", Body::None);
@@ -139,14 +142,19 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Account, Method::GET, "/v1/runs", Body::None);
     add(Door::Account, Method::GET, "/v1/runs/{id}", Body::None);
     add(Door::Account, Method::GET, "/v1/runs/{id}/input", Body::None);
+    add(Door::Account, Method::GET, "/v1/runs/{id}/charges", Body::None);
+    add(Door::Account, Method::GET, "/v1/runs/{id}/receipt", Body::None);
     add(Door::Account, Method::GET, "/v1/runs/{id}/logs", Body::None);
     add(Door::Account, Method::POST, "/v1/runs/{id}/cancel", Body::None);
+    add(Door::Account, Method::GET, "/v1/requests", Body::None);
     add(Door::Account, Method::GET, "/v1/credits", Body::None);
     add(Door::Account, Method::GET, "/v1/credits/transactions", Body::None);
     add(Door::Account, Method::GET, "/v1/credits/top-ups", Body::None);
     add(Door::Account, Method::GET, "/v1/credits/top-ups/{id}", Body::None);
     add(Door::Account, Method::POST, "/v1/credits/top-ups", json(json!({"amount": 500, "currency": "EUR"})));
     add(Door::Signer, Method::POST, "/v1/webhooks/dodo", json(json!({"type": "payment.succeeded", "data": {}})));
+    add(Door::Account, Method::GET, "/v1/credits/statements", Body::None);
+    add(Door::Account, Method::GET, "/v1/credits/statements/{number}", Body::None);
     add(Door::Operator, Method::GET, "/v1/admin/accounts", Body::None);
     add(Door::Operator, Method::POST, "/v1/admin/accounts", json(json!({"email": "walked@example.org"})));
     add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}", Body::None);

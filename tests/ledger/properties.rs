@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aaasp::clock::Micros;
 use aaasp::db::accounts::{self, NewAccount};
+use aaasp::db::ledger::TransferFilter;
 use aaasp::db::master_keys::{self, MasterKey};
 use aaasp::db::{Admission, Admitted, DatabaseUrl, Db, Once, Settlement, ledger};
 use aaasp::ids::{AccountId, DeploymentId, GrantId, HostId, RunId};
@@ -250,7 +251,7 @@ async fn check(db: &Db, case: &Case, expected: &Expected) -> Result<(), TestCase
     prop_assert_eq!(available.0, expected.granted - open - expected.charged, "available");
     prop_assert!(available.0 >= 0 && held.0 >= 0 && debt.0 == 0);
 
-    let moved = ledger::transfers(db, case.tenant, None, 10_000).await.unwrap();
+    let moved = ledger::transfers(db, case.tenant, &TransferFilter::default(), 10_000).await.unwrap();
     let sum = |verb| moved.iter().map(|m| &m.transfer).filter(|t| t.verb == verb).map(|t| t.amount.0).sum::<i64>();
     prop_assert_eq!(sum(Verb::Grant), expected.granted);
     prop_assert_eq!(sum(Verb::Settle), expected.charged);

@@ -183,19 +183,47 @@ impl Client {
         self.response(request).await
     }
 
+    /// Begins to read a table.
+    pub(super) async fn table(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<Response> {
+        self.response(self.request(Method::GET, path)?.query(query).header(ACCEPT, "text/csv")).await
+    }
+
+    /// An answer that is no text.
+    pub(super) async fn bytes(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<bytes::Bytes> {
+        let response = self.response(self.request(Method::GET, path)?.query(query)).await?;
+        response.bytes().await.map_err(|error| self.unreachable(&error))
+    }
+
+    /// What a server tells anybody, at a path of its own.
+    pub(super) async fn public(url: &str, path: &[&str]) -> anyhow::Result<Answer> {
+        let client = Self::without_key(url)?;
+        let place = client.place(path)?;
+        client.answer(client.http.get(place)).await
+    }
+
+    /// More of an answer that was begun; none at its end.
+    pub(super) async fn more(&self, response: &mut Response) -> anyhow::Result<Option<bytes::Bytes>> {
+        response.chunk().await.map_err(|error| self.unreachable(&error))
+    }
+
     /// A request that carries the key.
     pub(super) fn request(&self, method: Method, path: &[&str]) -> anyhow::Result<RequestBuilder> {
-        let mut url = self.base.clone();
-        url.path_segments_mut()
-            .map_err(|()| anyhow!("{} can't be the address of a server", self.base))?
-            .pop_if_empty()
-            .push("v1")
-            .extend(path);
-        let request = self.http.request(method, url);
+        let place = self.place(&[&["v1"], path].concat())?;
+        let request = self.http.request(method, place);
         Ok(match &self.key {
             Some(key) => request.bearer_auth(key.expose_secret()),
             None => request,
         })
+    }
+
+    /// The address of a path.
+    fn place(&self, path: &[&str]) -> anyhow::Result<Url> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| anyhow!("{} can't be the address of a server", self.base))?
+            .pop_if_empty()
+            .extend(path);
+        Ok(url)
     }
 
     async fn response(&self, request: RequestBuilder) -> anyhow::Result<Response> {

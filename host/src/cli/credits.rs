@@ -2,12 +2,15 @@
 
 mod buy;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args as ClapArgs, Subcommand};
 use serde::Deserialize;
 
 use super::client::{Client, ListArgs, Rows, ServerArgs};
 use super::json::JsonArgs;
-use super::{readable, table};
+use super::period::PeriodArgs;
+use super::statements::StatementsArgs;
+use super::{out, readable, statements, table};
 use crate::clock::Micros;
 use crate::ledger::Microcredits;
 
@@ -19,7 +22,9 @@ Examples:
   aaasp credits
   aaasp credits history --limit 20
   aaasp credits buy --amount 12.00 --currency EUR
-  aaasp credits top-ups"
+  aaasp credits top-ups
+  aaasp credits statements
+  aaasp credits history --from 2026-01-01 --to 2026-02-01 --csv"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -33,11 +38,35 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// List what moved the balance, latest first.
-    History(ListArgs),
+    #[command(after_help = "\
+Examples:
+  aaasp credits history --reason settle --limit 20
+  aaasp credits history --subject run_01h455vb4pex5vsknk084sn02q
+  aaasp credits history --from 2026-01-01 --to 2026-02-01 --csv > january.csv")]
+    History(HistoryArgs),
+    /// List the monthly statements, or show one.
+    Statements(StatementsArgs),
     /// Buy credits: prints the page where they are paid.
     Buy(buy::Args),
     /// List top-ups and how far each is, latest first.
     TopUps(ListArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+struct HistoryArgs {
+    /// Only what was moved for this reason: grant, hold, settle, release …
+    #[arg(long, value_name = "REASON", env = "AAASP_REASON")]
+    reason: Option<String>,
+    /// Only what belongs to this run, payment, grant or adjustment.
+    #[arg(long, value_name = "ID", env = "AAASP_SUBJECT")]
+    subject: Option<String>,
+    #[command(flatten)]
+    period: PeriodArgs,
+    /// Print a table for spreadsheets (CSV).
+    #[arg(long, env = "AAASP_CSV", value_parser = FalseyValueParser::new(), conflicts_with = "json")]
+    csv: bool,
+    #[command(flatten)]
+    list: ListArgs,
 }
 
 /// A balance, as the API shows it.
@@ -62,7 +91,8 @@ struct Transaction {
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let client = args.server.client()?;
     match args.command {
-        Some(Command::History(list)) => return history(&client, list).await,
+        Some(Command::History(asked)) => return history(&client, asked).await,
+        Some(Command::Statements(asked)) => return statements::run(&client, asked).await,
         Some(Command::Buy(args)) => return buy::run(&client, args).await,
         Some(Command::TopUps(list)) => return buy::list(&client, list).await,
         None => {}
@@ -80,7 +110,15 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     })
 }
 
-async fn history(client: &Client, list: ListArgs) -> anyhow::Result<()> {
+async fn history(client: &Client, asked: HistoryArgs) -> anyhow::Result<()> {
+    let mut filter: Vec<(&str, &str)> = [("reason", &asked.reason), ("subject", &asked.subject)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+        .collect();
+    filter.extend(asked.period.filter());
+    if asked.csv {
+        return print_table(client, &filter, asked.list.limit).await;
+    }
     let rows = Rows {
         header: &["at", "what", "credits", "from", "to", "for"],
         right: &[2],
@@ -88,7 +126,27 @@ async fn history(client: &Client, list: ListArgs) -> anyhow::Result<()> {
             let amount = moved.amount_microcredits.to_string();
             vec![readable::time(moved.at), moved.reason, amount, moved.from, moved.to, moved.subject]
         },
-        nothing: "nothing has moved the balance yet",
+        nothing: "nothing such has moved the balance yet",
     };
-    client.list(&["credits", "transactions"], &[], list, &rows).await
+    client.list(&TRANSACTIONS, &filter, asked.list, &rows).await
+}
+
+const TRANSACTIONS: [&str; 2] = ["credits", "transactions"];
+
+/// Prints the table as it comes: its header and as many lines as are wanted.
+async fn print_table(client: &Client, filter: &[(&str, &str)], limit: Option<u64>) -> anyhow::Result<()> {
+    let mut response = client.table(&TRANSACTIONS, filter).await?;
+    let mut left = limit.map_or(u64::MAX, |limit| limit.saturating_add(1));
+    while left > 0
+        && let Some(chunk) = client.more(&mut response).await?
+    {
+        for line in String::from_utf8_lossy(&chunk).split_inclusive('\n') {
+            if left == 0 {
+                break;
+            }
+            out::part(line);
+            left -= u64::from(line.ends_with('\n'));
+        }
+    }
+    Ok(())
 }

@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 
 use clap::{Args as ClapArgs, Subcommand};
-use serde::Deserialize;
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::client::{ListArgs, Rows, ServerArgs};
 use super::json::JsonArgs;
-use super::{granted, out, readable, table};
+use super::{granted, input, out, readable, table};
 use crate::clock::Micros;
 use crate::grants::{Binding, Egress, Grants, ModelGrant};
 use crate::ledger::Microcredits;
 use crate::limits::RunLimits;
 use crate::names::Name;
+use crate::runs::Estimate;
 
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -42,6 +45,20 @@ enum Command {
     Show {
         /// The deployment.
         name: String,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Estimate from past runs what one more may cost.
+    #[command(after_help = "\
+Examples:
+  aaasp deployments estimate word-count
+  aaasp deployments estimate word-count --input input.json")]
+    Estimate {
+        /// The deployment.
+        name: String,
+        /// An input to check, as a run's would be: a file, - for standard input, or JSON.
+        #[arg(long, value_name = "FILE|-|JSON", env = "AAASP_INPUT")]
+        input: Option<String>,
         #[command(flatten)]
         json: JsonArgs,
     },
@@ -127,11 +144,36 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             client.list(&["deployments"], &[], list, &rows).await
         }
         Command::Show { name, json } => client.get(&["deployments", &name], &[]).await?.show(json, show),
+        Command::Estimate { name, input, json } => {
+            let input = input.as_deref().map(input::json).transpose()?;
+            let path = ["deployments", &name, "estimate"];
+            client.send(Method::POST, &path, &EstimateBody { input }).await?.show(json, show_estimate)
+        }
         Command::Delete { name, json } => {
             client.delete(&["deployments", &name]).await?;
             json.done("deleted", &name, &format!("Deleted the deployment {name}."))
         }
     }
+}
+
+/// The input as it was given.
+#[derive(Serialize)]
+struct EstimateBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<Box<RawValue>>,
+}
+
+fn show_estimate(estimate: &Estimate) {
+    let credits = |amount: Option<Microcredits>| amount.map_or("unknown".to_owned(), |a| format!("{a} credits"));
+    table::facts(&[
+        ("deployment", format!("{} revision {}", estimate.deployment, estimate.deployment_revision)),
+        ("taken from", format!("the last {} runs that have finished", readable::number(estimate.runs as u64))),
+        ("median", credits(estimate.median_microcredits)),
+        ("95 of 100", credits(estimate.p95_microcredits)),
+        ("worst", credits(estimate.worst_microcredits)),
+        ("hold", format!("{} credits, the most that a run may cost", estimate.hold_microcredits)),
+        ("prices", format!("version {}", estimate.price_version)),
+    ]);
 }
 
 fn show(found: &DeploymentView) {

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::readable;
 use super::table::Table;
-use crate::ledger::Charge;
+use crate::ledger::{Charge, ExplainedLine, Microcredits};
 use crate::runs::{Failure, Run};
 
 pub(super) fn succeeded(run: &Run) -> bool {
@@ -82,6 +82,25 @@ pub(super) fn charge_lines(charge: &Charge) -> Vec<String> {
         .collect();
     rows.push(vec!["total".to_owned(), String::new(), charge.total().to_string()]);
     Table::with(&["charge", "quantity", "credits"]).right(&[1, 2]).lines(rows)
+}
+
+/// The charge as a table with prices, its sum below.
+pub(super) fn explained_lines(lines: &[ExplainedLine]) -> Vec<String> {
+    let mut rows: Vec<_> = lines
+        .iter()
+        .map(|explained| {
+            let line = &explained.line;
+            let price = match (explained.price_microcredits, &explained.price_for) {
+                (Some(price), Some(quantity)) => format!("{price} for 1 {quantity}"),
+                _ => String::new(),
+            };
+            let quantity = format!("{} {}", readable::number(line.quantity), line.unit);
+            vec![line.item.replace('_', " "), quantity, price, line.amount_microcredits.to_string()]
+        })
+        .collect();
+    let sum: Microcredits = lines.iter().map(|explained| explained.line.amount_microcredits).sum();
+    rows.push(vec!["total".to_owned(), String::new(), String::new(), sum.to_string()]);
+    Table::with(&["charge", "quantity", "price", "credits"]).right(&[1, 3]).lines(rows)
 }
 
 #[cfg(test)]

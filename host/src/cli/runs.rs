@@ -7,7 +7,8 @@ use serde_json::json;
 use super::client::{Client, ListArgs, Rows, ServerArgs};
 use super::json::{self, JsonArgs};
 use super::{out, readable, run_view, table};
-use crate::runs::Run;
+use crate::ledger::Microcredits;
+use crate::runs::{Run, RunCharges};
 
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -35,6 +36,16 @@ enum Command {
     List(RunsArgs),
     /// Show a run with its output and each line of its charge.
     Show {
+        /// The run.
+        id: String,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Explain what a run cost, with the prices that it was admitted under.
+    #[command(after_help = "\
+Example:
+  aaasp runs charges run_01h455vb4pex5vsknk084sn02q")]
+    Charges {
         /// The run.
         id: String,
         #[command(flatten)]
@@ -72,6 +83,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     match args.command.unwrap_or(Command::List(args.list)) {
         Command::List(args) => list(&client, &args).await,
         Command::Show { id, json } => client.get(&["runs", &id], &[]).await?.show(json, show),
+        Command::Charges { id, json } => client.get(&["runs", &id, "charges"], &[]).await?.show(json, charges),
         Command::Cancel { id, json } => {
             let answer = client.send(Method::POST, &["runs", &id, "cancel"], &json!({})).await?;
             answer.show(json, |run: &Run| {
@@ -98,6 +110,25 @@ async fn list(client: &Client, args: &RunsArgs) -> anyhow::Result<()> {
         nothing: "there are no such runs; `aaasp start` starts one",
     };
     client.list(&["runs"], &filter, args.list, &rows).await
+}
+
+fn charges(explained: &RunCharges) {
+    let charge = |amount: Option<Microcredits>| amount.map(|amount| format!("{amount} credits")).unwrap_or_default();
+    table::facts(&[
+        ("run", explained.run.to_string()),
+        ("prices", format!("version {}", explained.price_version)),
+        ("fuel schedule", explained.fuel_schedule.to_string()),
+        ("held", charge(Some(explained.held_microcredits))),
+        ("charged", charge(explained.charge_microcredits)),
+        ("released", charge(explained.released_microcredits)),
+    ]);
+    if explained.lines.is_empty() {
+        return;
+    }
+    out::line("");
+    for line in run_view::explained_lines(&explained.lines) {
+        out::line(line);
+    }
 }
 
 fn show(run: &Run) {

@@ -88,6 +88,7 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
     for (key, kept, most, unit) in [
         ("log_days", kept.log_days, MOST_DAYS, "days"),
         ("audit_days", kept.audit_days, MOST_DAYS, "days"),
+        ("request_days", kept.request_days, MOST_DAYS, "days"),
         ("idempotency_hours", kept.idempotency_hours, MOST_DAYS * 24, "hours"),
     ] {
         let reason = format!("nothing is kept for more than {most} {unit}, which are 100 years");
@@ -135,7 +136,9 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
             refuse(!fits, &format!("plans.{name}.{key}_grant_microcredits"), reason);
         }
         let reason = format!("nothing is kept for more than {MOST_DAYS} days, which are 100 years");
-        refuse(plan.log_days.is_some_and(|days| days > MOST_DAYS), &format!("plans.{name}.log_days"), reason);
+        for (key, days) in [("log_days", plan.log_days), ("request_days", plan.request_days)] {
+            refuse(days.is_some_and(|days| days > MOST_DAYS), &format!("plans.{name}.{key}"), reason.clone());
+        }
     }
     for (key, reason) in values.mail.impossible() {
         refuse(true, &format!("mail.{key}"), reason);
@@ -214,7 +217,8 @@ mod tests {
 
     #[test]
     fn a_retention_of_more_than_a_hundred_years_is_refused() {
-        for (key, most) in [("log_days", 36_500), ("audit_days", 36_500), ("idempotency_hours", 876_000)] {
+        let days = ["log_days", "audit_days", "request_days"].map(|key| (key, 36_500));
+        for (key, most) in days.into_iter().chain([("idempotency_hours", 876_000)]) {
             assert!(parse(None, &format!("[retention]\n{key} = {most}\n")).is_ok());
             let message = error(&format!("[retention]\n{key} = {}\n", most + 1));
             assert!(message.starts_with(&format!("aaasp.toml:2: `retention.{key}`: ")), "{message}");

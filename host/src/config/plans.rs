@@ -19,6 +19,9 @@ pub struct PlanValues {
     /// How long logs of runs are kept, in days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_days: Option<u32>,
+    /// How long the metadata of requests is kept, in days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_days: Option<u32>,
     /// What an account gets when its email address is confirmed.
     pub starting_grant_microcredits: Microcredits,
     /// What an account gets at the beginning of each month (UTC) that it has not begun in.

@@ -104,6 +104,15 @@ pub async fn tenant(db: &Db, account: AccountId) -> Result<Tenant, DbError> {
     Ok(Tenant(row.ok_or(DbError::Missing("account"))?.try_get(0)?))
 }
 
+/// The plans that accounts have.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn plans(db: &Db) -> Result<Vec<String>, DbError> {
+    let rows = sqlx::query("SELECT DISTINCT plan FROM accounts ORDER BY plan").fetch_all(&db.pool).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
 /// All accounts, latest first.
 ///
 /// # Errors

@@ -1,10 +1,11 @@
 //! The ledger's rows: balances behind guarded statements (`moves`), and transfers that are only ever added.
 
+mod closing;
+mod history;
 mod moves;
 
-mod closing;
-
 pub(super) use closing::close_tenant;
+pub use history::{TransferFilter, transfers};
 use sqlx::AnyConnection;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -144,27 +145,6 @@ pub struct StoredTransfer {
 }
 
 const TRANSFER_COLUMNS: &str = "tenant, id, subject, verb, amount, at, host_id, host_sequence, chain";
-
-/// The account's transfers, latest subject first.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn transfers(
-    db: &Db,
-    tenant: Tenant,
-    before: Option<&str>,
-    limit: i64,
-) -> Result<Vec<StoredTransfer>, DbError> {
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT {TRANSFER_COLUMNS} FROM transfers WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
-    )))
-    .bind(tenant.0)
-    .bind(before.unwrap_or("~"))
-    .bind(limit)
-    .fetch_all(&db.pool)
-    .await?;
-    rows.iter().map(stored_transfer).collect()
-}
 
 /// Transfers, or runs, that one question of a verification brings.
 const PAGE: i64 = 2_000;

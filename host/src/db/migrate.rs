@@ -29,6 +29,7 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     6 "0006_accounts",
     7 "0007_letters",
     8 "0008_payments",
+    9 "0009_history",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     1 "0001_foundation",
@@ -39,6 +40,7 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     6 "0006_accounts",
     7 "0007_letters",
     8 "0008_payments",
+    9 "0009_history",
 );
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {

@@ -1,7 +1,10 @@
 //! Deletes what was kept as long as was promised, in small batches that hold up nobody.
 
-use super::{Db, DbError};
+use futures::future::BoxFuture;
+
+use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
+use crate::ids::RequestId;
 
 /// Rows of one commit.
 const BATCH: i64 = 500;
@@ -72,17 +75,51 @@ pub async fn delete_links(db: &Db, now: Micros) -> Result<u64, DbError> {
     Ok(delete_in_batches(db, links, now).await? + delete_in_batches(db, changes, now).await?)
 }
 
+/// Deletes the metadata of requests that accounts of a plan made before a moment. Returns how many.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
+pub async fn delete_requests(db: &Db, plan: &str, before: Micros) -> Result<u64, DbError> {
+    // An id holds its time, so that the primary key finds the old ones of each account.
+    let (plan, before) = (plan.to_owned(), RequestId::first_at(before).to_string());
+    in_batches(db, move |tx| {
+        let (plan, before) = (plan.clone(), before.clone());
+        Box::pin(async move {
+            let done = sqlx::query(
+                "DELETE FROM requests WHERE (account_id, id) IN (
+                     SELECT requests.account_id, requests.id FROM accounts
+                     JOIN requests ON requests.account_id = accounts.id AND requests.id < $2
+                     WHERE accounts.plan = $1 LIMIT $3)",
+            )
+            .bind(plan)
+            .bind(before)
+            .bind(BATCH)
+            .execute(&mut **tx)
+            .await?;
+            Ok(done.rows_affected())
+        })
+    })
+    .await
+}
+
 async fn delete_in_batches(db: &Db, statement: &'static str, before: Micros) -> Result<u64, DbError> {
+    in_batches(db, move |tx| {
+        Box::pin(async move {
+            let done = sqlx::query(statement).bind(before.0).bind(BATCH).execute(&mut **tx).await?;
+            Ok(done.rows_affected())
+        })
+    })
+    .await
+}
+
+/// Deletes a batch a commit, until one is not full.
+async fn in_batches<F>(db: &Db, delete: F) -> Result<u64, DbError>
+where
+    F: for<'t> Fn(&'t mut WriteTx<'_>) -> BoxFuture<'t, Result<u64, DbError>> + Clone + Send + Sync + 'static,
+{
     let mut deleted = 0;
     loop {
-        let batch = db
-            .write(move |tx| {
-                Box::pin(async move {
-                    let done = sqlx::query(statement).bind(before.0).bind(BATCH).execute(&mut **tx).await?;
-                    Ok(done.rows_affected())
-                })
-            })
-            .await?;
+        let batch = db.write(delete.clone()).await?;
         deleted += batch;
         if batch < BATCH.unsigned_abs() {
             return Ok(deleted);

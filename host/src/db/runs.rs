@@ -1,7 +1,10 @@
 //! Runs: inserted when their credits are held, finished when they settle.
 
+mod charged;
+
 use std::collections::HashSet;
 
+pub use charged::charged;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;

@@ -13,6 +13,7 @@ use super::address::client_address;
 use super::found::Found;
 use super::{Problem, pages, rates, unread};
 use crate::app::App;
+use crate::db::requests::RequestMetadata;
 use crate::ids::RequestId;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -35,12 +36,23 @@ pub(super) async fn request(State(app): State<Arc<App>>, request: Request, next:
         Err(problem) => problem.into_response(),
     };
     let mut response = finished(response, id).await;
+    let elapsed = started.elapsed();
+    if let (Some((account, api_key)), Some(route)) = (found.caller.get(), &route) {
+        app.requests.note(RequestMetadata {
+            id,
+            account: *account,
+            api_key: *api_key,
+            method: known(&method).to_owned(),
+            route: route.clone(),
+            status: response.status().as_u16(),
+            duration_us: i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX),
+        });
+    }
     rates::tell(response.headers_mut(), found.standing.get().map_or(&[], Vec::as_slice));
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let (status, route) = (response.status(), route.unwrap_or_else(|| "none".to_owned()));
-    let elapsed = started.elapsed();
     tracing::debug!(request = %id, %method, route, status = status.as_u16(), ?elapsed, "request");
     let labels = [("method", known(&method).to_owned()), ("route", route), ("status", status.as_u16().to_string())];
     metrics::counter!("aaasp_http_requests_total", &labels[..]).increment(1);

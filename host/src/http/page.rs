@@ -134,6 +134,15 @@ impl<T: IntoParams> Part for QueryOf<T> {
     }
 }
 
+/// Reads a number. A form's values are texts, which the derived code for an optional number does not take.
+pub(super) fn number<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    String::deserialize(deserializer)?.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
 /// Reads `limit` as a number within its range.
 pub(super) fn limit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     let text = String::deserialize(deserializer)?;

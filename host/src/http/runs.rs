@@ -22,7 +22,7 @@ use crate::accounts::{CancelRuns, ReadRuns, StartRuns};
 use crate::app::App;
 use crate::db::runs::RunFilter;
 use crate::ids::RunId;
-use crate::runs::{Run, RunRequest};
+use crate::runs::{Estimate, Run, RunCharges, RunRequest};
 use crate::words::{RunOutcome, RunStatus};
 
 /// The longest that a request waits for its run, in seconds.
@@ -58,6 +58,25 @@ pub(super) async fn create(
         RunRequest { deployment: name.into(), input: body.input, wait: wait(&query)?, idempotency_key: once.key };
     let run = app.runs.start(&caller.account, request).await?;
     Ok(Started(run))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EstimateBody {
+    /// Any JSON, to be checked as a run's input would be.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>, nullable)]
+    input: Option<Box<RawValue>>,
+}
+
+/// What one more run may cost, before it is paid for.
+pub(super) async fn estimate(
+    State(app): State<Arc<App>>,
+    caller: May<ReadRuns>,
+    PathName(name): PathName,
+    Json(body): Json<EstimateBody>,
+) -> Result<Answer<Estimate>, Problem> {
+    Ok(Answer(app.runs.estimate(&caller.account, name.as_str(), body.input.as_deref()).await?))
 }
 
 /// A run that was started: 200 once it has finished, 202 before.
@@ -157,6 +176,15 @@ pub(super) async fn input(
     PathId(run): PathId<RunId>,
 ) -> Result<Input, Problem> {
     Ok(Input(app.runs.input(&caller.account, run).await?))
+}
+
+/// What a run cost, line by line, with the prices that it was admitted under.
+pub(super) async fn charges(
+    State(app): State<Arc<App>>,
+    caller: May<ReadRuns>,
+    PathId(run): PathId<RunId>,
+) -> Result<Answer<RunCharges>, Problem> {
+    Ok(Answer(app.runs.charges(&caller.account, run).await?))
 }
 
 /// Cancels a run. A finished run stays as it is.

@@ -137,11 +137,17 @@ impl Runs {
         let logs = retention::delete_logs(&self.db, before(i64::from(kept.log_days) * 24)).await?;
         let answers = retention::delete_answered_requests(&self.db, before(i64::from(kept.idempotency_hours))).await?;
         let uses = retention::delete_credential_uses(&self.db, before(i64::from(kept.audit_days) * 24)).await?;
-        if logs + answers + uses > 0 {
+        let mut requests = 0;
+        for plan in accounts::plans(&self.db).await? {
+            let days = i64::from(config.request_days(&plan));
+            requests += retention::delete_requests(&self.db, &plan, before(days * 24)).await?;
+        }
+        if logs + answers + uses + requests > 0 {
             tracing::info!(
                 log_chunks = logs,
                 answered_requests = answers,
                 credential_uses = uses,
+                requests,
                 "deleted what was kept long enough"
             );
         }

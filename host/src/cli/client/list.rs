@@ -18,9 +18,9 @@ const PAGE: u64 = 200;
 pub(in crate::cli) struct ListArgs {
     /// Stop after so many [default: all].
     #[arg(long, value_name = "N", env = "AAASP_LIMIT")]
-    limit: Option<u64>,
+    pub limit: Option<u64>,
     #[command(flatten)]
-    json: JsonArgs,
+    pub json: JsonArgs,
 }
 
 /// How a list is shown to a person.

@@ -1,0 +1,135 @@
+//! `/v1/credits/statements`: a statement for each month in which anything moved, numbered without a gap.
+
+use serde_json::{Value, json};
+use sqlx::{AnyConnection, Connection as _, Row as _};
+
+use super::{fields, items, text};
+use crate::support::{Client, Server, guests, until};
+
+/// Days, in microseconds.
+const DAY: i64 = 86_400_000_000;
+
+async fn statements(client: &Client, count: usize) -> Vec<Value> {
+    until("the statements to be issued", async || {
+        let found = items(&client.get("/v1/credits/statements").await.expect(200)).clone();
+        (found.len() >= count).then_some(found)
+    })
+    .await
+}
+
+async fn execute(server: &Server, statement: &str) {
+    sqlx::any::install_default_drivers();
+    let mut database = AnyConnection::connect(&server.database_url()).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
+}
+
+/// The number and the document of every statement.
+async fn documents(url: &str) -> Vec<(i64, String)> {
+    sqlx::any::install_default_drivers();
+    let mut database = AnyConnection::connect(url).await.unwrap();
+    let query = sqlx::query("SELECT number, document FROM statements ORDER BY number");
+    let rows = query.fetch_all(&mut database).await.unwrap();
+    database.close().await.unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+/// A server whose first account was given credits 100 days ago and has run something 40 days ago, and now.
+async fn with_a_past() -> Server {
+    let mut server = Server::with("", 5).await;
+    server.account.deploy("echo", guests::echo(), json!({})).await;
+    let other = server.another_account("other@example.org", 3_000_000).await;
+    other.deploy("echo", guests::echo(), json!({})).await;
+    server.account.run("echo", json!(1)).await;
+    other.run("echo", json!(1)).await;
+    assert!(items(&server.account.get("/v1/credits/statements").await.expect(200)).is_empty());
+    server.stop();
+    // What was done just now was done long ago. The hash chain notices, which nobody asks here.
+    execute(&server, &format!("UPDATE transfers SET at = at - {} WHERE verb = 'grant'", 100 * DAY)).await;
+    execute(&server, &format!("UPDATE transfers SET at = at - {} WHERE verb <> 'grant'", 40 * DAY)).await;
+    server.serve();
+    server.account.run("echo", json!(2)).await;
+    server
+}
+
+#[tokio::test]
+async fn each_month_with_a_movement_has_a_statement_that_goes_on_from_the_one_before() {
+    let server = with_a_past().await;
+    let account = &server.account;
+    let issued = statements(account, 2).await;
+    let [later, first] = &issued[..] else { panic!("{issued:?}") };
+    assert_eq!((&first["opening_microcredits"], &first["closing_microcredits"]), (&json!(0), &json!(5_000_000)));
+    assert_eq!(fields(first["movements"].as_array().unwrap(), "reason"), ["grant"]);
+    assert_eq!(first["runs"], 0);
+    let movements = later["movements"].as_array().unwrap();
+    assert_eq!(fields(movements, "reason"), ["hold", "release", "settle"]);
+    let changes: i64 = movements.iter().map(|m| m["balance_change_microcredits"].as_i64().unwrap()).sum();
+    assert_eq!(later["opening_microcredits"], 5_000_000);
+    assert_eq!(later["closing_microcredits"].as_i64().unwrap(), 5_000_000 + changes);
+    assert!(changes < 0 && later["booked_late_microcredits"] == 0 && later["runs"] == 1, "{later}");
+    assert!(text(first, "month") < text(later, "month") && text(first, "to") <= text(later, "from"));
+
+    let number = later["number"].as_i64().unwrap();
+    let path = format!("/v1/credits/statements/{number}");
+    assert_eq!(&account.get(&path).await.expect(200), later);
+    account.get("/v1/credits/statements/999").await.problem(404);
+    account.get("/v1/credits/statements/first").await.problem(404);
+    let page = account.get(&format!("{path}?format=pdf")).await;
+    assert_eq!((page.status, page.headers["content-type"].to_str().unwrap()), (200, "application/pdf"));
+    assert!(page.text.starts_with("%PDF-"));
+    account.get(&format!("{path}?format=txt")).await.problem(422);
+}
+
+#[tokio::test]
+async fn numbers_have_no_gap_and_a_statement_that_was_issued_stays_as_it_is() {
+    let mut server = with_a_past().await;
+    let before = statements(&server.account, 2).await;
+    let url = server.database_url();
+    let all = || documents(&url);
+    let issued = until("those of the other account", async || {
+        let all = all().await;
+        (all.len() == 4).then_some(all)
+    })
+    .await;
+    assert_eq!(issued.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert!(issued.iter().all(|(_, document)| !document.contains("@") && !document.contains("acc_")), "{issued:?}");
+    let foreign: Vec<_> = issued.iter().filter(|(n, _)| before.iter().all(|own| own["number"] != *n)).collect();
+    assert_eq!(foreign.len(), 2);
+    for (number, _) in foreign {
+        server.account.get(&format!("/v1/credits/statements/{number}")).await.problem(404);
+    }
+    server.stop();
+    server.serve();
+    server.account.get("/v1/credits").await.expect(200);
+    assert_eq!(statements(&server.account, 2).await, before);
+    assert_eq!(all().await, issued);
+}
+
+#[tokio::test]
+async fn what_is_written_after_the_statement_of_its_month_is_named_on_the_next_one() {
+    let mut server = Server::with("", 5).await;
+    server.account.deploy("echo", guests::echo(), json!({})).await;
+    let runs = [server.account.run("echo", json!(1)).await, server.account.run("echo", json!(2)).await];
+    server.stop();
+    execute(&server, &format!("UPDATE transfers SET at = at - {} WHERE verb = 'grant'", 100 * DAY)).await;
+    server.serve();
+    assert_eq!(statements(&server.account, 1).await[0]["closing_microcredits"], 5_000_000);
+    server.stop();
+    let [late, in_time] = runs.each_ref().map(|run| text(run, "id"));
+    let past = |days: i64, which: &str| format!("UPDATE transfers SET at = at - {} WHERE {which}", days * DAY);
+    execute(&server, &past(100, &format!("verb = 'settle' AND subject = '{late}'"))).await;
+    execute(&server, &past(40, &format!("subject = '{in_time}'"))).await;
+    server.serve();
+    let next = statements(&server.account, 2).await.remove(0);
+    let charges = runs.each_ref().map(|run| run["charge_microcredits"].as_i64().unwrap());
+    assert_eq!(next["booked_late_microcredits"], -charges[0]);
+    assert_eq!(next["closing_microcredits"], 5_000_000 - charges[0] - charges[1]);
+}
+
+#[tokio::test]
+async fn hosts_that_issue_at_the_same_time_issue_each_statement_once() {
+    let server = with_a_past().await;
+    let Some(second) = server.second_host() else { return };
+    let (here, there) = (statements(&server.account, 2).await, statements(&second.account, 2).await);
+    assert_eq!(here, there);
+}
