@@ -62,7 +62,7 @@ async fn each_month_with_a_movement_has_a_statement_that_goes_on_from_the_one_be
     assert_eq!(fields(first["movements"].as_array().unwrap(), "reason"), ["grant"]);
     assert_eq!(first["runs"], 0);
     let movements = later["movements"].as_array().unwrap();
-    assert_eq!(fields(movements, "reason"), ["hold", "release", "settle"]);
+    assert_eq!(fields(movements, "reason"), ["settle"]);
     let changes: i64 = movements.iter().map(|m| m["balance_change_microcredits"].as_i64().unwrap()).sum();
     assert_eq!(later["opening_microcredits"], 5_000_000);
     assert_eq!(later["closing_microcredits"].as_i64().unwrap(), 5_000_000 + changes);
