@@ -60,6 +60,8 @@ pub struct Account {
     pub run_limits: RunLimits,
     /// Its own limits: host's and plan's.
     pub limits: AccountLimits,
+    /// What it may spend in a day: the smaller of what its plan and its owner say.
+    pub daily_spend: Option<Microcredits>,
     sealed_email: Vec<u8>,
 }
 
@@ -235,6 +237,10 @@ impl Accounts {
             id: stored.id,
             run_limits: config.run_limits(&stored.plan),
             limits: config.account_limits(&stored.plan),
+            daily_spend: {
+                let planned = config.plan(&stored.plan).and_then(|plan| plan.daily_spend_microcredits);
+                planned.into_iter().chain(stored.daily_spend).min()
+            },
             plan: stored.plan,
             status: stored.status,
             created_at: stored.created_at,

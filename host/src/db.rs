@@ -32,6 +32,7 @@ pub mod retention;
 pub mod runs;
 mod sets;
 pub mod settings;
+pub mod spending;
 pub mod statements;
 pub mod top_ups;
 mod writer;
@@ -42,7 +43,7 @@ pub use answered::{Earlier, Once};
 pub use connect::DatabaseUrl;
 pub use error::DbError;
 use sqlx::AnyPool;
-pub use writer::{Admission, Admitted, LogChunk, Settlement, WriteTx};
+pub use writer::{Admission, Admitted, CapOf, LogChunk, Settlement, WriteTx};
 
 use crate::clock::Micros;
 use crate::ids::{AccountId, HostId};

@@ -6,6 +6,7 @@ use aaasp::clock::Micros;
 use aaasp::db::accounts::{self, NewAccount};
 use aaasp::db::ledger::TransferFilter;
 use aaasp::db::master_keys::{self, MasterKey};
+use aaasp::db::spending::Caps;
 use aaasp::db::{Admission, Admitted, DatabaseUrl, Db, Once, Settlement, ledger};
 use aaasp::ids::{AccountId, DeploymentId, GrantId, HostId, RunId};
 use aaasp::ledger::{Balance, Charge, ChargeLine, Microcredits, Tenant, Verb};
@@ -117,6 +118,7 @@ impl Case {
                 name: format!("key-{key}"),
                 digest: [key; 32],
             }),
+            caps: Caps::default(),
             queued_runs: 0,
             at: Micros(2),
         }
@@ -134,6 +136,7 @@ impl Case {
             account: self.account,
             tenant: self.tenant,
             host: (host, 1),
+            counted: None,
             outcome: "succeeded".to_owned(),
             held: Microcredits(held),
             charge: Charge { lines: vec![line] },

@@ -5,13 +5,13 @@ use serde_json::json;
 use crate::support::{Server, hostile};
 
 /// Burns fuel until the limit ends it, so that its charge is all that was held.
-const BURNER: &str = r#"
+pub(super) const BURNER: &str = r#"
 (func (export "aaasp:agent/handler@0.1.0#run") (param i32 i32) (result i32)
   (loop $for_ever (br $for_ever))
   (unreachable))"#;
 
 /// Only fuel costs anything, so that a burned fuel limit is a charge of the whole hold.
-const ONLY_FUEL_COSTS: &str = "
+pub(super) const ONLY_FUEL_COSTS: &str = "
 [host]
 concurrent_runs = 64
 [limits.run]

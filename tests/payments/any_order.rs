@@ -7,6 +7,7 @@ use std::sync::Arc;
 use aaasp::accounts::{Account, Because, Opening};
 use aaasp::clock::{Clock, Micros};
 use aaasp::config::{Config, Overrides};
+use aaasp::db::spending::Caps;
 use aaasp::db::top_ups::{self, StoredTopUp};
 use aaasp::db::{Admission, Admitted, Settlement, ledger, letters};
 use aaasp::folder::Folder;
@@ -371,6 +372,7 @@ fn admission(account: &Account, host: (HostId, i64), run: RunId, amount: i64) ->
         held: Microcredits(amount),
         sealed_input: vec![1],
         once: None,
+        caps: Caps::default(),
         queued_runs: 0,
         at: Micros(2),
     }
@@ -384,6 +386,7 @@ fn settlement(account: &Account, host: (HostId, i64), run: RunId, (held, charge)
         amount_microcredits: Microcredits(charge),
     };
     Settlement {
+        counted: None,
         run,
         account: account.id,
         tenant: account.tenant,

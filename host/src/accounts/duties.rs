@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::Accounts;
 use crate::clock::Micros;
-use crate::db::{DbError, ledger, letters, low_balances, monthly_grants, retention};
+use crate::db::{DbError, accounts, ledger, letters, low_balances, monthly_grants, retention};
 use crate::ids::{AccountId, GrantId};
 use crate::ledger::{Microcredits, Verb};
 use crate::mail::{self, Letter};
@@ -131,6 +131,14 @@ impl Accounts {
     /// [`DbError`] when the database doesn't answer.
     pub async fn set_low_balance(&self, account: AccountId, threshold: Microcredits) -> Result<(), DbError> {
         self.db.write(move |tx| Box::pin(low_balances::set(tx, account, threshold))).await
+    }
+
+    /// Sets what an account's owner lets it spend in a day; none is as much as it has.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn set_daily_spend(&self, account: AccountId, most: Option<Microcredits>) -> Result<(), DbError> {
+        self.db.write(move |tx| Box::pin(accounts::set_daily_spend(tx, account, most))).await
     }
 
     fn default_low_balance(&self) -> Microcredits {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::client::ServerArgs;
+use super::input::DailySpend;
 use super::json::JsonArgs;
 use super::{input, out, readable, table};
 use crate::clock::Micros;
@@ -23,7 +24,8 @@ Examples:
   aaasp account
   aaasp account --json
   aaasp account set --email ada@example.org
-  aaasp account set --low-balance 5"
+  aaasp account set --low-balance 5
+  aaasp account set --daily-spend 20"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -36,7 +38,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Change the address, or the balance below which you are warned.
+    /// Change the address, the cap on spending, or when you are warned.
     Set {
         /// The new address. Both addresses get a link, and it changes once both were opened.
         #[arg(long, value_name = "E")]
@@ -44,6 +46,9 @@ enum Command {
         /// Be warned when the balance falls below so many credits; 0 is never.
         #[arg(long, value_name = "N", value_parser = input::credits)]
         low_balance: Option<Microcredits>,
+        /// Let all runs spend so many credits in a day (UTC); `none` is all that the plan allows.
+        #[arg(long, value_name = "N|none", value_parser = input::daily_spend)]
+        daily_spend: Option<DailySpend>,
         #[command(flatten)]
         json: JsonArgs,
     },
@@ -55,6 +60,7 @@ struct OwnAccount {
     #[serde(flatten)]
     account: AccountView,
     low_balance_microcredits: Microcredits,
+    daily_spend_microcredits: Option<Microcredits>,
     email_change: Option<EmailChange>,
 }
 
@@ -84,7 +90,7 @@ struct Limits {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let client = args.server.client()?;
-    let Some(Command::Set { email, low_balance, json }) = args.command else {
+    let Some(Command::Set { email, low_balance, daily_spend, json }) = args.command else {
         return client.get(&["account"], &[]).await?.show(args.json, |own: &OwnAccount| {
             table::facts(&own.facts());
             own.account.print_limits();
@@ -97,8 +103,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(threshold) = low_balance {
         changes["low_balance_microcredits"] = json!(threshold);
     }
+    if let Some(DailySpend(most)) = daily_spend {
+        changes["daily_spend_microcredits"] = json!(most);
+    }
     if changes == json!({}) {
-        bail!("nothing to set; say --email or --low-balance");
+        bail!("nothing to set; say --email, --low-balance or --daily-spend");
     }
     client.send(Method::PATCH, &["account"], &changes).await?.show(json, |own: &OwnAccount| {
         table::facts(&own.facts());
@@ -119,6 +128,9 @@ impl OwnAccount {
                 threshold => format!("below {threshold} credits"),
             },
         ));
+        if let Some(most) = self.daily_spend_microcredits {
+            facts.push(("may spend", format!("{most} credits a day")));
+        }
         if let Some(EmailChange { email, old_confirmed, new_confirmed }) = &self.email_change {
             let waits = match (old_confirmed, new_confirmed) {
                 (false, false) => "both addresses",

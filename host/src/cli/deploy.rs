@@ -12,9 +12,10 @@ use serde_json::json;
 use super::agents::VersionView;
 use super::client::{Client, Problem, ServerArgs};
 use super::deployments::DeploymentView;
+use super::input::DailySpend;
 use super::json::JsonArgs;
 use super::settings::{Part, Settings};
-use super::{build, granted, out, upload};
+use super::{build, granted, input, out, upload};
 use crate::names::Name;
 
 #[derive(Debug, ClapArgs)]
@@ -41,6 +42,9 @@ pub(super) struct Args {
     agent: Option<String>,
     #[command(flatten)]
     settings: Settings,
+    /// Let its runs spend so many credits in a day (UTC), or `none`: as much as there is.
+    #[arg(long, value_name = "N|none", env = "AAASP_DAILY_SPEND", value_parser = input::daily_spend)]
+    daily_spend: Option<DailySpend>,
     /// Grant what the agent asks for without asking. Of several hosts that a credential could go to, none is picked.
     #[arg(long, env = "AAASP_YES", value_parser = FalseyValueParser::new())]
     yes: bool,
@@ -64,7 +68,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let version: VersionView = upload::upload(&client, &agent, &file).await?.read()?;
     let before = if args.reset { None } else { existing(&client, &name).await? };
     let part = args.settings.part()?;
-    let body = body(&part, (&agent, &version), before.as_ref(), args.yes)?;
+    let mut body = body(&part, (&agent, &version), before.as_ref(), args.yes)?;
+    if let Some(DailySpend(most)) = args.daily_spend {
+        body["daily_spend_microcredits"] = json!(most);
+    }
     let answer = client.send(Method::PUT, &["deployments", &name], &body).await?;
     answer.read::<DeploymentView>()?.warn();
     answer.show(args.json, |deployed: &DeploymentView| {
@@ -75,6 +82,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         }
         if let Some(kept) = before.and_then(|before| kept(&part, &before)) {
             out::line(format!("kept      {kept}"));
+        }
+        if let Some(most) = deployed.daily_spend_microcredits {
+            out::line(format!("capped    {most} credits a day"));
         }
         out::line(format!("hold      {} credits for each run, until it has finished", deployed.hold_microcredits));
         out::note(format!("\nStart a run with\n\n  aaasp start {} --input …", deployed.name));
@@ -131,6 +141,9 @@ fn body(
         "egress": grants.egress,
         "credentials": grants.credentials,
         "models": grants.models,
+        "daily_spend_microcredits": part
+            .daily_spend_microcredits
+            .or_else(|| before.and_then(|before| before.daily_spend_microcredits)),
         "log_output": part.log_output.unwrap_or_else(|| before.is_some_and(|before| before.log_output)),
     }))
 }

@@ -87,6 +87,7 @@ pub(super) struct DeploymentView {
     #[serde(default)]
     models: BTreeMap<Name, ModelGrant>,
     pub log_output: bool,
+    pub daily_spend_microcredits: Option<Microcredits>,
     pub hold_microcredits: Microcredits,
     #[serde(default)]
     warnings: Vec<Warning>,

@@ -81,6 +81,15 @@ pub(super) fn credits(text: &str) -> Result<Microcredits, String> {
     if amount > Microcredits(MOST_CREDITS * Microcredits::PER_CREDIT) { Err(wrong()) } else { Ok(amount) }
 }
 
+/// What may be spent in a day; none is as much as there is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DailySpend(pub Option<Microcredits>);
+
+/// An amount of credits, or `none`.
+pub(super) fn daily_spend(text: &str) -> Result<DailySpend, String> {
+    if text == "none" { Ok(DailySpend(None)) } else { credits(text).map(|most| DailySpend(Some(most))) }
+}
+
 /// An amount of credits, which may be below zero.
 pub(super) fn signed_credits(text: &str) -> Result<Microcredits, String> {
     match text.strip_prefix('-') {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::input;
 use crate::grants::{Binding, Egress, Grants, InvalidRule, ModelGrant, Rule, Target};
+use crate::ledger::Microcredits;
 use crate::limits::RunLimitsOverlay;
 use crate::names::{InvalidName, Name};
 
@@ -59,6 +60,7 @@ pub(super) struct Part {
     pub credentials: BTreeMap<Name, Binding>,
     pub models: BTreeMap<Name, ModelGrant>,
     pub log_output: Option<bool>,
+    pub daily_spend_microcredits: Option<Microcredits>,
     /// Targets that are allowed where no rule allows them.
     #[serde(skip)]
     reached: Vec<Target>,

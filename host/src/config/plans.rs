@@ -22,6 +22,9 @@ pub struct PlanValues {
     /// How long the metadata of requests is kept, in days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_days: Option<u32>,
+    /// What an account may spend in a day (UTC), by all of its runs; none is as much as it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daily_spend_microcredits: Option<Microcredits>,
     /// What an account gets when its email address is confirmed.
     pub starting_grant_microcredits: Microcredits,
     /// What an account gets at the beginning of each month (UTC) that it has not begun in.

@@ -8,7 +8,7 @@ use super::{Db, DbError, WriteTx, data_keys, ledger};
 use crate::accounts::Status;
 use crate::clock::Micros;
 use crate::ids::AccountId;
-use crate::ledger::Tenant;
+use crate::ledger::{Microcredits, Tenant};
 use crate::vault::Wrapped;
 
 /// An account as it is stored.
@@ -24,6 +24,8 @@ pub struct StoredAccount {
     pub status: Status,
     /// When it was made.
     pub created_at: Micros,
+    /// What its owner lets it spend in a day.
+    pub daily_spend: Option<Microcredits>,
     /// Its place in the ledger.
     pub tenant: Tenant,
     /// The versions of the data key, wrapped, oldest first.
@@ -77,7 +79,8 @@ pub async fn insert(tx: &mut WriteTx<'_>, account: &NewAccount) -> Result<Tenant
 
 /// A row for each version of the data key, those of one account together.
 const COLUMNS: &str = "SELECT accounts.id, accounts.sealed_email, accounts.plan, accounts.status,
-         accounts.created_at, tenants.tenant, data_keys.version, data_keys.wrapped";
+         accounts.created_at, tenants.tenant, data_keys.version, data_keys.wrapped,
+         accounts.daily_spend";
 const JOINED: &str = "JOIN tenants ON tenants.account_id = accounts.id
      JOIN data_keys ON data_keys.account_id = accounts.id
      ORDER BY accounts.id DESC, data_keys.version";
@@ -148,6 +151,23 @@ pub async fn replace_email(
         .execute(&mut **tx)
         .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Sets what an account may spend in a day; none is as much as it has.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn set_daily_spend(
+    tx: &mut WriteTx<'_>,
+    account: AccountId,
+    most: Option<Microcredits>,
+) -> Result<(), DbError> {
+    sqlx::query("UPDATE accounts SET daily_spend = $2 WHERE id = $1")
+        .bind(account.to_string())
+        .bind(most.map(|most| most.0))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// Sets an account's status.
@@ -250,6 +270,7 @@ fn stored_accounts(rows: &[AnyRow]) -> Result<Vec<StoredAccount>, DbError> {
             status: row.try_get::<String, _>(3)?.parse().map_err(DbError::corrupt)?,
             created_at: Micros(row.try_get(4)?),
             tenant: Tenant(row.try_get(5)?),
+            daily_spend: row.try_get::<Option<i64>, _>(8)?.map(Microcredits),
             data_keys: vec![data_key],
         });
     }

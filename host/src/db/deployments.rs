@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
 use crate::ids::{AccountId, AgentId, DeploymentId};
+use crate::ledger::Microcredits;
 use crate::names::Name;
 
 /// A deployment at one revision, with the component that it runs.
@@ -37,6 +38,8 @@ pub struct StoredDeployment {
     pub grants: String,
     /// Whether outputs and logs of model calls are kept.
     pub log_output: bool,
+    /// What its runs may spend in a day.
+    pub daily_spend: Option<Microcredits>,
     /// When the deployment was made.
     pub created_at: Micros,
     /// When this revision was.
@@ -66,6 +69,8 @@ pub struct NewRevision {
     pub credentials: Vec<Name>,
     /// Whether outputs and logs of model calls are kept.
     pub log_output: bool,
+    /// What its runs may spend in a day.
+    pub daily_spend: Option<Microcredits>,
     /// Most deployments of the account.
     pub most_deployments: u64,
     /// Now.
@@ -104,8 +109,8 @@ pub async fn put(tx: &mut WriteTx<'_>, new: &NewRevision) -> Result<i64, DbError
     }
     sqlx::query(
         "INSERT INTO deployment_revisions (account_id, deployment_id, revision, agent_id, agent_version,
-             sealed_config, limits, grants, log_output, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             sealed_config, limits, grants, log_output, daily_spend, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(new.account.to_string())
     .bind(new.id.to_string())
@@ -116,6 +121,7 @@ pub async fn put(tx: &mut WriteTx<'_>, new: &NewRevision) -> Result<i64, DbError
     .bind(new.limits.as_str())
     .bind(new.grants.as_str())
     .bind(i64::from(new.log_output))
+    .bind(new.daily_spend.map(|most| most.0))
     .bind(new.at.0)
     .execute(&mut **tx)
     .await?;
@@ -186,7 +192,7 @@ const SELECT: &str = "SELECT deployments.id, deployments.name, deployment_revisi
          agents.name, agent_versions.version, agent_versions.digest, agent_versions.kind,
          agent_versions.manifest, deployment_revisions.sealed_config, deployment_revisions.limits,
          deployment_revisions.grants, deployment_revisions.log_output, deployments.created_at,
-         deployment_revisions.created_at
+         deployment_revisions.created_at, deployment_revisions.daily_spend
      FROM deployments
      JOIN deployment_revisions ON deployment_revisions.deployment_id = deployments.id
      JOIN agents ON agents.id = deployment_revisions.agent_id
@@ -293,6 +299,7 @@ fn stored_deployment(row: &AnyRow) -> Result<StoredDeployment, DbError> {
         limits: row.try_get(10)?,
         grants: row.try_get(11)?,
         log_output: row.try_get::<i64, _>(12)? == 1,
+        daily_spend: row.try_get::<Option<i64>, _>(15)?.map(Microcredits),
         created_at: Micros(row.try_get(13)?),
         updated_at: Micros(row.try_get(14)?),
     })

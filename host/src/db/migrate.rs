@@ -30,6 +30,7 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     7 "0007_letters",
     8 "0008_payments",
     9 "0009_history",
+    10 "0010_spending",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     1 "0001_foundation",
@@ -41,6 +42,7 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     7 "0007_letters",
     8 "0008_payments",
     9 "0009_history",
+    10 "0010_spending",
 );
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {

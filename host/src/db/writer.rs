@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub use group::WriteTx;
 use group::{Group, GroupOutcome};
 use line::Line;
-pub use requests::{Admission, Admitted, LogChunk, Settlement};
+pub use requests::{Admission, Admitted, CapOf, LogChunk, Settlement};
 use requests::{Cold, Request};
 use sqlx::AnyConnection;
 use tokio::sync::{Mutex, mpsc, oneshot};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::Problem;
@@ -56,6 +56,10 @@ pub(super) struct OwnAccountView {
     account: AccountView,
     /// Below which balance its owner is warned, once for each crossing; 0 is never.
     low_balance_microcredits: Microcredits,
+    /// What it may spend in a day (UTC): the smaller of what its plan and its owner say; absent when neither says
+    /// anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    daily_spend_microcredits: Option<Microcredits>,
     /// The change of its address that both addresses have to confirm.
     #[serde(skip_serializing_if = "Option::is_none")]
     email_change: Option<EmailChangeView>,
@@ -78,6 +82,15 @@ pub(super) struct AccountChanges {
     email: Option<String>,
     /// Below which balance its owner is warned; 0 is never.
     low_balance_microcredits: Option<Microcredits>,
+    /// What it may spend in a day (UTC), of what its plan allows; null is all of that.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Microcredits>)]
+    daily_spend_microcredits: Option<Option<Microcredits>>,
+}
+
+/// A value that was given, null too.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// The account, its plan and its effective limits.
@@ -103,12 +116,20 @@ pub(super) async fn update(
         }
         app.accounts.set_low_balance(caller.account.id, threshold).await?;
     }
+    if let Some(most) = changes.daily_spend_microcredits {
+        if most.is_some_and(|most| most < Microcredits::ZERO) {
+            return Err(Problem::invalid("/daily_spend_microcredits", "what may be spent is not below zero"));
+        }
+        app.accounts.set_daily_spend(caller.account.id, most).await?;
+        app.callers.forget();
+    }
     if let Some(email) = email {
         // It sends mail to somebody whom nobody knows yet.
         app.rates.count_sign_up(address)?;
         app.accounts.change_email(&caller.account, email).await?;
     }
-    view(&app, &caller.account).await.map(Answer)
+    let account = app.accounts.load(caller.account.id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    view(&app, &account).await.map(Answer)
 }
 
 async fn view(app: &App, account: &Account) -> Result<OwnAccountView, Problem> {
@@ -119,5 +140,10 @@ async fn view(app: &App, account: &Account) -> Result<OwnAccountView, Problem> {
         expires_at: change.expires_at,
     });
     let low_balance_microcredits = app.accounts.low_balance(account.id).await?;
-    Ok(OwnAccountView { account: AccountView::of(account)?, low_balance_microcredits, email_change })
+    Ok(OwnAccountView {
+        account: AccountView::of(account)?,
+        low_balance_microcredits,
+        daily_spend_microcredits: account.daily_spend,
+        email_change,
+    })
 }

@@ -55,6 +55,8 @@ pub(super) struct DeploymentBody {
     /// Whether what models are asked and answer is kept in logs of models may be kept in logs.
     #[serde(default)]
     log_output: bool,
+    /// What its runs may spend in a day (UTC); as much as there is when absent.
+    daily_spend_microcredits: Option<Microcredits>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -96,6 +98,9 @@ pub(super) struct DeploymentView {
     credentials: BTreeMap<Name, Binding>,
     models: BTreeMap<Name, ModelGrant>,
     log_output: bool,
+    /// What its runs may spend in a day (UTC).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    daily_spend_microcredits: Option<Microcredits>,
     /// The most that a run may cost, held before it starts.
     hold_microcredits: Microcredits,
     /// What the agent's manifest asks for and the deployment does not grant.
@@ -149,6 +154,9 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
     if body.limits.wall_clock_ms == Some(0) {
         return Err(Problem::invalid("/limits/wall_clock_ms", "runs of the deployment would have no time at all"));
     }
+    if body.daily_spend_microcredits.is_some_and(|most| most < Microcredits::ZERO) {
+        return Err(Problem::invalid("/daily_spend_microcredits", "what may be spent is not below zero"));
+    }
     let config_bytes: usize = body.config.iter().map(|(key, value)| key.len() + value.len()).sum();
     if config_bytes as u64 > account.limits.config_bytes {
         let detail = format!("{config_bytes} bytes; the limit `config_bytes` is {}", account.limits.config_bytes);
@@ -177,6 +185,7 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
         grants: serde_json::to_string(&grants).map_err(DbError::corrupt)?,
         credentials: grants.credential_names().into_iter().cloned().collect(),
         log_output: body.log_output,
+        daily_spend: body.daily_spend_microcredits,
         most_deployments: account.limits.deployments,
         at: app.clock.now(),
     })
@@ -230,6 +239,7 @@ async fn view(
         credentials: grants.credentials,
         models: grants.models,
         log_output: stored.log_output,
+        daily_spend_microcredits: stored.daily_spend,
         warnings,
         created_at: stored.created_at,
         updated_at: stored.updated_at,

@@ -10,7 +10,9 @@ use super::execute::Job;
 use super::slots::{Slot, SlotRequest};
 use super::{Deployed, Run, Runs, check_input, record};
 use crate::accounts::Account;
-use crate::db::{Admission, Admitted, DbError, Once, answered};
+use crate::clock::Micros;
+use crate::db::spending::Caps;
+use crate::db::{Admission, Admitted, CapOf, DbError, Once, answered};
 use crate::ids::RunId;
 use crate::ledger::Microcredits;
 use crate::runtime::LoadError;
@@ -61,6 +63,24 @@ pub enum Refused {
     /// The account owes something.
     #[error("{0} credits are owed for a payment that was given back; the next top-up pays them: `aaasp credits buy`")]
     Indebted(Microcredits),
+    /// A cap on what is spent in a day is reached.
+    #[error(
+        "the run may cost {required}, and {spent} of the {cap} credits that {} may spend in a day are spent; a new day \
+         begins in {seconds} s, at midnight UTC",
+        match .of { CapOf::Account => "the account", CapOf::Deployment => "the deployment" }
+    )]
+    Capped {
+        /// Whose cap it is.
+        of: CapOf,
+        /// The cap.
+        cap: Microcredits,
+        /// What was spent of it.
+        spent: Microcredits,
+        /// What would be held.
+        required: Microcredits,
+        /// Until the next day.
+        seconds: u32,
+    },
     /// The account's queue is full.
     #[error("{0} runs of the account are waiting already")]
     QueueFull(u64),
@@ -130,6 +150,9 @@ impl Runs {
             }
             Admitted::KeyReused => return Err(Refused::KeyReused),
             Admitted::Indebted { debt } => return Err(Refused::Indebted(debt)),
+            Admitted::Capped { of, cap, spent, until } => {
+                return Err(Refused::Capped { of, cap, spent, required: held, seconds: seconds_until(until, at) });
+            }
             Admitted::QueueFull => return Err(Refused::QueueFull(account.limits.queued_runs)),
             Admitted::Insufficient { available, held: others } => {
                 return Err(Refused::Insufficient { required: held, available, held: others });
@@ -187,10 +210,17 @@ impl Runs {
             held: deployed.held,
             sealed_input,
             once,
+            caps: Caps { account: account.daily_spend, deployment: deployed.daily_spend },
             queued_runs: account.limits.queued_runs,
             at: self.clock.now(),
         })
     }
+}
+
+/// Whole seconds, rounded up.
+fn seconds_until(until: Micros, now: Micros) -> u32 {
+    let seconds = (until.0 - now.0).max(0).unsigned_abs().div_ceil(1_000_000).max(1);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 pub(super) fn slot_request(account: &Account, deployed: &Deployed) -> SlotRequest {

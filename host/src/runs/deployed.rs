@@ -41,6 +41,8 @@ pub struct Deployed {
     pub grants: Arc<Grants>,
     /// Whether what models are asked and answer goes into the log.
     pub log_output: bool,
+    /// What its runs may spend in a day.
+    pub daily_spend: Option<Microcredits>,
     /// The effective limits: host's, plan's and deployment's.
     pub limits: RunLimits,
     /// Checks inputs; none accepts any JSON.
@@ -142,6 +144,7 @@ impl Deployments {
             config: Arc::new(opened_config(account, stored.id, &stored.sealed_config)?),
             grants: Arc::new(grants),
             log_output: stored.log_output,
+            daily_spend: stored.daily_spend,
             // Schemas are checked at upload, so one that doesn't compile here is a damaged row.
             input_schema: manifest
                 .input_schema

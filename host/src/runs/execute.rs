@@ -14,6 +14,7 @@ use super::{Deployed, Failure, Run, Runs, charged, checked_output, logs, record}
 use crate::accounts::Account;
 use crate::capabilities::log::RunLog;
 use crate::clock::Micros;
+use crate::db::spending::{Caps, day_of};
 use crate::db::{DbError, LogChunk, Settlement, agents};
 use crate::ids::{AccountId, RunId};
 use crate::ledger::Charge;
@@ -196,7 +197,9 @@ impl Runs {
             self.persist(|| self.db.append_log(chunk.clone())).await?;
         }
         let sealed = |column: &str, value: &[u8]| seal.seal(column, value).map_err(DbError::sealed("runs"));
+        let caps = Caps { account: job.account.daily_spend, deployment: job.deployed.daily_spend };
         let settlement = Settlement {
+            counted: caps.any().then(|| (job.deployed.id, day_of(job.created_at))),
             run: job.run,
             account: job.account.id,
             tenant: job.account.tenant,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use sqlx::AnyConnection;
 
-use super::requests::{Admission, Admitted};
+use super::requests::{Admission, Admitted, CapOf};
+use crate::db::spending::{self, Caps, Spender};
 use crate::db::{DbError, answered, ledger, runs};
 use crate::ledger::{Balance, Microcredits, Tenant, Transfer, Verb};
 
@@ -30,7 +31,10 @@ pub(super) async fn admit(
         match answer {
             Admitted::Yes => admitted.push(admission),
             // The request may be made again once there are credits, under the same key.
-            Admitted::Insufficient { .. } | Admitted::Indebted { .. } | Admitted::QueueFull => {
+            Admitted::Insufficient { .. }
+            | Admitted::Indebted { .. }
+            | Admitted::Capped { .. }
+            | Admitted::QueueFull => {
                 if let Some(once) = &admission.once {
                     answered::forget(connection, once).await?;
                 }
@@ -92,9 +96,10 @@ fn refuse_repeats(admissions: &[Admission], answers: &mut [Admitted]) {
     }
 }
 
-/// Holds each tenant's sum with one guarded statement. Where the sum is too much, admits in order until the
-/// money is gone. A debt is paid first with what has come free since it was written down, and refuses all while some of
-/// it is left; who owes nothing pays nothing for that. Tenants are touched in the order of their numbers, so that two hosts can't lock crosswise.
+/// Holds each tenant's sum with one guarded statement. Where the sum is too much, or something is capped, admits in
+/// order what there is enough for. A debt is paid first with what has come free since it was written down, and refuses
+/// all while some of it is left; who owes nothing pays nothing for that. Tenants are touched in the order of their
+/// numbers, so that two hosts can't lock crosswise.
 async fn hold(
     connection: &mut AnyConnection,
     admissions: &[Admission],
@@ -109,7 +114,8 @@ async fn hold(
     }
     for (tenant, positions) in tenants {
         let sum: Microcredits = positions.iter().map(|&position| admissions[position].held).sum();
-        if ledger::hold(connection, tenant, sum).await? {
+        let capped = positions.iter().any(|&position| admissions[position].caps.any());
+        if !capped && ledger::hold(connection, tenant, sum).await? {
             continue;
         }
         let mut balance = ledger::lock_balance(connection, tenant).await?;
@@ -119,22 +125,68 @@ async fn hold(
                 ledger::repay(connection, (tenant, balance), (first.run.to_string(), first.at), transfers).await?;
         }
         let Balance { mut available, mut held, debt } = balance;
-        let mut afforded = Microcredits::ZERO;
+        let (mut afforded, mut spending) = (Microcredits::ZERO, Spending::default());
         for position in positions {
-            let amount = admissions[position].held;
+            let admission = &admissions[position];
+            let amount = admission.held;
             if debt > Microcredits::ZERO {
                 answers[position] = Admitted::Indebted { debt };
-            } else if amount <= available {
+            } else if amount > available {
+                answers[position] = Admitted::Insufficient { available, held };
+            } else if let Some(refused) = spending.take(connection, admission).await? {
+                answers[position] = refused;
+            } else {
                 available = available - amount;
                 held += amount;
                 afforded += amount;
-            } else {
-                answers[position] = Admitted::Insufficient { available, held };
             }
         }
+        spending.write(connection).await?;
         if afforded > Microcredits::ZERO && !ledger::hold(connection, tenant, afforded).await? {
             return Err(DbError::corrupt("a balance changed under its lock"));
         }
     }
     Ok(())
+}
+
+/// What the runs of a group spend of daily caps.
+#[derive(Default)]
+struct Spending(BTreeMap<Spender, (i64, Microcredits)>);
+
+impl Spending {
+    /// Counts what a run holds, or says which cap refuses it.
+    async fn take(
+        &mut self,
+        connection: &mut AnyConnection,
+        admission: &Admission,
+    ) -> Result<Option<Admitted>, DbError> {
+        let (account, Caps { account: of_account, deployment: of_deployment }) = (admission.account, admission.caps);
+        let capped = [
+            (CapOf::Account, (account, None), of_account),
+            (CapOf::Deployment, (account, Some(admission.deployment)), of_deployment),
+        ];
+        let capped = capped.into_iter().filter_map(|(of, spender, cap)| Some((of, spender, cap?)));
+        let mut counted = Vec::new();
+        for (of, spender, cap) in capped {
+            let known = self.0.get(&spender).copied();
+            let (day, spent) = match known {
+                Some(known) => known,
+                None => spending::spent(connection, spender, spending::day_of(admission.at)).await?,
+            };
+            if spent + admission.held > cap {
+                let until = spending::end_of(day);
+                return Ok(Some(Admitted::Capped { of, cap, spent, until }));
+            }
+            counted.push((spender, (day, spent + admission.held)));
+        }
+        self.0.extend(counted);
+        Ok(None)
+    }
+
+    async fn write(self, connection: &mut AnyConnection) -> Result<(), DbError> {
+        for (spender, (day, spent)) in self.0 {
+            spending::count(connection, spender, day, spent).await?;
+        }
+        Ok(())
+    }
 }

@@ -9,6 +9,7 @@ use super::group::WriteTx;
 use crate::clock::Micros;
 use crate::db::audit::CredentialUse;
 use crate::db::runs::StoredRun;
+use crate::db::spending::{Caps, day_of};
 use crate::db::{DbError, Once};
 use crate::ids::{AccountId, DeploymentId, HostId, RunId};
 use crate::ledger::{Charge, Microcredits, Tenant};
@@ -64,10 +65,21 @@ pub struct Admission {
     pub sealed_input: Vec<u8>,
     /// Set when the request may be made again.
     pub once: Option<Once>,
+    /// What may be spent in a day.
+    pub caps: Caps,
     /// Most runs of the account that may wait in the queue; counted when this one would.
     pub queued_runs: u64,
     /// Now.
     pub at: Micros,
+}
+
+/// Whose cap on what is spent in a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapOf {
+    /// The account's.
+    Account,
+    /// The deployment's.
+    Deployment,
 }
 
 /// What became of an admission.
@@ -86,6 +98,17 @@ pub enum Admitted {
     Indebted {
         /// How much.
         debt: Microcredits,
+    },
+    /// A cap on what is spent in a day is reached; nothing was written.
+    Capped {
+        /// Whose cap it is.
+        of: CapOf,
+        /// The cap.
+        cap: Microcredits,
+        /// What was spent of it.
+        spent: Microcredits,
+        /// When the day is over.
+        until: Micros,
     },
     /// The queue is full; nothing was written.
     QueueFull,
@@ -110,6 +133,8 @@ pub struct Settlement {
     pub outcome: String,
     /// What was held for it.
     pub held: Microcredits,
+    /// Its deployment and the day of its admission, when a cap may count it.
+    pub counted: Option<(DeploymentId, i64)>,
     /// What it costs; at most what was held.
     pub charge: Charge,
     /// Fuel that it burned.
@@ -137,6 +162,7 @@ impl Settlement {
             host,
             outcome: outcome.to_owned(),
             held: run.held,
+            counted: Some((run.deployment, day_of(run.created_at))),
             charge: Charge::default(),
             fuel: 0,
             sealed_output: None,

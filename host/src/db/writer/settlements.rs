@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use sqlx::AnyConnection;
 
 use super::requests::Settlement;
-use crate::db::{DbError, ledger, runs};
+use crate::db::{DbError, ledger, runs, spending};
 use crate::ledger::{Microcredits, Tenant, Transfer, Verb};
 
 /// Finishes the runs and books what they cost. False for a run that was no longer this host's, and for all
@@ -24,6 +24,7 @@ pub(super) async fn settle(
     let settled: Vec<bool> = settlements.iter().map(|each| finished.remove(&each.run.to_string())).collect();
 
     let mut moved: BTreeMap<Tenant, (Microcredits, Microcredits)> = BTreeMap::new();
+    let mut given_back: BTreeMap<_, Microcredits> = BTreeMap::new();
     for (settlement, _) in settlements.iter().zip(&settled).filter(|(_, settled)| **settled) {
         let charged = settlement.charge.total();
         if charged > settlement.held {
@@ -33,6 +34,11 @@ pub(super) async fn settle(
         let sums = moved.entry(settlement.tenant).or_default();
         sums.0 += settlement.held;
         sums.1 += released;
+        if let Some((deployment, day)) = settlement.counted.filter(|_| released > Microcredits::ZERO) {
+            for spender in [None, Some(deployment)] {
+                *given_back.entry((settlement.account, spender, day)).or_default() += released;
+            }
+        }
         for (verb, amount) in [(Verb::Settle, charged), (Verb::Release, released)] {
             if amount > Microcredits::ZERO {
                 transfers.push(Transfer {
@@ -47,6 +53,9 @@ pub(super) async fn settle(
     }
     for (tenant, (held, released)) in moved {
         ledger::unhold(connection, tenant, held, released).await?;
+    }
+    for ((account, deployment, day), released) in given_back {
+        spending::give_back(connection, (account, deployment), day, released).await?;
     }
     Ok(settled)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 
 use super::{ExtensionMembers, FieldError, Problem};
-use crate::db::DbError;
+use crate::db::{CapOf, DbError};
 use crate::payments::{PaymentError, Unread, WebhookError};
 use crate::runs::Refused;
 use crate::runtime::{LoadError, Rejection};
@@ -111,6 +111,13 @@ impl From<Refused> for Problem {
                 problem
             }
             Refused::Indebted(debt) => Self::debt_outstanding(detail, debt),
+            Refused::Capped { of, cap, seconds, .. } => {
+                let limit = match of {
+                    CapOf::Account => "daily_spend_microcredits",
+                    CapOf::Deployment => "deployment.daily_spend_microcredits",
+                };
+                Self::too_many(detail, seconds).about_limit(limit, cap.0.unsigned_abs())
+            }
             Refused::QueueFull(limit) => {
                 let mut problem = Self::too_many(detail, 1);
                 *problem.extra = ExtensionMembers::limit("queued_runs", limit);

@@ -1,0 +1,13 @@
+-- Caps on what is spent in a day (UTC): an account's own, and a deployment's.
+ALTER TABLE accounts ADD COLUMN daily_spend INTEGER;
+ALTER TABLE deployment_revisions ADD COLUMN daily_spend INTEGER;
+
+-- What was spent on the last day on which a run was admitted under a cap: a run counts with its hold, and with its charge
+-- once it is settled. The account's own row names no deployment. Read and written behind the lock of its balance.
+CREATE TABLE spending (
+    account_id TEXT NOT NULL REFERENCES accounts (id),
+    deployment_id TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    spent INTEGER NOT NULL,
+    PRIMARY KEY (account_id, deployment_id)
+) STRICT, WITHOUT ROWID;
