@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::outbox::Letter;
-use crate::support::{Client, Server, until};
+use crate::support::{Client, Server, guests, until};
 
 fn restart(server: &mut Server, account: &Client) -> Client {
     server.stop();
@@ -69,4 +69,28 @@ async fn an_owner_is_warned_once_for_each_crossing() {
     assert_eq!(low(&server).len(), 2);
 
     account.patch("/v1/account", json!({"low_balance_microcredits": -1})).await.problem(422);
+}
+
+#[tokio::test]
+async fn logs_are_kept_as_long_as_their_plan_says() {
+    let config = "[retention]\nlog_days = 5\n[plans.short]\nlog_days = 1\n";
+    let mut server = Server::with_config(config).await;
+    let body = json!({"email": "short@example.org", "plan": "short", "grant_microcredits": 10_000_000});
+    let made = server.operator().post("/v1/admin/accounts", body).await.expect(201);
+    let short = server.account.with_key(made["api_key"].as_str());
+    for account in [&server.account, &short] {
+        account.deploy("greet", guests::greet(), json!({})).await;
+        account.run("greet", json!({"name": "Ada"})).await;
+    }
+    let chunks = "SELECT COUNT(*) FROM log_chunks";
+    assert_eq!(server.count(chunks).await, 2);
+    // Three days ago, by a run whose id says so too.
+    let past = "UPDATE log_chunks SET created_at = created_at - 259200000000, run_id = 'run_00' || SUBSTR(run_id, 7)";
+    server.execute(past).await;
+    server.stop();
+    server.serve();
+    until("the shorter promise", async || (server.count(chunks).await == 1).then_some(())).await;
+    let kept = "SELECT COUNT(*) FROM log_chunks JOIN accounts ON accounts.id = log_chunks.account_id
+         WHERE accounts.plan = 'default'";
+    assert_eq!(server.count(kept).await, 1);
 }

@@ -40,7 +40,7 @@ impl Accounts {
     /// Gives each account what its plan gives in this month, unless the account began in it.
     async fn grant_monthly(&self, now: Micros) -> Result<(), DbError> {
         let Some((month, began)) = month_of(now) else { return Ok(()) };
-        for plan in monthly_grants::plans(&self.db).await? {
+        for plan in accounts::plans(&self.db).await? {
             let amount = self.config.now().plan(&plan).map(|plan| plan.monthly_grant_microcredits);
             let Some(amount) = amount.filter(|amount| *amount > Microcredits::ZERO) else { continue };
             loop {

@@ -10,15 +10,6 @@ use crate::ledger::Tenant;
 /// Accounts that one look brings.
 const PAGE: i64 = 200;
 
-/// The plans that accounts have.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn plans(db: &Db) -> Result<Vec<String>, DbError> {
-    let rows = sqlx::query("SELECT DISTINCT plan FROM accounts").fetch_all(&db.pool).await?;
-    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
-}
-
 /// Some active accounts of a plan that began before a moment and have no grant for a month.
 ///
 /// # Errors

@@ -4,22 +4,36 @@ use futures::future::BoxFuture;
 
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
-use crate::ids::RequestId;
+use crate::ids::{RequestId, RunId};
 
 /// Rows of one commit.
 const BATCH: i64 = 500;
 
-/// Deletes log chunks that were written before a moment. Returns how many.
+/// Deletes log chunks that were written before a moment by runs of a plan's accounts. Returns how many.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
-pub async fn delete_logs(db: &Db, before: Micros) -> Result<u64, DbError> {
-    delete_in_batches(
-        db,
-        "DELETE FROM log_chunks WHERE (account_id, run_id, first_sequence) IN (
-             SELECT account_id, run_id, first_sequence FROM log_chunks WHERE created_at < $1 LIMIT $2)",
-        before,
-    )
+pub async fn delete_logs(db: &Db, plan: &str, before: Micros) -> Result<u64, DbError> {
+    // No run writes before it is made, and its id holds when that was: the primary key finds the old ones.
+    let (plan, runs) = (plan.to_owned(), RunId::first_at(before).to_string());
+    in_batches(db, move |tx| {
+        let (plan, runs) = (plan.clone(), runs.clone());
+        Box::pin(async move {
+            let done = sqlx::query(
+                "DELETE FROM log_chunks WHERE (account_id, run_id, first_sequence) IN (
+                     SELECT log_chunks.account_id, log_chunks.run_id, log_chunks.first_sequence FROM accounts
+                     JOIN log_chunks ON log_chunks.account_id = accounts.id AND log_chunks.run_id < $2
+                     WHERE accounts.plan = $1 AND log_chunks.created_at < $3 LIMIT $4)",
+            )
+            .bind(plan)
+            .bind(runs)
+            .bind(before.0)
+            .bind(BATCH)
+            .execute(&mut **tx)
+            .await?;
+            Ok(done.rows_affected())
+        })
+    })
     .await
 }
 

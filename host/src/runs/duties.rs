@@ -134,13 +134,13 @@ impl Runs {
         let config = self.config.now();
         let kept = &config.values.retention;
         let before = |hours: i64| Micros(self.clock.now().plus_ms(-hours * HOUR_MS).0);
-        let logs = retention::delete_logs(&self.db, before(i64::from(kept.log_days) * 24)).await?;
         let answers = retention::delete_answered_requests(&self.db, before(i64::from(kept.idempotency_hours))).await?;
         let uses = retention::delete_credential_uses(&self.db, before(i64::from(kept.audit_days) * 24)).await?;
-        let mut requests = 0;
+        let (mut logs, mut requests) = (0, 0);
         for plan in accounts::plans(&self.db).await? {
-            let days = i64::from(config.request_days(&plan));
-            requests += retention::delete_requests(&self.db, &plan, before(days * 24)).await?;
+            let (log_days, request_days) = (i64::from(config.log_days(&plan)), i64::from(config.request_days(&plan)));
+            logs += retention::delete_logs(&self.db, &plan, before(log_days * 24)).await?;
+            requests += retention::delete_requests(&self.db, &plan, before(request_days * 24)).await?;
         }
         if logs + answers + uses + requests > 0 {
             tracing::info!(
