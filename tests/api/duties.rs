@@ -79,8 +79,8 @@ async fn logs_are_kept_as_long_as_their_plan_says() {
     let made = server.operator().post("/v1/admin/accounts", body).await.expect(201);
     let short = server.account.with_key(made["api_key"].as_str());
     for account in [&server.account, &short] {
-        account.deploy("greet", guests::greet(), json!({})).await;
-        account.run("greet", json!({"name": "Ada"})).await;
+        account.deploy("slow", guests::slow(), json!({})).await;
+        account.run("slow", json!(1)).await;
     }
     let chunks = "SELECT COUNT(*) FROM log_chunks";
     assert_eq!(server.count(chunks).await, 2);
