@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::routes::{Door, selling, walk};
 use super::{items, pointers, text};
-use crate::support::{Client, Server, guests};
+use crate::support::{Client, Server, guests, until};
 
 #[tokio::test]
 async fn every_route_asks_for_a_key() {
@@ -128,4 +128,44 @@ async fn everything(owner: &Client) -> Vec<String> {
         seen.push(reply.text);
     }
     seen
+}
+
+/// Routes that change something and that an account may use which is stopped: what ends something, or only answers.
+const FOR_THE_STOPPED: [&str; 3] = ["/v1/runs/{id}/cancel", "/v1/api-keys/{id}", "/v1/deployments/{name}/estimate"];
+
+/// Routes by which an account manages itself, which one in restriction may.
+const FOR_THE_RESTRICTED: [&str; 4] =
+    ["/v1/account", "/v1/api-keys", "/v1/api-keys/{id}/rotate", "/v1/credits/top-ups"];
+
+#[tokio::test]
+async fn every_route_honours_the_status_of_the_account() {
+    let (dodo, server) = selling().await;
+    let mut routes = walk(&dodo, &server).await;
+    routes.retain(|route| route.door == Door::Account);
+    // The key that all of it is asked with goes last.
+    routes.sort_by_key(|route| (route.method == Method::DELETE, route.pattern.starts_with("/v1/api-keys/")));
+    for status in ["pending", "closed", "suspended", "closing", "restricted"] {
+        let text = format!("UPDATE accounts SET status = '{status}'");
+        server.execute_text(&text).await;
+        let dead = matches!(status, "pending" | "closed");
+        until("the status to hold", async || {
+            let reply = server.account.get("/v1/account").await;
+            let holds =
+                if dead { reply.status == 403 } else { reply.text.contains(&format!("\"status\":\"{status}\"")) };
+            holds.then_some(())
+        })
+        .await;
+        for route in &routes {
+            let allowed = !dead
+                && (route.method == Method::GET
+                    || FOR_THE_STOPPED.contains(&route.pattern)
+                    || status == "restricted" && FOR_THE_RESTRICTED.contains(&route.pattern));
+            // What is allowed is not done: the next status needs it.
+            if allowed && route.method != Method::GET {
+                continue;
+            }
+            let reply = route.send(&server.account).await;
+            assert_eq!(reply.status == 403, !allowed, "{status}: {route:?} {}", reply.text);
+        }
+    }
 }

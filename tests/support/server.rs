@@ -211,6 +211,13 @@ impl Server {
         sqlx::query(statement).execute(&mut connection).await.unwrap();
     }
 
+    /// The same, with a statement that was put together.
+    pub async fn execute_text(&self, statement: &str) {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&self.database_url()).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+    }
+
     /// Changes what belongs to one row behind the server's back.
     pub async fn execute_with(&self, statement: &'static str, id: &str) {
         sqlx::any::install_default_drivers();
