@@ -3,7 +3,7 @@
 //! A check that finds nothing to look at fails too: a moved folder must not turn it off.
 
 mod source;
-mod tree;
+pub mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,6 +5,7 @@ mod agents;
 mod api;
 mod cli;
 mod custody;
+mod docs;
 mod durability;
 mod invariants;
 mod ledger;

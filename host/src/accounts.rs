@@ -22,7 +22,7 @@ use ipnet::IpNet;
 pub use links::{LinkSecret, MalformedLink, PAGE, Purpose};
 pub use scopes::*;
 use serde::{Deserialize, Serialize};
-pub use sign_up::SignUps;
+pub use sign_up::{SignUps, TooManySignUps};
 pub use status::{Needs, Status};
 
 use crate::clock::{Clock, Micros};

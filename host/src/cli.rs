@@ -129,6 +129,9 @@ enum Command {
     /// Measure the floor and the runs path in process; `cargo xtask bench` calls this.
     #[command(hide = true)]
     Bench(bench::Args),
+    /// Print `docs/reference.md`; `cargo xtask docs` calls this.
+    #[command(hide = true)]
+    Reference,
     /// Compile a component; the host calls this on itself.
     #[command(hide = true)]
     Compile(compile::Args),
@@ -191,6 +194,10 @@ fn done(command: Command) -> anyhow::Result<()> {
         Command::Config(args) => config::run(args),
         Command::Ledger(args) => ledger::run(args),
         Command::Bench(args) => block_on(bench::run(args)),
+        Command::Reference => {
+            out::part(crate::reference::markdown());
+            Ok(())
+        }
         // It was answered before the log was set up.
         Command::Compile(_) => Ok(()),
     }

@@ -6,6 +6,7 @@ mod mail;
 mod models;
 mod payments;
 mod plans;
+mod settings;
 mod show;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use check::ConfigError;
 pub use live::{Change, LiveConfig, Taken};
@@ -22,12 +24,14 @@ pub use mail::{MailTls, MailValues};
 pub use models::{ModelValues, Provider};
 pub use payments::{CreditPrice, PaymentProcessor, PaymentValues};
 pub use plans::{PlanValues, RateValues};
+pub use settings::{Setting, Unset, settings};
 pub use show::{Origin, Shown};
 
 use crate::grants::Grants;
 use crate::ledger::{Microcredits, ModelPrices, Prices};
 use crate::limits::{AccountLimits, AccountLimitsOverlay, RunLimits, RunLimitsOverlay};
 use crate::names::Name;
+use crate::words::words;
 
 /// The name of the operator's file within the data folder.
 pub const FILE_NAME: &str = "aaasp.toml";
@@ -64,21 +68,24 @@ pub struct Config {
 }
 
 /// The values of the file. `database` is apart, since its URL holds a password.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Values {
     /// Where the API listens.
+    #[schema(value_type = String)]
     pub listen: SocketAddr,
     /// Where Prometheus scrapes; none serves no metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub metrics_listen: Option<SocketAddr>,
     /// Where people reach the API, for links in letters; none is `http://` and where it listens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
     /// Networks of proxies in front of the API, whose `X-Forwarded-For` is believed.
+    #[schema(value_type = Vec<String>)]
     pub trusted_proxies: Vec<IpNet>,
     /// A PostgreSQL URL. Better given as `AAASP_DATABASE_URL`, which no backup of the file holds.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "holds_a_password")]
     pub database: Option<String>,
     /// What the host takes on.
     pub host: HostValues,
@@ -105,8 +112,12 @@ pub struct Values {
     pub retention: RetentionValues,
 }
 
+fn holds_a_password(_: &Option<String>) -> bool {
+    true
+}
+
 /// What the host takes on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HostValues {
     /// Runs that execute at the same time.
@@ -144,7 +155,7 @@ impl Default for HostValues {
 }
 
 /// The host's limits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitValues {
     /// Of one run.
@@ -154,7 +165,7 @@ pub struct LimitValues {
 }
 
 /// Who may have an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccountValues {
     /// Whether accounts are made by signing up.
@@ -175,20 +186,20 @@ impl Default for AccountValues {
     }
 }
 
-/// Whether accounts are made by signing up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SignUp {
-    /// Only the operator makes accounts.
-    Closed,
-    /// Whom the operator invited may sign up.
-    Invited,
-    /// Anybody may sign up.
-    Open,
+words! {
+    /// Whether accounts are made by signing up.
+    SignUp {
+        /// Only the operator makes accounts.
+        Closed = "closed",
+        /// Whom the operator invited may sign up.
+        Invited = "invited",
+        /// Anybody may sign up.
+        Open = "open",
+    }
 }
 
 /// Requests that are taken from one address, whatever their key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AddressRates {
     /// All requests, in a minute and at once after a minute without any; none are as many as come.
@@ -207,19 +218,21 @@ impl Default for AddressRates {
 }
 
 /// What the network is to runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EgressValues {
     /// Addresses that runs may reach though they are not public, as networks: `10.1.0.0/16`. Credentials over plain
     /// `http` go to these addresses only.
+    #[schema(value_type = Vec<String>)]
     pub allow_addresses: Vec<IpNet>,
     /// A file of certificates in PEM, of authorities that are trusted besides Mozilla's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub ca_file: Option<PathBuf>,
 }
 
 /// How long things are kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetentionValues {
     /// Logs of runs, in days.

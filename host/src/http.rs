@@ -38,13 +38,17 @@ mod webhooks;
 
 use std::sync::Arc;
 
+pub(crate) use auth::{ACCOUNT_KEY, OPERATOR_KEY};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 pub use connections::serve;
 pub use problem::Problem;
+pub(crate) use problem::{Document as ProblemDocument, Kind as ProblemKind};
 pub use rates::Rates;
 use routes::Routes;
+pub(crate) use routes::STATUSES;
+use utoipa::openapi::OpenApi;
 
 use crate::app::App;
 
@@ -54,7 +58,22 @@ const BODY_BYTES: usize = 256 << 10;
 /// The routes, over the app that they share, and `/v1/openapi.json`, which describes them.
 pub fn router(app: Arc<App>) -> Router {
     let input_bytes = usize::try_from(app.config.now().host_run_limits().input_bytes).unwrap_or(usize::MAX);
-    let run_bytes = input_bytes.saturating_add(BODY_BYTES);
+    page(input_bytes.saturating_add(BODY_BYTES))
+        .served()
+        .fallback(|| async { Problem::not_found("route") })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(from_fn_with_state(Arc::clone(&app), observe::request))
+        .with_state(app)
+}
+
+/// The description of the API, as it is served.
+#[must_use]
+pub fn description() -> OpenApi {
+    page(BODY_BYTES).description()
+}
+
+fn page(run_bytes: usize) -> Routes {
     Routes::new()
         .post("/v1/accounts", "Signs an address up; the answer is the same for every address", sign_up::sign_up)
         .post("/v1/accounts/confirm", "Does what the link of a letter is for, once", sign_up::confirm)
@@ -135,10 +154,4 @@ pub fn router(app: Arc<App>) -> Router {
         .get("/.well-known/jwks.json", "Shows the key that verifies receipts", receipts::keys)
         .get("/healthz", "Says that the process answers", health::alive)
         .get("/readyz", "Says that the process can do its work", health::ready)
-        .served()
-        .fallback(|| async { Problem::not_found("route") })
-        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(from_fn_with_state(Arc::clone(&app), observe::request))
-        .with_state(app)
 }

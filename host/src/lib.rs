@@ -21,6 +21,7 @@ pub mod names;
 pub mod objects;
 pub mod payments;
 pub mod receipts;
+pub mod reference;
 pub mod request_log;
 pub mod runs;
 pub mod runtime;

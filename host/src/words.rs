@@ -1,27 +1,37 @@
-//! The words for where a run is and how it ended: those of runtime, database and API alike.
+//! Words: enumerations whose words are the same in runtime, database, API, the operator's file and `docs/`.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
+/// Declares enumerations with the word of each variant. What a variant means is told once, by its documentation.
+///
+/// Attributes and words are matched as tokens: other derives than serde's don't look into what is matched as `literal`.
 macro_rules! words {
-    ($( $(#[$meta:meta])* $name:ident { $( $(#[$doc:meta])* $variant:ident = $word:literal, )+ } )+) => { $(
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $( $(#[$doc])* $variant, )+ }
+    ($( $(#[$($meta:tt)+])* $name:ident { $( $(#[doc = $doc:tt])+ $variant:ident = $word:tt, )+ } )+) => { $(
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash,
+            ::serde::Serialize, ::serde::Deserialize, ::utoipa::ToSchema,
+        )]
+        $(#[$($meta)+])*
+        pub enum $name { $( $(#[doc = $doc])+ #[serde(rename = $word)] $variant, )+ }
 
         impl $name {
-            /// The word, as the database has it too.
+            /// Each of them, in the order of their declaration.
+            pub const ALL: &[Self] = &[$( Self::$variant, )+];
+
+            /// The word, in the database, in routes and in messages.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $( Self::$variant => $word, )+ }
             }
 
-            #[cfg(test)]
-            const ALL: &[Self] = &[$( Self::$variant, )+];
+            /// Each word with what it means, as its documentation says it.
+            #[must_use]
+            pub fn explained() -> Vec<(&'static str, &'static str)> {
+                vec![ $( ($word, concat!($($doc, "\n"),+)), )+ ]
+            }
         }
     )+ };
 }
+
+pub(crate) use words;
 
 words! {
     /// Where a run is in its life.

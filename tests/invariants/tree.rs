@@ -39,6 +39,17 @@ pub fn paths() -> Vec<String> {
     OURS.iter().flat_map(|folder| paths_below(folder)).collect()
 }
 
+/// The documents at the root and below `docs`.
+pub fn documents() -> Vec<String> {
+    let at_root = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    at_root.chain(paths_below("docs")).filter(|path| path.ends_with(".md")).collect()
+}
+
+/// Whether there is such a file or folder.
+pub fn exists(path: &str) -> bool {
+    root().join(path).exists()
+}
+
 fn paths_below(folder: &str) -> Vec<String> {
     let mut paths = Vec::new();
     let entries = std::fs::read_dir(root().join(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));

@@ -3,6 +3,7 @@
 
 mod bench;
 mod demo;
+mod docs;
 mod http;
 mod interrupt;
 mod postgres;
@@ -28,6 +29,7 @@ TASKS
   test    fmt, clippy, docs, guests, unit tests, the suite on SQLite and PostgreSQL, the README
             --only STEP    this step alone, and what it needs; may be given more than once
             --list         name the steps
+  docs    build the host, and write docs/reference.md as it says it is
   bench   how fast runs are: bare wasmtime, in process, over HTTP, and `wasmtime serve` beside them
             --seconds N    length of one measurement (10)
             --runs N       measurements of each, of which the median counts (5)
@@ -78,6 +80,10 @@ fn dispatch() -> Result<(), Failed> {
             let only = arguments.values_from_str::<_, String>("--only").map_err(usage)?;
             finish(arguments)?;
             run(|workspace| test::run(workspace, list, &only))
+        }
+        Some("docs") => {
+            finish(arguments)?;
+            run(docs::run)
         }
         Some("bench") => {
             let options = bench::Options::parse(&mut arguments).map_err(|error| Failed::Usage(format!("{error:#}")))?;

@@ -5,55 +5,41 @@ use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use utoipa::ToSchema;
 
 use super::status::Needs;
+use crate::words::words;
 
-macro_rules! scopes {
-    ($( $(#[$doc:meta])* $name:ident = $text:literal; )+) => {
-        /// One thing that a key may do.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-        pub enum Scope {
-            /// Everything, what later releases add too.
-            #[serde(rename = "*")]
-            Everything,
-            $( $(#[$doc])* #[serde(rename = $text)] $name, )+
-        }
-
-        impl Scope {
-            /// Every scope but `*`.
-            pub const EACH: &[Self] = &[ $( Self::$name, )+ ];
-
-            /// The word in the database, in routes and in messages.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { Self::Everything => "*", $( Self::$name => $text, )+ }
-            }
-        }
-    };
+words! {
+    /// One thing that a key may do.
+    Scope {
+        /// Everything, what later releases add too.
+        Everything = "*",
+        /// See agents and deployments.
+        AgentsRead = "agents:read",
+        /// Upload agents, and change deployments. One that binds a credential needs `credentials:write` too.
+        AgentsWrite = "agents:write",
+        /// Start and cancel runs.
+        RunsCreate = "runs:create",
+        /// See runs, their inputs, outputs and logs, and what requests were made.
+        RunsRead = "runs:read",
+        /// See credentials, without their secrets, and the audit of their use.
+        CredentialsRead = "credentials:read",
+        /// Set and delete credentials, and bind them to deployments.
+        CredentialsWrite = "credentials:write",
+        /// See the balance, what moved it, receipts and statements.
+        BillingRead = "billing:read",
+        /// Buy credits.
+        Billing = "billing",
+        /// Make, rotate and revoke API keys; none stronger than itself.
+        Keys = "keys",
+        /// Change the account: its address, its settings.
+        Account = "account",
+    }
 }
 
-scopes! {
-    /// See agents and deployments.
-    AgentsRead = "agents:read";
-    /// Upload agents, and change deployments. One that binds a credential needs `credentials:write` too.
-    AgentsWrite = "agents:write";
-    /// Start and cancel runs.
-    RunsCreate = "runs:create";
-    /// See runs, their inputs, outputs and logs, and what requests were made.
-    RunsRead = "runs:read";
-    /// See credentials, without their secrets, and the audit of their use.
-    CredentialsRead = "credentials:read";
-    /// Set and delete credentials, and bind them to deployments.
-    CredentialsWrite = "credentials:write";
-    /// See the balance, what moved it, receipts and statements.
-    BillingRead = "billing:read";
-    /// Buy credits.
-    Billing = "billing";
-    /// Make, rotate and revoke API keys; none stronger than itself.
-    Keys = "keys";
-    /// Change the account: its address, its settings.
-    Account = "account";
+impl Scope {
+    /// Every scope but `*`.
+    pub const EACH: &[Self] = Self::ALL.split_at(1).1;
 }
 
 impl fmt::Display for Scope {

@@ -3,57 +3,40 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use crate::words::words;
 
-/// The status of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[schema(as = AccountStatus)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Signed up; the email address is not confirmed, and there is no key yet.
-    Pending,
-    /// Everything works.
-    Active,
-    /// Its owner or the operator asked for its data to be kept and not worked with: no runs.
-    Restricted,
-    /// The operator stopped it; it can see what it has.
-    Suspended,
-    /// Its owner deleted it; it is gone when the time to think again is over.
-    Closing,
-    /// Deleted.
-    Closed,
+words! {
+    /// The status of an account.
+    #[schema(as = AccountStatus)]
+    Status {
+        /// Signed up; the email address is not confirmed, and there is no key yet.
+        Pending = "pending",
+        /// Everything works.
+        Active = "active",
+        /// Its owner or the operator asked for its data to be kept and not worked with: no runs.
+        Restricted = "restricted",
+        /// The operator stopped it; it can see what it has.
+        Suspended = "suspended",
+        /// Its owner deleted it; it is gone when the time to think again is over.
+        Closing = "closing",
+        /// Deleted.
+        Closed = "closed",
+    }
 }
 
-/// What a request needs of an account, besides the right of its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
-    /// To be told what is there, and to stop what goes on.
-    ToLook,
-    /// To manage the account itself: keys, payments, its address.
-    ToManage,
-    /// To have work done.
-    ToWork,
+words! {
+    /// What a request needs of an account, besides the right of its key.
+    Needs {
+        /// To be told what is there, and to stop what goes on.
+        ToLook = "look",
+        /// To manage the account itself: keys, payments, its address.
+        ToManage = "manage",
+        /// To have work done.
+        ToWork = "work",
+    }
 }
 
 impl Status {
-    /// Every status.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Active, Self::Restricted, Self::Suspended, Self::Closing, Self::Closed];
-
-    /// The word in the database, in routes and in messages.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Active => "active",
-            Self::Restricted => "restricted",
-            Self::Suspended => "suspended",
-            Self::Closing => "closing",
-            Self::Closed => "closed",
-        }
-    }
-
     /// Whether an account of this status may do what needs this.
     #[must_use]
     pub const fn allows(self, needs: Needs) -> bool {
@@ -93,7 +76,7 @@ impl FromStr for Status {
     type Err = UnknownStatus;
 
     fn from_str(text: &str) -> Result<Self, UnknownStatus> {
-        let found = Self::ALL.into_iter().find(|status| status.as_str() == text);
+        let found = Self::ALL.iter().copied().find(|status| status.as_str() == text);
         found.ok_or_else(|| UnknownStatus(text.to_owned()))
     }
 }

@@ -78,7 +78,7 @@ impl LiveConfig {
     }
 }
 
-fn is_taken_at_once(key: &str) -> bool {
+pub(super) fn is_taken_at_once(key: &str) -> bool {
     AT_ONCE.contains(&key.split('.').next().unwrap_or_default())
 }
 

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::words::words;
 
 /// How mail is sent. The server's password is the value of `AAASP_SMTP_PASSWORD`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MailValues {
     /// Whom letters are from: an address, with a name before it if you like.
@@ -21,19 +24,20 @@ pub struct MailValues {
     pub user: Option<String>,
     /// A file of certificates in PEM, of an authority that is trusted besides Mozilla's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub ca_file: Option<PathBuf>,
 }
 
-/// How a connection to a mail server is protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MailTls {
-    /// It begins in the open and must become TLS.
-    Starttls,
-    /// It is TLS from its first byte.
-    Tls,
-    /// Not at all: only to this machine itself.
-    None,
+words! {
+    /// How a connection to a mail server is protected.
+    MailTls {
+        /// It begins in the open and must become TLS.
+        Starttls = "starttls",
+        /// It is TLS from its first byte.
+        Tls = "tls",
+        /// Not at all: only to this machine itself.
+        None = "none",
+    }
 }
 
 impl MailTls {

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ledger::ModelPrice;
+use crate::words::words;
 
 /// A model that the operator offers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelValues {
     /// Whose API it is asked through.
@@ -21,6 +23,7 @@ pub struct ModelValues {
     /// A file that holds the operator's key for the provider, relative to the data folder. Nobody but its owner may
     /// read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub api_key_file: Option<PathBuf>,
     /// An environment variable that holds the key instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,16 +43,16 @@ pub struct ModelValues {
     pub plans: Vec<String>,
 }
 
-/// An API that many models are asked through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Provider {
-    /// Chat completions and embeddings as OpenAI has them, and Ollama, vLLM, llama.cpp and many others.
-    Openai,
-    /// Anthropic's messages.
-    Anthropic,
-    /// Google's Gemini: `generateContent` and its relatives.
-    Gemini,
+words! {
+    /// An API that many models are asked through.
+    Provider {
+        /// Chat completions and embeddings as OpenAI has them, and Ollama, vLLM, llama.cpp and many others.
+        Openai = "openai",
+        /// Anthropic's messages.
+        Anthropic = "anthropic",
+        /// Google's Gemini: `generateContent` and its relatives.
+        Gemini = "gemini",
+    }
 }
 
 impl Provider {

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ledger::Microcredits;
 use crate::payments::money::is_currency;
+use crate::words::words;
 
 /// Through whom credits are sold, and at what price. Key and webhook secrets are the values of `AAASP_DODO_API_KEY`
 /// and `AAASP_DODO_WEBHOOK_SECRETS`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentValues {
     /// The processor.
@@ -26,16 +28,16 @@ pub struct PaymentValues {
     pub currencies: BTreeMap<String, CreditPrice>,
 }
 
-/// A payment processor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PaymentProcessor {
-    /// Dodo Payments.
-    Dodo,
+words! {
+    /// A payment processor.
+    PaymentProcessor {
+        /// Dodo Payments.
+        Dodo = "dodo",
+    }
 }
 
 /// What credits cost in a currency. Amounts are of its smallest unit: cents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreditPrice {
     /// What one of the smallest unit buys: 10 000 for a credit that costs one euro.

@@ -1,12 +1,13 @@
 //! Plans: what an account may use, what that costs it, and what it is given.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::LimitValues;
 use crate::ledger::{Microcredits, Prices};
 
 /// A plan. What it leaves out is as the rest of the file has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlanValues {
     /// Limits below the host's.
@@ -32,7 +33,7 @@ pub struct PlanValues {
 }
 
 /// Requests that are taken in a minute, and at once after a minute without any; none are as many as come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RateValues {
     /// Of an account, by all of its keys.

@@ -17,8 +17,8 @@ use crate::app::App;
 use crate::ids::OperatorKeyId;
 
 /// What the description calls the two kinds of keys.
-pub(super) const ACCOUNT_KEY: &str = "account_key";
-pub(super) const OPERATOR_KEY: &str = "operator_key";
+pub(crate) const ACCOUNT_KEY: &str = "account_key";
+pub(crate) const OPERATOR_KEY: &str = "operator_key";
 
 /// The operator behind a request.
 pub(super) struct Operator {
@@ -95,6 +95,7 @@ impl FromRequestParts<Arc<App>> for Operator {
 impl<R: Right> Part for May<R> {
     fn describe(described: &mut Described) {
         described.asks_for_key(ACCOUNT_KEY, R::SCOPE);
+        described.asks_for_status(R::NEEDS);
         described.refuses(&Problem::unauthenticated(""));
         described.refuses(&Problem::forbidden(""));
         described.refuses(&Problem::too_many("", 1));

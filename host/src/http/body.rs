@@ -71,9 +71,8 @@ impl Component {
         while let Some(chunk) = in_time(app, chunks.next()).await? {
             let chunk = chunk.map_err(|error| Problem::malformed(format!("the body ended early: {error}")))?;
             if (received.len() + chunk.len()) as u64 > limit {
-                return Err(Problem::too_large(format!(
-                    "the component is larger than the limit `component_bytes` of {limit}"
-                )));
+                let detail = format!("the component is larger than the limit `component_bytes` of {limit}");
+                return Err(Problem::too_large(detail).about_limit("component_bytes", limit));
             }
             received.extend_from_slice(&chunk);
         }

@@ -6,11 +6,14 @@
 //! connection is closed. hyper gives no way to put anything in between.
 
 mod causes;
+mod kinds;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+pub(crate) use kinds::Kind;
 
 use super::rates::{self, Standing};
 use crate::accounts::Scope;
@@ -20,9 +23,7 @@ use crate::ledger::Microcredits;
 /// An error as a client sees it. What it must not see goes to the log, under the same request id.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    status: StatusCode,
-    kind: &'static str,
-    title: &'static str,
+    kind: Kind,
     detail: String,
     errors: Vec<FieldError>,
     extra: Box<ExtensionMembers>,
@@ -60,12 +61,18 @@ impl ExtensionMembers {
     fn limit(limit: &'static str, value: u64) -> Self {
         Self { limit: Some(limit), value: Some(value), ..Self::default() }
     }
+
+    /// True when the kind of problem may say all of them.
+    fn are_of(&self, kind: Kind) -> bool {
+        let said = serde_json::to_value(self).unwrap_or_default();
+        said.as_object().is_some_and(|said| said.keys().all(|name| kind.members().contains(&name.as_str())))
+    }
 }
 
 /// What went wrong (RFC 9457), and what to do about it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub(super) struct Document {
+pub(crate) struct Document {
     /// Names the kind of problem.
     r#type: String,
     /// The kind of problem, for people.
@@ -97,72 +104,68 @@ impl Problem {
     /// The media type of the document.
     pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
-    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+    fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let (errors, extra) = (Vec::new(), Box::default());
-        Self { status, kind, title, detail: detail.into(), errors, extra, retry_after_s: None, standing: None }
+        Self { kind, detail: detail.into(), errors, extra, retry_after_s: None, standing: None }
     }
 
     /// 401.
     pub fn unauthenticated(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "The request has no valid key", detail)
+        Self::new(Kind::Unauthenticated, detail)
     }
 
     /// 403.
     pub fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "The account may not do this", detail)
+        Self::new(Kind::Forbidden, detail)
     }
 
     /// 403: the key lacks a scope (RFC 6750, 3.1).
     pub fn scope_missing(scope: Scope) -> Self {
         let detail =
             format!("the key lacks the scope `{scope}`; use one that has it, or make one: `aaasp keys create`");
-        let mut problem = Self::new(StatusCode::FORBIDDEN, "scope-missing", "The key may not do this", detail);
+        let mut problem = Self::new(Kind::ScopeMissing, detail);
         problem.extra.scope = Some(scope);
         problem
     }
 
     /// 404.
     pub fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", format!("there is no such {what}"))
+        Self::new(Kind::NotFound, format!("there is no such {what}"))
     }
 
     /// 405.
     pub fn method_not_allowed() -> Self {
         let detail = "the route exists, but not for this method; the Allow header names those that it has";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail)
+        Self::new(Kind::MethodNotAllowed, detail)
     }
 
     /// 400: the request can't be read at all.
     pub fn malformed(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "malformed", "The request can't be read", detail)
+        Self::new(Kind::Malformed, detail)
     }
 
     /// 408.
     pub fn too_slow() -> Self {
         let detail = "the body did not arrive within the operator's `host.slow_client_ms`; send it again";
-        Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The request took too long to arrive", detail)
+        Self::new(Kind::TooSlow, detail)
     }
 
     /// 413.
     pub fn too_large(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+        Self::new(Kind::TooLarge, detail)
     }
 
     /// 415.
     pub fn unsupported_media_type(expected: &str) -> Self {
         let detail = format!("the body must be `{expected}`; say so in the Content-Type header");
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type", detail)
+        Self::new(Kind::UnsupportedMediaType, detail)
     }
 
     /// 422: a field has a value that it can't have.
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let (pointer, detail) = (pointer.into(), detail.into());
-        let mut problem = Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid",
-            "A field is invalid",
-            if pointer.is_empty() { detail.clone() } else { format!("{pointer}: {detail}") },
-        );
+        let mut problem =
+            Self::new(Kind::Invalid, if pointer.is_empty() { detail.clone() } else { format!("{pointer}: {detail}") });
         problem.errors.push(FieldError { pointer, detail });
         problem
     }
@@ -178,23 +181,22 @@ impl Problem {
 
     /// 404: there could be such a thing, but not at this operator's.
     pub(super) fn not_offered(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-offered", "The operator does not offer this", detail)
+        Self::new(Kind::NotOffered, detail)
     }
 
     /// 409.
     pub fn conflict(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "conflict", "It conflicts with what exists", detail)
+        Self::new(Kind::Conflict, detail)
     }
 
     /// 410.
     pub fn gone(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::GONE, "gone", "It is there no longer", detail)
+        Self::new(Kind::Gone, detail)
     }
 
     /// 503.
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        let mut problem =
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The host can't do this now", detail);
+        let mut problem = Self::new(Kind::Unavailable, detail);
         problem.retry_after_s = Some(1);
         problem
     }
@@ -203,14 +205,14 @@ impl Problem {
     pub fn disk_full() -> Self {
         let detail = "the host's disk is full, so nothing was done; try again later. The host goes on by itself as \
                       soon as its operator has made room, on the disk of the data folder or of the database";
-        let mut problem = Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk-full", "The host's disk is full", detail);
+        let mut problem = Self::new(Kind::DiskFull, detail);
         problem.retry_after_s = Some(5);
         problem
     }
 
     /// 429.
     pub fn too_many(detail: impl Into<String>, retry_after_s: u32) -> Self {
-        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "A limit is reached", detail);
+        let mut problem = Self::new(Kind::TooManyRequests, detail);
         problem.retry_after_s = Some(retry_after_s);
         problem
     }
@@ -231,12 +233,12 @@ impl Problem {
 
     /// 402.
     pub(super) fn insufficient_credits(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYMENT_REQUIRED, "insufficient-credits", "Not enough credits", detail)
+        Self::new(Kind::InsufficientCredits, detail)
     }
 
     /// 402: something is owed.
     pub(super) fn debt_outstanding(detail: impl Into<String>, debt: Microcredits) -> Self {
-        let mut problem = Self::new(StatusCode::PAYMENT_REQUIRED, "debt-outstanding", "A debt is not paid", detail);
+        let mut problem = Self::new(Kind::DebtOutstanding, detail);
         problem.extra.debt_microcredits = Some(debt);
         problem
     }
@@ -244,7 +246,7 @@ impl Problem {
     /// 500.
     pub(super) fn internal() -> Self {
         let detail = "something failed that should not; the operator finds it in the log by the request id";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+        Self::new(Kind::Internal, detail)
     }
 
     /// For a response that some layer made without saying why.
@@ -261,26 +263,27 @@ impl Problem {
 
     /// The response, once the request's id is known.
     pub(super) fn into_document(self, request: RequestId) -> Response {
-        let headers = self.headers();
+        let (headers, status) = (self.headers(), self.status());
+        debug_assert!(self.extra.are_of(self.kind), "{:?} says what its kind does not: {:?}", self.kind, self.extra);
         let document = Document {
-            r#type: format!("urn:aaasp:problem:{}", self.kind),
-            title: self.title,
-            status: self.status.as_u16(),
+            r#type: format!("{}{}", Kind::TYPES, self.kind.as_str()),
+            title: self.kind.title(),
+            status: status.as_u16(),
             detail: self.detail,
             request_id: request,
             errors: self.errors,
             extra: *self.extra,
         };
         let content_type = [(header::CONTENT_TYPE, Self::CONTENT_TYPE)];
-        (self.status, headers, content_type, serde_json::to_string(&document).unwrap_or_default()).into_response()
+        (status, headers, content_type, serde_json::to_string(&document).unwrap_or_default()).into_response()
     }
 
     pub(super) fn status(&self) -> StatusCode {
-        self.status
+        self.kind.status()
     }
 
     pub(super) fn title(&self) -> &'static str {
-        self.title
+        self.kind.title()
     }
 
     /// The headers that a problem of this kind has.
@@ -290,7 +293,7 @@ impl Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         rates::tell(&mut headers, self.standing.as_slice());
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.status() == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(scope) = self.extra.scope {
@@ -304,7 +307,7 @@ impl Problem {
 impl IntoResponse for Problem {
     /// A response that carries the problem to `observe::request`, which knows the request's id.
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
     }

@@ -18,6 +18,7 @@ use axum::response::IntoResponse as _;
 use axum::routing::{MethodFilter, MethodRouter, get, on};
 use bytes::Bytes;
 use utoipa::ToSchema;
+use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -29,12 +30,15 @@ use utoipa::openapi::{
 
 use super::Problem;
 use super::problem::Document;
-use crate::accounts::Scope;
+use crate::accounts::{Needs, Scope, Status};
 use crate::app::App;
 use crate::ids::RequestId;
 
 /// Where the description is served.
 const DESCRIPTION: &str = "/v1/openapi.json";
+
+/// The statuses of the account that a route works with.
+pub(crate) const STATUSES: &str = "x-account-statuses";
 
 /// What is said of the API as a whole.
 const ABOUT: &str = "Agents as a service: upload a component, deploy it, run it, and read what it cost. Errors are \
@@ -129,6 +133,13 @@ impl Described {
     /// Whose key the route asks for, and which scope of it.
     pub(super) fn asks_for_key(&mut self, whose: &str, scope: Option<Scope>) {
         self.operation.security = Some(vec![SecurityRequirement::new(whose, scope.map(Scope::as_str))]);
+    }
+
+    /// Which statuses of the account the route asks for.
+    pub(super) fn asks_for_status(&mut self, needs: Needs) {
+        let allow = Status::ALL.iter().filter(|status| status.allows(needs)).map(|status| status.as_str());
+        let extension = ExtensionsBuilder::new().add(STATUSES, allow.collect::<Vec<_>>());
+        self.operation.extensions = Some(extension.build());
     }
 
     /// An answer that is no error.
@@ -248,7 +259,7 @@ impl Routes {
         self.router.route(DESCRIPTION, get(answer))
     }
 
-    fn description(&self) -> OpenApi {
+    pub(super) fn description(&self) -> OpenApi {
         let key = |whose: &str| {
             let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("aaasp_…");
             SecurityScheme::Http(scheme.description(Some(whose)).build())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 
 use super::tokens::{self, ModelPrices, Tokens};
 use super::{Charge, ChargeLine, Microcredits};
@@ -16,7 +17,7 @@ const MICROS_PER_SECOND: u128 = 1_000_000;
 
 /// What the operator asks for. Each price is an integer of microcredits for a round quantity, and each line
 /// of a charge is rounded up on its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Prices {
     /// One run, whatever it does.

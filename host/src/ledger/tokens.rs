@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{ChargeLine, Microcredits};
 use crate::names::Name;
@@ -12,7 +13,7 @@ use crate::names::Name;
 const MILLION: u128 = 1_000_000;
 
 /// What a model asks for its tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelPrice {
     /// One million tokens of questions.

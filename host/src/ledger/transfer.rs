@@ -3,12 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use utoipa::ToSchema;
 
 use super::Microcredits;
 use crate::clock::Micros;
+use crate::words::words;
 
 /// A tenant's number in the ledger. It says nothing of the account that it belongs to: one erasable table
 /// maps accounts to tenants, so that erasing an account touches no transfer.
@@ -26,102 +25,55 @@ pub struct Balance {
     pub debt: Microcredits,
 }
 
-/// A ledger account: where credits are, come from or go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
-    /// What operators gave.
-    Grants,
-    /// What a tenant can spend.
-    Credits,
-    /// What a tenant's unfinished runs hold.
-    Holds,
-    /// What runs did cost.
-    Revenue,
-    /// What tenants bought, without what was given back.
-    Payments,
-    /// What a tenant owes.
-    Debts,
-    /// What operators corrected.
-    Adjustments,
-}
-
-impl Side {
-    /// The word in routes and in messages.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Grants => "grants",
-            Self::Credits => "credits",
-            Self::Holds => "holds",
-            Self::Revenue => "revenue",
-            Self::Payments => "payments",
-            Self::Debts => "debts",
-            Self::Adjustments => "adjustments",
-        }
+words! {
+    /// A ledger account: where credits are, come from or go to.
+    Side {
+        /// What operators gave.
+        Grants = "grants",
+        /// What a tenant can spend.
+        Credits = "credits",
+        /// What a tenant's unfinished runs hold.
+        Holds = "holds",
+        /// What runs did cost.
+        Revenue = "revenue",
+        /// What tenants bought, without what was given back.
+        Payments = "payments",
+        /// What a tenant owes.
+        Debts = "debts",
+        /// What operators corrected.
+        Adjustments = "adjustments",
     }
 }
 
-/// What a transfer does. Each verb moves an amount from one ledger account to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Verb {
-    /// Grants → credits: an operator's gift, a plan's starting amount.
-    Grant,
-    /// Credits → holds: the most that a run may cost, before it starts.
-    Hold,
-    /// Holds → revenue: what the run did cost.
-    Settle,
-    /// Holds → credits: the rest of the hold.
-    Release,
-    /// Payments → credits: what was bought.
-    TopUp,
-    /// Credits → payments: what a refund or a lost dispute takes back.
-    Refund,
-    /// Debts → payments: the part of it that was spent already.
-    Owe,
-    /// Credits → debts: what pays a debt.
-    Repay,
-    /// Payments → credits: what comes back when a refund failed or a dispute was won after all.
-    Restore,
-    /// Adjustments → credits: an operator's correction.
-    AdjustUp,
-    /// Credits → adjustments: an operator's correction.
-    AdjustDown,
+words! {
+    /// What a transfer does. Each verb moves an amount from one ledger account to another.
+    Verb {
+        /// An operator's gift, a plan's starting amount.
+        Grant = "grant",
+        /// The most that a run may cost, before it starts.
+        Hold = "hold",
+        /// What the run did cost.
+        Settle = "settle",
+        /// The rest of the hold.
+        Release = "release",
+        /// What was bought.
+        TopUp = "top_up",
+        /// What a refund or a lost dispute takes back.
+        Refund = "refund",
+        /// The part of a refund that was spent already.
+        Owe = "owe",
+        /// What pays a debt.
+        Repay = "repay",
+        /// What comes back when a refund failed or a dispute was won after all.
+        Restore = "restore",
+        /// An operator's correction.
+        AdjustUp = "adjust_up",
+        /// An operator's correction.
+        AdjustDown = "adjust_down",
+    }
 }
 
 impl Verb {
-    const ALL: [Self; 11] = [
-        Self::Grant,
-        Self::Hold,
-        Self::Settle,
-        Self::Release,
-        Self::TopUp,
-        Self::Refund,
-        Self::Owe,
-        Self::Repay,
-        Self::Restore,
-        Self::AdjustUp,
-        Self::AdjustDown,
-    ];
-
-    /// The word in the database, in routes and in messages.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Grant => "grant",
-            Self::Hold => "hold",
-            Self::Settle => "settle",
-            Self::Release => "release",
-            Self::TopUp => "top_up",
-            Self::Refund => "refund",
-            Self::Owe => "owe",
-            Self::Repay => "repay",
-            Self::Restore => "restore",
-            Self::AdjustUp => "adjust_up",
-            Self::AdjustDown => "adjust_down",
-        }
-    }
-
     /// The ledger accounts that it takes from and gives to.
     #[must_use]
     pub const fn sides(self) -> (Side, Side) {
@@ -150,7 +102,7 @@ impl FromStr for Verb {
     type Err = UnknownVerb;
 
     fn from_str(text: &str) -> Result<Self, UnknownVerb> {
-        Self::ALL.into_iter().find(|verb| verb.as_str() == text).ok_or_else(|| UnknownVerb(text.to_owned()))
+        Self::ALL.iter().copied().find(|verb| verb.as_str() == text).ok_or_else(|| UnknownVerb(text.to_owned()))
     }
 }
 

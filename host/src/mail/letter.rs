@@ -1,13 +1,14 @@
 //! What letters say. Each is one variant, with what it needs to say it.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::content::Content;
 use crate::clock::Micros;
 use crate::ledger::Microcredits;
 
 /// A letter to an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Letter {
     /// Somebody signed up with the address.

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
-
-use super::{ExtensionMembers, FieldError, Problem};
+use super::{ExtensionMembers, FieldError, Kind, Problem};
 use crate::db::{CapOf, DbError};
 use crate::payments::{PaymentError, Unread, WebhookError};
 use crate::runs::Refused;
@@ -157,11 +155,6 @@ impl From<Rejection> for Problem {
             }
             _ => {}
         }
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "component-rejected",
-            "The component can't be taken",
-            rejection.to_string(),
-        )
+        Self::new(Kind::ComponentRejected, rejection.to_string())
     }
 }
