@@ -6,6 +6,7 @@ mod crashes;
 mod operator;
 mod path;
 mod sdks;
+mod tries;
 mod webhooks;
 
 use serde_json::{Value, json};

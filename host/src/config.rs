@@ -22,6 +22,7 @@ pub use check::ConfigError;
 pub use live::{Change, LiveConfig, Taken};
 pub use mail::{MailTls, MailValues};
 pub use models::{ModelValues, Provider};
+pub(crate) use payments::is_plain_and_local;
 pub use payments::{CreditPrice, PaymentProcessor, PaymentValues};
 pub use plans::{PlanValues, RateValues};
 pub use settings::{Setting, Unset, settings};

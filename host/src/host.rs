@@ -206,7 +206,7 @@ impl Host {
         let transport = Transport::new(&config.values.mail, &config.data, password.as_ref())?;
         let outbox = Outbox::new(store.db.clone(), store.accounts.clone(), store.clock.clone(), transport);
         let rates = http::Rates::new(&store.config.now());
-        let seller = store.config.now().values.payments.as_ref().map(Seller::new).transpose()?;
+        let seller = Seller::new(&store.config.now())?;
         let app = App {
             payments: Payments::new(store.db.clone(), store.accounts.clone(), store.clock.clone(), seller),
             receipts: SigningKey::new(&store.keyring.derived_key("receipts")),

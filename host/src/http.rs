@@ -32,6 +32,7 @@ mod routes;
 mod runs;
 mod sign_up;
 mod statements;
+mod test_checkout;
 mod top_ups;
 mod unread;
 mod webhooks;
@@ -124,6 +125,8 @@ fn page(run_bytes: usize) -> Routes {
         .get("/v1/credits/top-ups", "Lists the account's top-ups, latest first", top_ups::list)
         .get("/v1/credits/top-ups/{id}", "Shows a top-up", top_ups::show)
         .post("/v1/webhooks/dodo", "Takes what Dodo Payments tells of payments, refunds and disputes", webhooks::dodo)
+        .get("/test-checkout/{id}", "Shows people where a test payment is made", test_checkout::ask)
+        .post("/test-checkout/{id}", "Makes a test payment, with which no money moves", test_checkout::answer)
         .get("/v1/credits/statements", "Lists the account's monthly statements, latest first", statements::list)
         .get("/v1/credits/statements/{number}", "Shows a monthly statement, or a page to print", statements::show)
         .get("/v1/admin/accounts", "Lists all accounts, latest first", admin::list)

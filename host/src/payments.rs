@@ -10,6 +10,7 @@ mod processor;
 mod reconcile;
 mod refunds;
 mod signature;
+mod test;
 mod top_ups;
 
 use std::collections::BTreeMap;
@@ -24,11 +25,12 @@ pub use processor::{Checkout, ListedPayment, Processor, ProcessorError, Unread};
 pub use reconcile::{PAYMENT_DAYS, Reconciled, Repaired};
 pub use refunds::Refunded;
 pub use signature::{Forged, MalformedSecrets, Secrets, Signed};
+pub use test::Test;
 pub use top_ups::Asked;
 
 use crate::accounts::Accounts;
 use crate::clock::Clock;
-use crate::config::{CreditPrice, PaymentProcessor, PaymentValues};
+use crate::config::{Config, CreditPrice, PaymentProcessor, PaymentValues};
 use crate::db::{Db, DbError};
 use crate::ledger::Microcredits;
 
@@ -44,6 +46,12 @@ pub enum SellerError {
     /// A secret is not in the environment.
     #[error("`payments` needs the environment variable {0}")]
     Missing(&'static str),
+    /// Others could have credits for nothing.
+    #[error(
+        "`payments.processor = \"test\"` gives credits to whoever presses a button, so that nobody but this machine may \
+         reach the host, and {0}; sell through `dodo`, or listen on 127.0.0.1"
+    )]
+    TestForOthers(String),
     /// The secrets of webhooks can't be read.
     #[error("{DODO_SECRETS}: {0}")]
     Secrets(#[from] MalformedSecrets),
@@ -100,28 +108,39 @@ pub struct Seller {
     pub processor: Box<dyn Processor>,
     /// What credits cost, by currency.
     pub prices: BTreeMap<String, CreditPrice>,
+    /// Whether payments are only tests, and no money moves.
+    pub tests: bool,
 }
 
 impl Seller {
-    /// As the operator's file says, with the secrets of the environment.
+    /// As the operator's file says, with the secrets of the environment; none when it sells nothing.
     ///
     /// # Errors
     /// [`SellerError`] says what is missing.
-    pub fn new(values: &PaymentValues) -> Result<Self, SellerError> {
-        let PaymentProcessor::Dodo = values.processor;
-        let variable = |name| {
-            let value = std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-            value.ok_or(SellerError::Missing(name))
+    pub fn new(config: &Config) -> Result<Option<Self>, SellerError> {
+        let Some(values) = &config.values.payments else { return Ok(None) };
+        let processor: Box<dyn Processor> = match values.processor {
+            PaymentProcessor::Dodo => Box::new(dodo(values)?),
+            PaymentProcessor::Test => Box::new(Test::new(config)?),
         };
-        let processor = Dodo::new(DodoSettings {
-            base_url: values.base_url.clone(),
-            product: values.product_id.clone(),
-            return_url: values.return_url.clone(),
-            key: variable(DODO_KEY)?.trim().to_owned().into(),
-            secrets: Secrets::parse(&variable(DODO_SECRETS)?)?,
-        });
-        Ok(Self { processor: Box::new(processor.map_err(SellerError::Tls)?), prices: values.currencies.clone() })
+        let tests = values.processor == PaymentProcessor::Test;
+        Ok(Some(Self { processor, prices: values.currencies.clone(), tests }))
     }
+}
+
+fn dodo(values: &PaymentValues) -> Result<Dodo, SellerError> {
+    let variable = |name| {
+        let value = std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        value.ok_or(SellerError::Missing(name))
+    };
+    Dodo::new(DodoSettings {
+        base_url: values.base_url.clone(),
+        product: values.product_id.clone().unwrap_or_default(),
+        return_url: values.return_url.clone(),
+        key: variable(DODO_KEY)?.trim().to_owned().into(),
+        secrets: Secrets::parse(&variable(DODO_SECRETS)?)?,
+    })
+    .map_err(SellerError::Tls)
 }
 
 /// Sells credits, and takes what the processor tells.

@@ -14,7 +14,10 @@ async fn every_route_asks_for_a_key() {
     let mut asked = 0;
     for route in walk(&dodo, &server).await {
         let reply = route.send(&nobody).await;
-        if route.door == Door::Nobody {
+        if route.pattern.starts_with("/test-checkout/") {
+            // Nothing is tested where money moves.
+            reply.problem(404);
+        } else if route.door == Door::Nobody {
             assert!(matches!(reply.status, 200 | 202 | 204), "{route:?}");
         } else {
             let problem = reply.problem(401);

@@ -55,6 +55,17 @@ async fn whoever_confirms_an_address_has_an_account_a_grant_and_a_key_that_works
 }
 
 #[tokio::test]
+async fn whoever_has_no_mail_program_finds_the_whole_link_in_the_file() {
+    let host = "https://agents.of-a-company-that-has-a-very-long-name.example.com";
+    let server = Server::with_config(&format!("public_url = \"{host}\"\n{OPEN}")).await;
+    nobody(&server).post("/v1/accounts", json!({"email": "ada@example.org"})).await.expect(202);
+    let letter = letter(&server, "ada@example.org", 1).await;
+    let file = std::fs::read_dir(server.data().join("outbox")).unwrap().next().unwrap().unwrap().path();
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.lines().any(|line| line.trim() == letter.link() && line.contains(host)), "{text}");
+}
+
+#[tokio::test]
 async fn a_known_address_is_answered_alike_and_gets_a_link_to_a_new_key() {
     let server = Server::with_config(OPEN).await;
     let email = "known@example.org";

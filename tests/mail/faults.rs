@@ -9,8 +9,14 @@ use crate::support::{Server, until};
 
 /// A server that sends its mail there.
 async fn sending_to(mail: &MailServer, more: &str) -> Server {
-    let mut server = Server::with_config(&format!("{more}\n{}", mail.config())).await;
+    sending(&format!("{more}\n{}", mail.config())).await
+}
+
+/// A server with an operator's file that names a mail server and a user, and with the password.
+async fn sending(config: &str) -> Server {
+    let mut server = Server::start().await;
     server.stop();
+    std::fs::write(server.data().join("aaasp.toml"), config).unwrap();
     server.set("AAASP_SMTP_PASSWORD", PASSWORD);
     server.serve();
     server
@@ -98,10 +104,7 @@ async fn a_mail_server_whose_certificate_nobody_vouches_for_gets_nothing() {
         .lines()
         .filter(|line| !line.starts_with("ca_file"))
         .fold(String::new(), |all, line| all + line + "\n");
-    let mut server = Server::with_config(&config).await;
-    server.stop();
-    server.set("AAASP_SMTP_PASSWORD", PASSWORD);
-    server.serve();
+    let server = sending(&config).await;
     let account = server.another_account("ada@example.org", 0).await;
     account.post("/v1/api-keys", json!({"name": "kept"})).await.expect(201);
     let waiting =
@@ -109,4 +112,16 @@ async fn a_mail_server_whose_certificate_nobody_vouches_for_gets_nothing() {
             .await;
     assert!(waiting["error"].as_str().unwrap().to_lowercase().contains("certificate"), "{waiting}");
     assert!(mail.letters().is_empty());
+}
+
+#[tokio::test]
+async fn a_host_that_lacks_the_password_says_so_and_does_not_start() {
+    let mail = MailServer::start("starttls");
+    let mut server = sending_to(&mail, "").await;
+    server.stop();
+    server.set("AAASP_SMTP_PASSWORD", "");
+    let ended = server.command().args(["serve", "--listen", "127.0.0.1:0"]).output().unwrap();
+    let error = String::from_utf8_lossy(&ended.stderr);
+    let said = "`mail`: `user` needs the environment variable AAASP_SMTP_PASSWORD";
+    assert!(!ended.status.success() && error.contains(said), "{error}");
 }

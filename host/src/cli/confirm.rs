@@ -75,6 +75,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     });
     if let Some(path) = kept {
         out::line(format!("The key is in {}, as the profile `{}`.", path.display(), args.profile));
+        let named =
+            if args.profile == DEFAULT_PROFILE { String::new() } else { format!(" --profile {}", args.profile) };
+        out::line(format!("What you have to spend: `aaasp credits{named}`."));
     }
     Ok(())
 }

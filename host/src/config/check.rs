@@ -271,6 +271,19 @@ mod tests {
     }
 
     #[test]
+    fn a_test_needs_nothing_of_a_processor_and_dodo_needs_a_product() {
+        let payments = |processor: &str| {
+            format!(
+                "[payments]\nprocessor = \"{processor}\"\n[payments.currencies.EUR]\n\
+                 microcredits_per_minor_unit = 10000\nminimum = 100\nmaximum = 100000\n"
+            )
+        };
+        assert!(parse(None, &payments("test")).is_ok());
+        let message = error(&payments("dodo"));
+        assert!(message.contains("`payments.product_id`: `dodo` sells a product"), "{message}");
+    }
+
+    #[test]
     fn an_empty_file_is_every_default() {
         assert_eq!(parse(None, "").unwrap().prices.run_microcredits, 10);
     }

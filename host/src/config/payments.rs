@@ -9,18 +9,20 @@ use crate::ledger::Microcredits;
 use crate::payments::money::is_currency;
 use crate::words::words;
 
-/// Through whom credits are sold, and at what price. Key and webhook secrets are the values of `AAASP_DODO_API_KEY`
-/// and `AAASP_DODO_WEBHOOK_SECRETS`.
+/// Through whom credits are sold, and at what price. Key and webhook secrets of Dodo Payments are the values of
+/// `AAASP_DODO_API_KEY` and `AAASP_DODO_WEBHOOK_SECRETS`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentValues {
     /// The processor.
     pub processor: PaymentProcessor,
-    /// Where its API is.
+    /// Where the API of Dodo Payments is.
     #[serde(default = "dodo")]
     pub base_url: String,
-    /// Its product: a single payment of which the customer pays what is asked for (`pay what you want`).
-    pub product_id: String,
+    /// The product at Dodo Payments: a single payment of which the customer pays what is asked for (`pay what you
+    /// want`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_id: Option<String>,
     /// Where customers come back to when they have paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_url: Option<String>,
@@ -33,6 +35,8 @@ words! {
     PaymentProcessor {
         /// Dodo Payments.
         Dodo = "dodo",
+        /// A page of the host itself, on which nothing is paid.
+        Test = "test",
     }
 }
 
@@ -52,6 +56,17 @@ fn dodo() -> String {
     "https://live.dodopayments.com".to_owned()
 }
 
+/// Whether a URL is `http` to this machine itself.
+pub(crate) fn is_plain_and_local(url: &url::Url) -> bool {
+    let local = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "http" && local
+}
+
 impl PaymentValues {
     /// What can't be meant, by key.
     pub(super) fn impossible(&self) -> Vec<(String, String)> {
@@ -62,17 +77,13 @@ impl PaymentValues {
             }
         };
         let url = |text: &str| url::Url::parse(text).ok().filter(url::Url::has_host);
-        let protected = url(&self.base_url).is_some_and(|url| {
-            let local = match url.host() {
-                Some(url::Host::Domain(name)) => name == "localhost",
-                Some(url::Host::Ipv4(address)) => address.is_loopback(),
-                Some(url::Host::Ipv6(address)) => address.is_loopback(),
-                None => false,
-            };
-            url.scheme() == "https" || url.scheme() == "http" && local
-        });
-        refuse(!protected, "base_url".to_owned(), "expected a URL that begins with `https://`");
-        refuse(self.product_id.is_empty(), "product_id".to_owned(), "a product has an id at the processor");
+        if self.processor == PaymentProcessor::Dodo {
+            let protected = url(&self.base_url).is_some_and(|url| url.scheme() == "https" || is_plain_and_local(&url));
+            refuse(!protected, "base_url".to_owned(), "expected a URL that begins with `https://`");
+            let unnamed = self.product_id.as_deref().unwrap_or_default().is_empty();
+            let product = "`dodo` sells a product of yours there, whose price is `pay what you want`: name its id";
+            refuse(unnamed, "product_id".to_owned(), product);
+        }
         let returns = self.return_url.as_deref().is_none_or(|text| url(text).is_some());
         refuse(!returns, "return_url".to_owned(), "expected a URL like `https://agents.example.com/paid`");
         refuse(self.currencies.is_empty(), "currencies".to_owned(), "credits have a price in one currency at least");

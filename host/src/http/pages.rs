@@ -1,4 +1,4 @@
-//! Pages for people who open the link of a letter. They have no script, load nothing, and set no cookie.
+//! Pages for people: who open the link of a letter, or try a payment. They have no script, load nothing, and set no cookie.
 
 use std::sync::{Arc, LazyLock};
 
@@ -48,15 +48,18 @@ pub(super) struct HtmlPage {
 enum Part {
     Text(String),
     Code(String),
+    Warning(&'static str),
     Button(&'static str),
+    /// Another button than the one that is meant: its label, and the query that it adds.
+    Other(&'static str, &'static str),
 }
 
 impl HtmlPage {
-    fn new(app: &App, title: &'static str) -> Self {
+    pub(super) fn new(app: &App, title: &'static str) -> Self {
         Self { status: StatusCode::OK, title, parts: Vec::new(), host: app.config.now().link(""), style: STYLE }
     }
 
-    fn says(mut self, text: impl Into<String>) -> Self {
+    pub(super) fn says(mut self, text: impl Into<String>) -> Self {
         self.parts.push(Part::Text(text.into()));
         self
     }
@@ -66,8 +69,18 @@ impl HtmlPage {
         self
     }
 
-    fn offers(mut self, label: &'static str) -> Self {
+    pub(super) fn warns(mut self, text: &'static str) -> Self {
+        self.parts.push(Part::Warning(text));
+        self
+    }
+
+    pub(super) fn offers(mut self, label: &'static str) -> Self {
         self.parts.push(Part::Button(label));
+        self
+    }
+
+    pub(super) fn offers_too(mut self, label: &'static str, query: &'static str) -> Self {
+        self.parts.push(Part::Other(label, query));
         self
     }
 
@@ -84,7 +97,7 @@ impl HtmlPage {
         let page = Self::new(app, "This link works no longer")
             .says("Links work once, and not for long. Or the link was not whole: take it from the letter again.")
             .says("To be sent another one, ask for it again:")
-            .shows(format!("aaasp signup --url {}", app.config.now().link("")));
+            .shows(format!("aaasp signup --url {} --email YOUR_ADDRESS", app.config.now().link("")));
         Self { status: StatusCode::GONE, ..page }
     }
 }

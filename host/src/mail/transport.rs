@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::header::{ContentTransferEncoding, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
@@ -21,6 +21,9 @@ pub const SMTP_PASSWORD: &str = "AAASP_SMTP_PASSWORD";
 
 /// How long the server may take for each step.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Bytes that a line of a message has at most (RFC 5322).
+const LINE_BYTES: usize = 998;
 
 /// Why a letter did not leave.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +73,11 @@ impl Transport {
         let from = values.from.parse().map_err(|error| TransportError::Config(format!("`mail.from`: {error}")))?;
         let way = match &values.server {
             Some(server) => Way::Smtp(Box::new(smtp(values, server, data, password)?)),
-            None => Way::Folder(data.join("outbox")),
+            None => {
+                let folder = data.join("outbox");
+                tracing::info!(folder = %folder.display(), "there is no mail server: letters are files");
+                Way::Folder(folder)
+            }
         };
         Ok(Self { way, from })
     }
@@ -113,8 +120,20 @@ impl Transport {
                 .raw_header(header("List-Unsubscribe", &format!("<{}>", one_line(link))))
                 .raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
         }
-        builder.multipart(MultiPart::alternative_plain_html(text, html)).map_err(TransportError::message)
+        let parts = MultiPart::alternative().singlepart(plain(text)).singlepart(SinglePart::html(html));
+        builder.multipart(parts).map_err(TransportError::message)
     }
+}
+
+/// Plain text as it is, wherever mail takes it so: encoded, a long link is in two parts for whoever reads a file of the
+/// outbox.
+fn plain(text: String) -> SinglePart {
+    let fits = text.is_ascii() && !text.contains(['\r', '\0']) && text.lines().all(|line| line.len() <= LINE_BYTES);
+    if !fits {
+        return SinglePart::plain(text);
+    }
+    let bytes = text.replace('\n', "\r\n").into_bytes();
+    SinglePart::plain(Body::dangerous_pre_encoded(bytes, ContentTransferEncoding::SevenBit))
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {
@@ -143,7 +162,9 @@ fn smtp(
     };
     let mut builder =
         AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host).port(port).tls(tls).timeout(Some(PATIENCE));
-    if let (Some(user), Some(password)) = (&values.user, password) {
+    if let Some(user) = &values.user {
+        let password =
+            password.ok_or_else(|| config(&format!("`user` needs the environment variable {SMTP_PASSWORD}")))?;
         builder = builder.credentials(Credentials::new(user.clone(), password.expose_secret().to_owned()));
     }
     Ok(builder.build())

@@ -68,8 +68,8 @@ pub(super) async fn run(client: &Client, args: Args) -> anyhow::Result<()> {
     let top_up: TopUp = answer.read()?;
     if !args.wait {
         return answer.show(args.json, |top_up: &TopUp| {
-            let url = top_up.url.clone().unwrap_or_default();
-            table::facts(&[("top-up", top_up.id.clone()), ("to pay", top_up.paid()), ("page", url)]);
+            out::note(format!("Made {}. Pay {} on this page:", top_up.id, top_up.paid()));
+            out::line(top_up.url.as_deref().unwrap_or_default());
         });
     }
     out::note(format!("Pay {} at {}", top_up.paid(), top_up.url.as_deref().unwrap_or_default()));
