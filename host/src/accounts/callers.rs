@@ -91,18 +91,23 @@ impl Callers {
     pub async fn do_duties(self) {
         loop {
             tokio::time::sleep(NOTED_EVERY).await;
-            let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
-            let used: Vec<_> = used.into_iter().map(|(key, at)| (key.to_string(), at)).collect();
-            if used.is_empty() {
-                continue;
-            }
-            let written = self.db.write(move |tx| {
-                let used = used.clone();
-                Box::pin(async move { keys::note_used(tx, &used).await })
-            });
-            if let Err(error) = written.await {
-                tracing::warn!(%error, "it could not be written down when keys were last used");
-            }
+            self.note_used().await;
+        }
+    }
+
+    /// Writes down when keys were last used, as far as this host knows: at once for whoever wants to see it.
+    pub async fn note_used(&self) {
+        let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+        let used: Vec<_> = used.into_iter().map(|(key, at)| (key.to_string(), at)).collect();
+        if used.is_empty() {
+            return;
+        }
+        let written = self.db.write(move |tx| {
+            let used = used.clone();
+            Box::pin(async move { keys::note_used(tx, &used).await })
+        });
+        if let Err(error) = written.await {
+            tracing::warn!(%error, "it could not be written down when keys were last used");
         }
     }
 

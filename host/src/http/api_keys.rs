@@ -96,6 +96,7 @@ pub(super) async fn list(
     caller: May<ReadKeys>,
     QueryOf(query): QueryOf<PageQuery>,
 ) -> Result<Answer<Page<ApiKeyView>>, Problem> {
+    app.callers.note_used().await;
     let keys = keys::api_keys(&app.db, caller.account.id, query.after_id()?, query.asked()).await?;
     let views = keys.into_iter().map(ApiKeyView::of).collect();
     Ok(Answer(Page::of(views, query.limit(), |view| view.id.to_string())))
