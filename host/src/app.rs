@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::accounts::{Accounts, Callers, SignUps};
 use crate::clock::Clock;
 use crate::config::{Change, ConfigError, LiveConfig};
-use crate::db::Db;
+use crate::db::{Db, spending};
 use crate::folder::Disk;
 use crate::http::Rates;
 use crate::payments::Payments;
@@ -59,6 +59,15 @@ impl App {
         self.callers.forget();
         for Change { key, taken, .. } in &changes {
             tracing::info!(key, ?taken, "the operator's file has changed");
+        }
+        if changes.iter().any(|change| change.key.ends_with(".daily_spend_microcredits")) {
+            let db = self.db.clone();
+            tokio::spawn(async move {
+                // What was spent while there was no cap has to count.
+                if let Err(error) = db.write(|tx| Box::pin(spending::forget_accounts(tx))).await {
+                    tracing::error!(%error, "what was spent today could not be counted anew; read the file again");
+                }
+            });
         }
         Ok(changes)
     }

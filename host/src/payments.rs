@@ -90,8 +90,8 @@ pub enum PaymentError {
     },
     /// The same request was made before, and it is not known whether the processor took it.
     #[error(
-        "this was asked for before, and it is not known whether the processor took it; `aaasp admin reconcile` finds \
-         out, then ask again with another idempotency key"
+        "this was asked for, and it is not known whether the processor took it; `aaasp admin reconcile` finds out; only \
+         then ask again, with another idempotency key"
     )]
     InDoubt,
     /// The processor did not do it.

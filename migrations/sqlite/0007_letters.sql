@@ -14,6 +14,7 @@ CREATE TABLE letters (
     ended_at INTEGER
 ) STRICT;
 CREATE INDEX letters_waiting ON letters (next_attempt_at) WHERE state = 'waiting';
+CREATE INDEX letters_ended ON letters (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX letters_by_account ON letters (account_id, id);
 
 -- Links that work once. Of each only a digest of its secret is kept.

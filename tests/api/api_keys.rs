@@ -191,6 +191,28 @@ async fn a_key_makes_none_stronger_than_itself() {
     let first = items(&first).iter().find(|key| text(key, "name") == "first").unwrap();
     let rotated = weak.post(&format!("/v1/api-keys/{}/rotate", text(first, "id")), json!({})).await.problem(422);
     assert_eq!(pointers(&rotated), ["/scopes"], "{rotated}");
+    let endless = json!({"name": "endless", "scopes": ["runs:read"], "addresses": ["127.0.0.1"]});
+    let endless = server.account.post("/v1/api-keys", endless).await.expect(201);
+    let rotate = format!("/v1/api-keys/{}/rotate", text(&endless, "id"));
+    let problem = weak.post(&rotate, json!({})).await.problem(422);
+    assert_eq!(pointers(&problem), ["/expires_at"], "{problem}");
+    weak.post(&rotate, json!({"expires_at": soon})).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_weaker_key_that_repeats_a_request_is_not_shown_what_a_stronger_one_made() {
+    let server = Server::start().await;
+    let made = server.account.post("/v1/api-keys", json!({"name": "weak", "scopes": ["keys"]})).await.expect(201);
+    let weak = server.account.with_key(made["api_key"].as_str());
+    let ask = async |client: &Client| {
+        let request = client.request(Method::POST, "/v1/api-keys").header("idempotency-key", "ci-1");
+        Client::send(request.json(&json!({"name": "ci"}))).await
+    };
+    let first = ask(&server.account).await.expect(201);
+    assert_eq!(ask(&server.account).await.expect(201)["api_key"], first["api_key"]);
+    let refused = ask(&weak).await;
+    refused.problem(422);
+    assert!(!refused.text.contains("aaasp_"), "{}", refused.text);
 }
 
 #[tokio::test]

@@ -129,6 +129,11 @@ async fn a_server_that_is_closed_says_so_and_one_for_the_invited_knows_only_them
     nobody(&server).post("/v1/accounts", email).await.expect(202);
     server.operator().post("/v1/admin/invitations", json!({"email": "grace@example.org"})).await.expect(201);
     server.operator().post("/v1/admin/invitations", json!({"email": "grace@example.org"})).await.problem(409);
+    // What is not open yet is given nothing, and opened by the link alone.
+    let accounts = server.operator().get("/v1/admin/accounts").await.expect(200);
+    let pending = format!("/v1/admin/accounts/{}", text(&items(&accounts)[0], "id"));
+    server.operator().post(&format!("{pending}/grants"), json!({"amount_microcredits": 1})).await.problem(409);
+    server.operator().patch(&pending, json!({"status": "active"})).await.problem(409);
     let invitation = letter(&server, "grace@example.org", 1).await;
     assert_eq!(text(&confirm(&server, invitation.link()).await, "did"), "opened_account");
     assert!(server.letters().iter().all(|letter| letter.to != "ada@example.org"));
@@ -163,17 +168,21 @@ async fn an_address_changes_once_both_addresses_have_confirmed_it() {
         (&half["email_change"]["old_confirmed"], &half["email_change"]["new_confirmed"]),
         (&json!(false), &json!(true))
     );
+    // A link to a new key that whoever reads the old address has asked for before.
+    nobody(&server).post("/v1/accounts", json!({"email": "old@example.org"})).await.expect(202);
+    let sign_in = letter(&server, "old@example.org", 2).await;
     assert_eq!(text(&confirm(&server, old.link()).await, "did"), "changed_email");
+    nobody(&server).post("/v1/accounts/confirm", json!({"link": sign_in.link()})).await.problem(410);
     let whole = account.get("/v1/account").await.expect(200);
     assert_eq!((text(&whole, "email"), &whole["email_change"]), ("new@example.org", &Value::Null));
-    let told = letter(&server, "old@example.org", 2).await;
+    let told = letter(&server, "old@example.org", 3).await;
     assert_eq!(told.subject, "Your email address has changed");
 
     // From now on it is found under the new address, and the old one is anybody's.
     nobody(&server).post("/v1/accounts", json!({"email": "new@example.org"})).await.expect(202);
     assert_eq!(letter(&server, "new@example.org", 2).await.subject, "Your link to a new API key");
     nobody(&server).post("/v1/accounts", json!({"email": "old@example.org"})).await.expect(202);
-    assert_eq!(letter(&server, "old@example.org", 3).await.subject, "Confirm your email address");
+    assert_eq!(letter(&server, "old@example.org", 4).await.subject, "Confirm your email address");
 }
 
 #[tokio::test]

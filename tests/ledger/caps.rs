@@ -69,8 +69,13 @@ async fn sixty_four_clients_spend_what_the_account_may_and_nothing_more() {
     // Counted anew from the runs themselves it is the same.
     server.execute("DELETE FROM spending").await;
     run(&account, "burner").await.problem(429);
+    assert_eq!(server.count("SELECT COUNT(*) FROM spending").await, 1, "what was summed up is not summed up again");
+    // What is spent while there is no cap counts once there is one again.
     set_cap(&account, Value::Null).await;
     run(&account, "burner").await.expect(200);
+    set_cap(&account, 102 * RUN).await;
+    run(&account, "burner").await.expect(200);
+    run(&account, "burner").await.problem(429);
     drop(second);
     server.stop();
     server.verify_ledger();

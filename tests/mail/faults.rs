@@ -125,3 +125,22 @@ async fn a_host_that_lacks_the_password_says_so_and_does_not_start() {
     let said = "`mail`: `user` needs the environment variable AAASP_SMTP_PASSWORD";
     assert!(!ended.status.success() && error.contains(said), "{error}");
 }
+
+#[tokio::test]
+async fn a_password_that_is_wrong_costs_no_letter() {
+    let mail = MailServer::start("starttls");
+    let mut server = sending_to(&mail, "").await;
+    server.stop();
+    server.set("AAASP_SMTP_PASSWORD", "not the password");
+    server.serve();
+    let account = server.another_account("ada@example.org", 0).await;
+    account.post("/v1/api-keys", json!({"name": "kept"})).await.expect(201);
+    let waiting =
+        until("a try", async || letters(&server, "waiting").await.pop().filter(|letter| letter["error"].is_string()))
+            .await;
+    assert!(waiting["error"].as_str().unwrap().contains("535"), "{waiting}");
+    server.stop();
+    server.set("AAASP_SMTP_PASSWORD", PASSWORD);
+    server.serve();
+    until("the letter", async || (mail.letters().len() == 1).then_some(())).await;
+}

@@ -98,7 +98,9 @@ impl Callers {
     /// Writes down when keys were last used, as far as this host knows: at once for whoever wants to see it.
     pub async fn note_used(&self) {
         let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
-        let used: Vec<_> = used.into_iter().map(|(key, at)| (key.to_string(), at)).collect();
+        let mut used: Vec<_> = used.into_iter().map(|(key, at)| (key.to_string(), at)).collect();
+        // Two hosts touch the rows in the same order, so that neither waits for the other.
+        used.sort_unstable();
         if used.is_empty() {
             return;
         }

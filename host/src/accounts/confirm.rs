@@ -1,7 +1,7 @@
 //! What the links of letters do, once somebody opens them.
 
 use super::links::LinkSecret;
-use super::{Account, Accounts, ApiKey, NewKey, Purpose, Status};
+use super::{Account, Accounts, ApiKey, Needs, NewKey, Purpose, Status};
 use crate::db::{DbError, accounts, keys, ledger, letters, links};
 use crate::ids::{AccountId, GrantId};
 use crate::ledger::{Microcredits, Verb};
@@ -40,6 +40,9 @@ impl Accounts {
         let done = match purpose {
             Purpose::Confirm => Confirmed::Account(self.activate(&account, digest).await?),
             Purpose::SignIn => Confirmed::Key(self.sign_in(&account, digest).await?),
+            Purpose::OldEmail | Purpose::NewEmail if !account.status.allows(Needs::ToManage) => {
+                return Err(DbError::Missing("link"));
+            }
             Purpose::OldEmail | Purpose::NewEmail => {
                 let both = self.confirm_email(&account, digest, purpose == Purpose::OldEmail).await?;
                 if both { Confirmed::Email } else { Confirmed::OneAddress }

@@ -7,6 +7,8 @@ use jiff::tz::TimeZone;
 
 use super::Accounts;
 use crate::clock::Micros;
+use crate::db::letters::NewLetter;
+use crate::db::low_balances::LowBalance;
 use crate::db::{DbError, accounts, ledger, letters, low_balances, monthly_grants, retention};
 use crate::ids::{AccountId, GrantId};
 use crate::ledger::{Microcredits, Verb};
@@ -81,12 +83,13 @@ impl Accounts {
             for low in untold {
                 let id = low.account;
                 // Without its data key nobody can be written to; it counts as told, so that others are.
-                let letter = match self.load(id).await? {
-                    Some(account) => {
-                        let letter = Letter::LowBalance { available: low.balance, threshold: low.threshold };
-                        Some(mail::sealed(id, &account.data_key, &account.email()?, letter, now)?)
+                let letter = match self.low_balance_letter(low, now).await {
+                    Err(error) if error.may_pass() => return Err(error),
+                    Err(error) => {
+                        tracing::error!(account = %id, %error, "an owner can't be warned of a low balance");
+                        None
                     }
-                    None => None,
+                    letter => letter?,
                 };
                 self.db
                     .write(move |tx| {
@@ -106,15 +109,23 @@ impl Accounts {
         }
     }
 
+    /// None when the account's data key is gone.
+    async fn low_balance_letter(&self, low: LowBalance, now: Micros) -> Result<Option<NewLetter>, DbError> {
+        let Some(account) = self.load(low.account).await? else { return Ok(None) };
+        let letter = Letter::LowBalance { available: low.balance, threshold: low.threshold };
+        mail::sealed(account.id, &account.data_key, &account.email()?, letter, now).map(Some)
+    }
+
+    /// Each by itself: what can't be deleted keeps nothing else.
     async fn forget_what_is_over(&self, now: Micros) -> Result<(), DbError> {
-        let pending = self.forget_pending(now).await?;
-        retention::delete_links(&self.db, now).await?;
         let kept_ms = i64::from(self.config.now().values.retention.letter_days) * DAY_MS;
-        let letters = retention::delete_letters(&self.db, now.plus_ms(-kept_ms)).await?;
+        let links = retention::delete_links(&self.db, now).await;
+        let letters = retention::delete_letters(&self.db, now.plus_ms(-kept_ms)).await;
+        let (pending, letters) = (self.forget_pending(now).await?, letters?);
         if pending + letters > 0 {
             tracing::info!(pending_accounts = pending, letters, "deleted what is over");
         }
-        Ok(())
+        links.map(drop)
     }
 
     /// Below which balance an account's owner is warned; zero is never.

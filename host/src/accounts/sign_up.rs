@@ -173,16 +173,18 @@ impl Accounts {
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
     pub async fn forget_pending(&self, now: Micros) -> Result<u64, DbError> {
-        let mut forgotten = 0;
+        let (mut forgotten, mut after) = (0, None);
         loop {
-            let overdue = accounts::overdue(&self.db, now).await?;
-            if overdue.is_empty() {
-                return Ok(forgotten);
-            }
+            let overdue = accounts::overdue(&self.db, now, after).await?;
+            let Some(last) = overdue.last() else { return Ok(forgotten) };
+            after = Some(*last);
             for account in overdue {
                 // Somebody may have confirmed it just now.
-                let gone = self.db.write(move |tx| Box::pin(accounts::delete_pending(tx, account, now))).await?;
-                forgotten += u64::from(gone);
+                match self.db.write(move |tx| Box::pin(accounts::delete_pending(tx, account, now))).await {
+                    Ok(gone) => forgotten += u64::from(gone),
+                    Err(error) if error.may_pass() => return Err(error),
+                    Err(error) => tracing::error!(%account, %error, "an account that was never open can't be deleted"),
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::data_keys::StoredDataKey;
-use super::{Db, DbError, WriteTx, data_keys, ledger};
+use super::{Db, DbError, WriteTx, data_keys, ledger, spending};
 use crate::accounts::Status;
 use crate::clock::Micros;
 use crate::ids::AccountId;
@@ -167,7 +167,8 @@ pub async fn set_daily_spend(
         .bind(most.map(|most| most.0))
         .execute(&mut **tx)
         .await?;
-    Ok(())
+    // What was spent while there was no cap has to count.
+    spending::forget(tx, (account, None)).await
 }
 
 /// Sets an account's status.
@@ -211,16 +212,18 @@ pub async fn activate(tx: &mut WriteTx<'_>, account: AccountId, at: Micros) -> R
     if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::Missing("account that waits for its address")) }
 }
 
-/// Some accounts whose address was not confirmed in time.
+/// Some accounts whose address was not confirmed in time, behind one of them.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn overdue(db: &Db, now: Micros) -> Result<Vec<AccountId>, DbError> {
-    let rows =
-        sqlx::query("SELECT id FROM accounts WHERE status = 'pending' AND pending_until < $1 ORDER BY id LIMIT 100")
-            .bind(now.0)
-            .fetch_all(&db.pool)
-            .await?;
+pub async fn overdue(db: &Db, now: Micros, after: Option<AccountId>) -> Result<Vec<AccountId>, DbError> {
+    let rows = sqlx::query(
+        "SELECT id FROM accounts WHERE status = 'pending' AND pending_until < $1 AND id > $2 ORDER BY id LIMIT 100",
+    )
+    .bind(now.0)
+    .bind(after.map(|id| id.to_string()).unwrap_or_default())
+    .fetch_all(&db.pool)
+    .await?;
     rows.iter().map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).collect()
 }
 

@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::{Db, DbError, WriteTx};
+use super::{Db, DbError, WriteTx, spending};
 use crate::clock::Micros;
 use crate::ids::{AccountId, AgentId, DeploymentId};
 use crate::ledger::Microcredits;
@@ -126,6 +126,8 @@ pub async fn put(tx: &mut WriteTx<'_>, new: &NewRevision) -> Result<i64, DbError
     .execute(&mut **tx)
     .await?;
     name_credentials(tx, new.account, &new.id.to_string(), &new.credentials).await?;
+    // What was spent while there was no cap has to count.
+    spending::forget(tx, (new.account, Some(new.id))).await?;
     Ok(revision)
 }
 

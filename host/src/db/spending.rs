@@ -3,7 +3,7 @@
 
 use sqlx::{AnyConnection, Row as _};
 
-use super::DbError;
+use super::{DbError, WriteTx};
 use crate::clock::Micros;
 use crate::ids::{AccountId, DeploymentId, RunId};
 use crate::ledger::Microcredits;
@@ -42,17 +42,21 @@ pub const fn end_of(day: i64) -> Micros {
 /// Whose spending is counted: a deployment's, or all of the account's.
 pub(super) type Spender = (AccountId, Option<DeploymentId>);
 
+/// What was spent on a day, and whether that is written down.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    pub day: i64,
+    pub spent: Microcredits,
+    pub is_written: bool,
+}
+
 fn bound((account, deployment): Spender) -> (String, String) {
     (account.to_string(), deployment.map(|deployment| deployment.to_string()).unwrap_or_default())
 }
 
 /// What was spent on a day, or on a later one that another host has begun already. A day on which nothing was counted
 /// yet begins with what its runs hold and did cost.
-pub(super) async fn spent(
-    connection: &mut AnyConnection,
-    spender: Spender,
-    day: i64,
-) -> Result<(i64, Microcredits), DbError> {
+pub(super) async fn spent(connection: &mut AnyConnection, spender: Spender, day: i64) -> Result<Counted, DbError> {
     let (account, deployment) = bound(spender);
     let counted = sqlx::query("SELECT day, spent FROM spending WHERE account_id = $1 AND deployment_id = $2")
         .bind(&account)
@@ -62,7 +66,7 @@ pub(super) async fn spent(
     if let Some(row) = counted
         && row.try_get::<i64, _>(0)? >= day
     {
-        return Ok((row.try_get(0)?, Microcredits(row.try_get(1)?)));
+        return Ok(Counted { day: row.try_get(0)?, spent: Microcredits(row.try_get(1)?), is_written: true });
     }
     let row = sqlx::query(
         "SELECT CAST(COALESCE(SUM(COALESCE(charged, held)), 0) AS bigint) FROM runs
@@ -73,7 +77,27 @@ pub(super) async fn spent(
     .bind(&deployment)
     .fetch_one(connection)
     .await?;
-    Ok((day, Microcredits(row.try_get(0)?)))
+    Ok(Counted { day, spent: Microcredits(row.try_get(0)?), is_written: false })
+}
+
+/// Forgets what was counted, so that it is summed up anew: of one spender, whose cap has changed.
+pub(super) async fn forget(connection: &mut AnyConnection, spender: Spender) -> Result<(), DbError> {
+    let (account, deployment) = bound(spender);
+    sqlx::query("DELETE FROM spending WHERE account_id = $1 AND deployment_id = $2")
+        .bind(account)
+        .bind(deployment)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Forgets what was counted of all accounts, whose plans' caps have changed.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn forget_accounts(tx: &mut WriteTx<'_>) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM spending WHERE deployment_id = ''").execute(&mut **tx).await?;
+    Ok(())
 }
 
 /// Writes down what was spent on a day.

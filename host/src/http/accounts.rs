@@ -109,6 +109,10 @@ pub(super) async fn update(
     Json(changes): Json<AccountChanges>,
 ) -> Result<Answer<OwnAccountView>, Problem> {
     let email = changes.email.as_deref().map(checked_email).transpose()?;
+    if email.is_some() {
+        // It sends mail to somebody whom nobody knows yet.
+        app.rates.count_sign_up(address)?;
+    }
     if let Some(threshold) = changes.low_balance_microcredits {
         if !(Microcredits::ZERO..=Microcredits::LARGEST_GRANT).contains(&threshold) {
             let detail = format!("a threshold is between 0 and {} microcredits", Microcredits::LARGEST_GRANT.0);
@@ -124,8 +128,6 @@ pub(super) async fn update(
         app.callers.forget();
     }
     if let Some(email) = email {
-        // It sends mail to somebody whom nobody knows yet.
-        app.rates.count_sign_up(address)?;
         app.accounts.change_email(&caller.account, email).await?;
     }
     let account = app.accounts.load(caller.account.id).await?.ok_or_else(|| Problem::not_found("account"))?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
+use super::admin::opened;
 use super::answer::{Answer, Made, Offered};
 use super::auth::Operator;
 use super::body::{Json, PathId};
@@ -103,7 +104,7 @@ pub(super) async fn adjust(
         return Err(Problem::invalid("/amount_microcredits", detail));
     }
     let because = because(&operator, Some(new.reason.clone()))?;
-    let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    let account = opened(&app, id).await?;
     let id = app.accounts.adjust(&account, amount, &because, once.by(&app, operator.key, &new)).await?;
     Ok(Made(Adjusted { id, amount_microcredits: amount }))
 }

@@ -141,7 +141,7 @@ pub(super) async fn update(
         NewStatus::Suspended => Status::Suspended,
     };
     let because = because(&operator, change.reason)?;
-    let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    let account = opened(&app, id).await?;
     app.accounts.set_status(&account, status, &because).await?;
     app.callers.forget();
     show(State(app), operator, PathId(id)).await
@@ -157,7 +157,7 @@ pub(super) async fn grant(
 ) -> Result<Made<Granted>, Problem> {
     checked_grant("/amount_microcredits", new.amount_microcredits)?;
     let because = because(&operator, new.reason.clone())?;
-    let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    let account = opened(&app, id).await?;
     let once = once.by(&app, operator.key, &new);
     let grant = app.accounts.grant(&account, new.amount_microcredits, &because, once).await?;
     Ok(Made(Granted { id: grant, amount_microcredits: new.amount_microcredits }))
@@ -167,6 +167,18 @@ pub(super) async fn grant(
 pub(super) async fn reload(State(app): State<Arc<App>>, _: Operator) -> Result<Answer<Reloaded>, Problem> {
     let changes = app.reload().map_err(|error| Problem::invalid("", error.to_string()))?;
     Ok(Answer(Reloaded { changes }))
+}
+
+/// An account that something can be done to: one that waits for its address opens by the link alone, and is forgotten
+/// without it.
+pub(super) async fn opened(app: &App, id: AccountId) -> Result<Account, Problem> {
+    let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    match account.status {
+        status @ (Status::Pending | Status::Closed) => {
+            Err(Problem::conflict(format!("the account is {status}; {}", status.remains())))
+        }
+        _ => Ok(account),
+    }
 }
 
 async fn view(app: &App, account: &Account) -> Result<AdminAccountView, Problem> {

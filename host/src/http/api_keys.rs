@@ -117,7 +117,7 @@ pub(super) async fn create(
         expires_at: new.expires_at.or(own.expires_at),
     };
     check_is_no_stronger(&key, own, app.clock.now())?;
-    let once = once.by(&app, caller.account.id, &new);
+    let once = once.by(&app, caller.account.id, &asked_for(&key));
     let made = app.accounts.create_api_key(&caller.account, key, None, once).await?;
     Ok(Made(ApiKeyView::made(made)))
 }
@@ -142,7 +142,7 @@ pub(super) async fn rotate(
     let new = NewKey { name: old.name, scopes: old.scopes, addresses: old.addresses, expires_at };
     check_is_no_stronger(&new, &caller.key, now)?;
     let end = now.plus_ms(i64::from(rotation.overlap_seconds) * 1_000);
-    let once = once.by(&app, caller.account.id, &rotation);
+    let once = once.by(&app, caller.account.id, &(asked_for(&new), rotation.overlap_seconds));
     let made = app.accounts.create_api_key(&caller.account, new, Some((key, end)), once).await?;
     app.callers.forget();
     Ok(Made(ApiKeyView::made(made)))
@@ -162,6 +162,13 @@ pub(super) async fn revoke(
     Ok(NoContent)
 }
 
+/// What a request for a key is known by: what the key is to be, whatever was left out. So a key is shown again only to
+/// whoever could make the same one.
+fn asked_for(key: &NewKey) -> impl Serialize {
+    let addresses: Vec<_> = key.addresses.iter().map(ToString::to_string).collect();
+    (key.name.clone(), key.scopes, addresses, key.expires_at)
+}
+
 /// Refuses a key that could do what the one that makes it can't, from elsewhere or for longer.
 fn check_is_no_stronger(new: &NewKey, own: &StoredApiKey, now: Micros) -> Result<(), Problem> {
     if new.scopes.are_none() {
@@ -179,7 +186,7 @@ fn check_is_no_stronger(new: &NewKey, own: &StoredApiKey, now: Micros) -> Result
     }
     match (new.expires_at, own.expires_at) {
         (Some(at), _) if at <= now => Err(Problem::invalid("/expires_at", "a key ends in the future")),
-        (Some(at), Some(own)) if at > own => {
+        (at, Some(own)) if at.is_none_or(|at| at > own) => {
             let detail = format!("a key makes none stronger than itself; this one ends at {}", own.rfc3339());
             Err(Problem::invalid("/expires_at", detail))
         }

@@ -83,12 +83,16 @@ impl FromRequestParts<Arc<App>> for Operator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let key = bearer(parts)?;
-        let found = app.callers.find_operator(&key).await?;
-        let key = found.ok_or_else(|| {
-            Problem::unauthenticated("this is no operator's key; `init` wrote one to keys/operator.key")
-        })?;
-        Ok(Self { key })
+        let found = match bearer(parts) {
+            Ok(key) => app.callers.find_operator(&key).await?.ok_or_else(|| {
+                Problem::unauthenticated("this is no operator's key; `init` wrote one to keys/operator.key")
+            }),
+            Err(problem) => Err(problem),
+        };
+        if found.is_err() {
+            app.rates.count_failure(client_address(parts, app))?;
+        }
+        Ok(Self { key: found? })
     }
 }
 
@@ -106,6 +110,7 @@ impl Part for Operator {
     fn describe(described: &mut Described) {
         described.asks_for_key(OPERATOR_KEY, None);
         described.refuses(&Problem::unauthenticated(""));
+        described.refuses(&Problem::too_many("", 1));
     }
 }
 

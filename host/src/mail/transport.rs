@@ -22,6 +22,9 @@ pub const SMTP_PASSWORD: &str = "AAASP_SMTP_PASSWORD";
 /// How long the server may take for each step.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long it may take for all of a letter: less than another host leaves it to this one.
+const WHOLE_PATIENCE: Duration = Duration::from_secs(120);
+
 /// Bytes that a line of a message has at most (RFC 5322).
 const LINE_BYTES: usize = 998;
 
@@ -86,10 +89,13 @@ impl Transport {
     pub(super) async fn send(&self, id: LetterId, addressed: &Addressed, at: Micros) -> Result<(), TransportError> {
         let message = self.message(id, addressed, at)?;
         match &self.way {
-            Way::Smtp(server) => match server.send(message).await {
-                Ok(_) => Ok(()),
-                Err(error) if error.is_permanent() => Err(TransportError::Refused(error.to_string())),
-                Err(error) => Err(TransportError::Passing(error.to_string())),
+            Way::Smtp(server) => match tokio::time::timeout(WHOLE_PATIENCE, server.send(message)).await {
+                Err(_) => Err(TransportError::Passing("the mail server takes too long".to_owned())),
+                Ok(sent) => match sent {
+                    Ok(_) => Ok(()),
+                    Err(error) if is_about_the_letter(&error) => Err(TransportError::Refused(error.to_string())),
+                    Err(error) => Err(TransportError::Passing(error.to_string())),
+                },
             },
             Way::Folder(folder) => {
                 let (folder, bytes) = (folder.clone(), message.formatted());
@@ -134,6 +140,12 @@ fn plain(text: String) -> SinglePart {
     }
     let bytes = text.replace('\n', "\r\n").into_bytes();
     SinglePart::plain(Body::dangerous_pre_encoded(bytes, ContentTransferEncoding::SevenBit))
+}
+
+/// Whether a server refuses this letter for good, and not us: whoever may not log in now may later.
+fn is_about_the_letter(error: &lettre::transport::smtp::Error) -> bool {
+    const ABOUT_US: [&str; 4] = ["530", "534", "535", "538"];
+    error.is_permanent() && error.status().is_none_or(|code| !ABOUT_US.contains(&code.to_string().as_str()))
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {

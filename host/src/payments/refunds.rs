@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::news::{Fact, ReversalState};
-use super::{PaymentError, Payments};
+use super::{PaymentError, Payments, ProcessorError};
 use crate::accounts::{Account, Because};
 use crate::clock::Micros;
 use crate::db::top_ups::{self, PaidBy};
@@ -57,7 +57,12 @@ impl Payments {
         if earlier.is_some() {
             return Err(PaymentError::InDoubt);
         }
-        let fact = seller.processor.refund(&most.payment, amount_for(most, credits)).await?;
+        let fact =
+            seller.processor.refund(&most.payment, amount_for(most, credits)).await.map_err(|error| match error {
+                // It may have been taken, and only its answer be lost.
+                ProcessorError::Unreachable(_) | ProcessorError::Strange(_) => PaymentError::InDoubt,
+                refused @ ProcessorError::Refused { .. } => refused.into(),
+            })?;
         let (id, state) = (fact.id.clone(), fact.state);
         // Whatever a webhook tells of it is newer, whatever its clock says.
         self.book.take(Fact::Reversal(fact), Micros(0), None).await?;

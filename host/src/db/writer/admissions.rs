@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::AnyConnection;
 
 use super::requests::{Admission, Admitted, CapOf};
-use crate::db::spending::{self, Caps, Spender};
+use crate::db::spending::{self, Counted, Spender};
 use crate::db::{DbError, answered, ledger, runs};
 use crate::ledger::{Balance, Microcredits, Tenant, Transfer, Verb};
 
@@ -151,41 +151,45 @@ async fn hold(
 
 /// What the runs of a group spend of daily caps.
 #[derive(Default)]
-struct Spending(BTreeMap<Spender, (i64, Microcredits)>);
+struct Spending(BTreeMap<Spender, Counted>);
 
 impl Spending {
-    /// Counts what a run holds, or says which cap refuses it.
+    /// Counts what a run holds, or says which cap refuses it. What was summed up is remembered either way: it is a
+    /// look at all of the day's runs.
     async fn take(
         &mut self,
         connection: &mut AnyConnection,
         admission: &Admission,
     ) -> Result<Option<Admitted>, DbError> {
-        let (account, Caps { account: of_account, deployment: of_deployment }) = (admission.account, admission.caps);
+        let (account, caps) = (admission.account, admission.caps);
         let capped = [
-            (CapOf::Account, (account, None), of_account),
-            (CapOf::Deployment, (account, Some(admission.deployment)), of_deployment),
+            (CapOf::Account, (account, None), caps.account),
+            (CapOf::Deployment, (account, Some(admission.deployment)), caps.deployment),
         ];
-        let capped = capped.into_iter().filter_map(|(of, spender, cap)| Some((of, spender, cap?)));
-        let mut counted = Vec::new();
-        for (of, spender, cap) in capped {
-            let known = self.0.get(&spender).copied();
-            let (day, spent) = match known {
-                Some(known) => known,
+        let capped: Vec<_> = capped.into_iter().filter_map(|(of, spender, cap)| Some((of, spender, cap?))).collect();
+        for &(of, spender, cap) in &capped {
+            let counted = match self.0.get(&spender) {
+                Some(counted) => *counted,
                 None => spending::spent(connection, spender, spending::day_of(admission.at)).await?,
             };
-            if spent + admission.held > cap {
-                let until = spending::end_of(day);
+            self.0.insert(spender, counted);
+            if counted.spent + admission.held > cap {
+                let (spent, until) = (counted.spent, spending::end_of(counted.day));
                 return Ok(Some(Admitted::Capped { of, cap, spent, until }));
             }
-            counted.push((spender, (day, spent + admission.held)));
         }
-        self.0.extend(counted);
+        for (_, spender, _) in capped {
+            if let Some(counted) = self.0.get_mut(&spender) {
+                counted.spent += admission.held;
+                counted.is_written = false;
+            }
+        }
         Ok(None)
     }
 
     async fn write(self, connection: &mut AnyConnection) -> Result<(), DbError> {
-        for (spender, (day, spent)) in self.0 {
-            spending::count(connection, spender, day, spent).await?;
+        for (spender, counted) in self.0.into_iter().filter(|(_, counted)| !counted.is_written) {
+            spending::count(connection, spender, counted.day, counted.spent).await?;
         }
         Ok(())
     }
