@@ -9,6 +9,7 @@ mod email;
 mod links;
 mod once;
 mod scopes;
+mod settings;
 mod sign_up;
 mod status;
 

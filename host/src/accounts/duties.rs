@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-
 use super::Accounts;
 use crate::clock::Micros;
 use crate::db::letters::NewLetter;
 use crate::db::low_balances::LowBalance;
 use crate::db::{DbError, accounts, ledger, letters, low_balances, monthly_grants, retention};
-use crate::ids::{AccountId, GrantId};
+use crate::ids::GrantId;
 use crate::ledger::{Microcredits, Verb};
 use crate::mail::{self, Letter};
+use crate::statements::Month;
 
 /// How often these are looked after.
 const EVERY: Duration = Duration::from_secs(60);
@@ -41,7 +39,8 @@ impl Accounts {
 
     /// Gives each account what its plan gives in this month, unless the account began in it.
     async fn grant_monthly(&self, now: Micros) -> Result<(), DbError> {
-        let Some((month, began)) = month_of(now) else { return Ok(()) };
+        let month = Month::of(now);
+        let (began, month) = (month.begins(), month.to_string());
         for plan in accounts::plans(&self.db).await? {
             let amount = self.config.now().plan(&plan).map(|plan| plan.monthly_grant_microcredits);
             let Some(amount) = amount.filter(|amount| *amount > Microcredits::ZERO) else { continue };
@@ -126,54 +125,5 @@ impl Accounts {
             tracing::info!(pending_accounts = pending, letters, "deleted what is over");
         }
         links.map(drop)
-    }
-
-    /// Below which balance an account's owner is warned; zero is never.
-    ///
-    /// # Errors
-    /// [`DbError`] when the database doesn't answer.
-    pub async fn low_balance(&self, account: AccountId) -> Result<Microcredits, DbError> {
-        Ok(low_balances::threshold(&self.db, account).await?.unwrap_or_else(|| self.default_low_balance()))
-    }
-
-    /// Sets below which balance an account's owner is warned; zero is never.
-    ///
-    /// # Errors
-    /// [`DbError`] when the database doesn't answer.
-    pub async fn set_low_balance(&self, account: AccountId, threshold: Microcredits) -> Result<(), DbError> {
-        self.db.write(move |tx| Box::pin(low_balances::set(tx, account, threshold))).await
-    }
-
-    /// Sets what an account's owner lets it spend in a day; none is as much as it has.
-    ///
-    /// # Errors
-    /// [`DbError`] when the database doesn't answer.
-    pub async fn set_daily_spend(&self, account: AccountId, most: Option<Microcredits>) -> Result<(), DbError> {
-        self.db.write(move |tx| Box::pin(accounts::set_daily_spend(tx, account, most))).await
-    }
-
-    fn default_low_balance(&self) -> Microcredits {
-        self.config.now().values.accounts.low_balance_microcredits
-    }
-}
-
-/// A moment's month in UTC, as `2026-11`, and when it began.
-fn month_of(at: Micros) -> Option<(String, Micros)> {
-    let day = Timestamp::from_microsecond(at.0).ok()?.to_zoned_datetime(TimeZone::UTC).date();
-    let began = day.first_of_month().to_zoned_datetime(TimeZone::UTC).ok()?.timestamp().as_microsecond();
-    Some((format!("{:04}-{:02}", day.year(), day.month()), Micros(began)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_month_begins_at_its_first_midnight_in_utc() {
-        let at = |text: &str| Micros(text.parse::<Timestamp>().unwrap().as_microsecond());
-        let (month, began) = month_of(at("2026-11-26T12:00:00Z")).unwrap();
-        assert_eq!((month.as_str(), began), ("2026-11", at("2026-11-01T00:00:00Z")));
-        assert_eq!(month_of(at("2026-11-01T00:00:00Z")).unwrap().1, began);
-        assert_eq!(month_of(at("2026-10-31T23:59:59.999999Z")).unwrap().0, "2026-10");
     }
 }

@@ -95,6 +95,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_month_begins_at_its_first_midnight_in_utc() {
+        let at = |text: &str| Micros(text.parse::<Timestamp>().unwrap().as_microsecond());
+        let november = Month::of(at("2026-11-26T12:00:00Z"));
+        assert_eq!((november.to_string().as_str(), november.begins()), ("2026-11", at("2026-11-01T00:00:00Z")));
+        assert_eq!(Month::of(at("2026-11-01T00:00:00Z")).begins(), november.begins());
+        assert_eq!(Month::of(at("2026-10-31T23:59:59.999999Z")).to_string(), "2026-10");
+    }
+
+    #[test]
     fn a_month_begins_where_the_one_before_it_ends() {
         let at = |text: &str| Micros(text.parse::<Timestamp>().unwrap().as_microsecond());
         let december = Month::of(at("2025-12-31T23:59:59.999999Z"));
