@@ -10,7 +10,7 @@ mod tries;
 mod webhooks;
 
 use serde_json::{Value, json};
-use sqlx::{AnyConnection, Connection as _, Row as _};
+use sqlx::Row as _;
 
 use crate::support::dodo::{Dodo, PRICE};
 use crate::support::{Client, Server};
@@ -49,17 +49,6 @@ async fn letters(server: &Server) -> Vec<String> {
 
 /// The first column of what a query finds in the server's database.
 async fn texts(server: &Server, query: &'static str) -> Vec<String> {
-    sqlx::any::install_default_drivers();
-    let mut connection = AnyConnection::connect(&server.database_url()).await.unwrap();
-    let rows = sqlx::query(query).fetch_all(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
+    let rows = sqlx::query(query).fetch_all(&mut server.connect().await).await.unwrap();
     rows.iter().map(|row| row.get(0)).collect()
-}
-
-/// A statement past all that the host would check.
-async fn execute(server: &Server, statement: &'static str) {
-    sqlx::any::install_default_drivers();
-    let mut connection = AnyConnection::connect(&server.database_url()).await.unwrap();
-    sqlx::query(statement).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
 }

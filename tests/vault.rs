@@ -8,7 +8,6 @@ mod rotate;
 use std::process::Output;
 
 use serde_json::Value;
-use sqlx::Connection as _;
 
 use crate::support::Server;
 
@@ -43,15 +42,10 @@ async fn wrapped(server: &Server) -> Vec<(i64, i64)> {
     let rows: Vec<(i64, i64)> = sqlx::query_as(
         "SELECT master_version, COUNT(*) FROM data_keys GROUP BY master_version ORDER BY master_version",
     )
-    .fetch_all(&mut connection(server).await)
+    .fetch_all(&mut server.connect().await)
     .await
     .unwrap();
     rows
-}
-
-async fn connection(server: &Server) -> sqlx::AnyConnection {
-    sqlx::any::install_default_drivers();
-    sqlx::AnyConnection::connect(&server.database_url()).await.unwrap()
 }
 
 /// The master keys in the keyring's file, as it writes them.

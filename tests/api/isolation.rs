@@ -149,7 +149,7 @@ async fn every_route_honours_the_status_of_the_account() {
     routes.sort_by_key(|route| (route.method == Method::DELETE, route.pattern.starts_with("/v1/api-keys/")));
     for status in ["pending", "closed", "suspended", "closing", "restricted"] {
         let text = format!("UPDATE accounts SET status = '{status}'");
-        server.execute_text(&text).await;
+        server.execute(&text).await;
         let dead = matches!(status, "pending" | "closed");
         until("the status to hold", async || {
             let reply = server.account.get("/v1/account").await;

@@ -7,7 +7,7 @@ use aaasp::db::requests::RequestMetadata;
 use aaasp::ids::{ApiKeyId, RequestId};
 use aaasp::request_log::{RequestLog, WAITING};
 use serde_json::{Value, json};
-use sqlx::{AnyConnection, Connection as _, Row as _};
+use sqlx::Row as _;
 
 use super::{all_items, fields, items, text};
 use crate::support::vault::Vault;
@@ -118,8 +118,7 @@ async fn requests_are_kept_for_as_many_days_as_the_plan_says() {
     let keen_id = text(&keen, "account").to_owned();
     let id = text(&server.account.get("/v1/account").await.expect(200), "id").to_owned();
     server.stop();
-    sqlx::any::install_default_drivers();
-    let mut database = AnyConnection::connect(&server.database_url()).await.unwrap();
+    let mut database = server.connect().await;
     for days in [1, 4, 10] {
         let at = Clock::System.now().plus_ms(-days * 86_400_000);
         for account in [&id, &keen_id] {
@@ -132,10 +131,9 @@ async fn requests_are_kept_for_as_many_days_as_the_plan_says() {
         }
     }
     server.serve();
-    database.close().await.unwrap();
-    let url = server.database_url();
+    drop(database);
     until("what is too old to be deleted", async || {
-        let left = [kept(&url, &id).await, kept(&url, &keen_id).await];
+        let left = [kept(&server, &id).await, kept(&server, &keen_id).await];
         (left == [1, 2]).then_some(())
     })
     .await;
@@ -160,19 +158,16 @@ async fn more_requests_than_can_wait_are_dropped_and_hold_up_nobody() {
         });
     }
     log.write().await.unwrap();
-    assert_eq!(kept(&server.database_url(), &account).await, WAITING as i64);
+    assert_eq!(kept(&server, &account).await, WAITING as i64);
     vault.close().await;
 }
 
 /// How many of the old requests of an account are kept.
-async fn kept(url: &str, account: &str) -> i64 {
-    sqlx::any::install_default_drivers();
-    let mut database = AnyConnection::connect(url).await.unwrap();
+async fn kept(server: &Server, account: &str) -> i64 {
     let row = sqlx::query("SELECT COUNT(*) FROM requests WHERE account_id = $1 AND route = '/old'")
         .bind(account)
-        .fetch_one(&mut database)
+        .fetch_one(&mut server.connect().await)
         .await
         .unwrap();
-    database.close().await.unwrap();
     row.get(0)
 }

@@ -1,7 +1,7 @@
 //! `/v1/credits/statements`: a statement for each month in which anything moved, numbered without a gap.
 
 use serde_json::{Value, json};
-use sqlx::{AnyConnection, Connection as _, Row as _};
+use sqlx::Row as _;
 
 use super::{fields, items, text};
 use crate::support::{Client, Server, guests, until};
@@ -17,20 +17,10 @@ async fn statements(client: &Client, count: usize) -> Vec<Value> {
     .await
 }
 
-async fn execute(server: &Server, statement: &str) {
-    sqlx::any::install_default_drivers();
-    let mut database = AnyConnection::connect(&server.database_url()).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut database).await.unwrap();
-    database.close().await.unwrap();
-}
-
 /// The number and the document of every statement.
-async fn documents(url: &str) -> Vec<(i64, String)> {
-    sqlx::any::install_default_drivers();
-    let mut database = AnyConnection::connect(url).await.unwrap();
+async fn documents(server: &Server) -> Vec<(i64, String)> {
     let query = sqlx::query("SELECT number, document FROM statements ORDER BY number");
-    let rows = query.fetch_all(&mut database).await.unwrap();
-    database.close().await.unwrap();
+    let rows = query.fetch_all(&mut server.connect().await).await.unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
@@ -45,8 +35,8 @@ async fn with_a_past() -> Server {
     assert!(items(&server.account.get("/v1/credits/statements").await.expect(200)).is_empty());
     server.stop();
     // What was done just now was done long ago. The hash chain notices, which nobody asks here.
-    execute(&server, &format!("UPDATE transfers SET at = at - {} WHERE verb = 'grant'", 100 * DAY)).await;
-    execute(&server, &format!("UPDATE transfers SET at = at - {} WHERE verb <> 'grant'", 40 * DAY)).await;
+    server.execute(&format!("UPDATE transfers SET at = at - {} WHERE verb = 'grant'", 100 * DAY)).await;
+    server.execute(&format!("UPDATE transfers SET at = at - {} WHERE verb <> 'grant'", 40 * DAY)).await;
     server.serve();
     server.account.run("echo", json!(2)).await;
     server
@@ -84,10 +74,8 @@ async fn each_month_with_a_movement_has_a_statement_that_goes_on_from_the_one_be
 async fn numbers_have_no_gap_and_a_statement_that_was_issued_stays_as_it_is() {
     let mut server = with_a_past().await;
     let before = statements(&server.account, 2).await;
-    let url = server.database_url();
-    let all = || documents(&url);
     let issued = until("those of the other account", async || {
-        let all = all().await;
+        let all = documents(&server).await;
         (all.len() == 4).then_some(all)
     })
     .await;
@@ -102,7 +90,7 @@ async fn numbers_have_no_gap_and_a_statement_that_was_issued_stays_as_it_is() {
     server.serve();
     server.account.get("/v1/credits").await.expect(200);
     assert_eq!(statements(&server.account, 2).await, before);
-    assert_eq!(all().await, issued);
+    assert_eq!(documents(&server).await, issued);
 }
 
 #[tokio::test]
@@ -111,14 +99,14 @@ async fn what_is_written_after_the_statement_of_its_month_is_named_on_the_next_o
     server.account.deploy("echo", guests::echo(), json!({})).await;
     let runs = [server.account.run("echo", json!(1)).await, server.account.run("echo", json!(2)).await];
     server.stop();
-    execute(&server, &format!("UPDATE transfers SET at = at - {} WHERE verb = 'grant'", 100 * DAY)).await;
+    server.execute(&format!("UPDATE transfers SET at = at - {} WHERE verb = 'grant'", 100 * DAY)).await;
     server.serve();
     assert_eq!(statements(&server.account, 1).await[0]["closing_microcredits"], 5_000_000);
     server.stop();
     let [late, in_time] = runs.each_ref().map(|run| text(run, "id"));
     let past = |days: i64, which: &str| format!("UPDATE transfers SET at = at - {} WHERE {which}", days * DAY);
-    execute(&server, &past(100, &format!("verb = 'settle' AND subject = '{late}'"))).await;
-    execute(&server, &past(40, &format!("subject = '{in_time}'"))).await;
+    server.execute(&past(100, &format!("verb = 'settle' AND subject = '{late}'"))).await;
+    server.execute(&past(40, &format!("subject = '{in_time}'"))).await;
     server.serve();
     let next = statements(&server.account, 2).await.remove(0);
     let charges = runs.each_ref().map(|run| run["charge_microcredits"].as_i64().unwrap());

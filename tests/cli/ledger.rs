@@ -1,7 +1,6 @@
 //! `aaasp ledger verify`: a sound ledger passes, and each kind of tampering is found.
 
 use serde_json::{Value, json};
-use sqlx::{AnyConnection, Connection as _};
 
 use super::shell::Ended;
 use crate::support::{Server, hostile};
@@ -36,7 +35,7 @@ async fn each_kind_of_tampering_is_found() {
     assert_eq!(broken_by(&server, longer).await, ["chains"]);
     verify(&server, 0);
 
-    execute(&server, "DELETE FROM transfers WHERE host_sequence = 4").await;
+    server.execute("DELETE FROM transfers WHERE host_sequence = 4").await;
     let ended = Ended::of(server.command().args(["ledger", "verify"]).output().unwrap()).expect(1);
     assert!(ended.out.contains("WRONG  every hash chain is whole"), "{}", ended.out);
     assert!(ended.out.contains("number 4 is missing"), "{}", ended.out);
@@ -60,9 +59,9 @@ async fn a_mistyped_folder_is_not_made() {
 
 /// The rules that verification finds broken by a change, which is taken back afterwards.
 async fn broken_by(server: &Server, (change, back): (&str, &str)) -> Vec<String> {
-    execute(server, change).await;
+    server.execute(change).await;
     let report = verify(server, 1);
-    execute(server, back).await;
+    server.execute(back).await;
     let findings = report["findings"].as_array().unwrap();
     let mut rules: Vec<_> = findings.iter().map(|found| found["check"].as_str().unwrap().to_owned()).collect();
     rules.sort();
@@ -72,15 +71,4 @@ async fn broken_by(server: &Server, (change, back): (&str, &str)) -> Vec<String>
 
 fn verify(server: &Server, status: i32) -> Value {
     Ended::of(server.command().args(["ledger", "verify", "--json"]).output().unwrap()).json(status)
-}
-
-async fn execute(server: &Server, statement: &str) {
-    let command = server.command();
-    let database = command.get_envs().find(|(name, _)| *name == "AAASP_DATABASE_URL").and_then(|(_, value)| value);
-    let embedded = format!("sqlite://{}", server.data().join("aaasp.db").display());
-    let url = database.map_or(embedded, |url| url.to_str().unwrap().to_owned());
-    sqlx::any::install_default_drivers();
-    let mut connection = AnyConnection::connect(&url).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
 }

@@ -73,8 +73,7 @@ async fn a_guest_goes_on_while_its_log_can_not_be_written() {
     let server = Server::start().await;
     let account = &server.account;
     account.deploy("slow", guests::slow(), json!({})).await;
-    sqlx::any::install_default_drivers();
-    let mut connection = sqlx::AnyConnection::connect(&server.database_url()).await.unwrap();
+    let mut connection = server.connect().await;
     let mut lock = connection.begin().await.unwrap();
     sqlx::query("LOCK TABLE log_chunks IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
     let run = account.post("/v1/deployments/slow/runs", json!({"input": 1_000})).await.expect(202);

@@ -1,6 +1,6 @@
 //! A database that breaks at any statement of what a webhook does: nothing of it is left, and the next try does it all.
 
-use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{asked, bought, paid};
 use crate::support::Server;
@@ -45,24 +45,20 @@ struct Broken<'s>(&'s Server);
 
 impl Broken<'_> {
     async fn execute(&self, statements: &[String]) {
-        sqlx::any::install_default_drivers();
-        let mut connection = AnyConnection::connect(&self.0.database_url()).await.unwrap();
+        let mut connection = self.0.connect().await;
         for statement in statements {
             sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut connection).await.unwrap();
         }
-        connection.close().await.unwrap();
     }
 
     async fn state(&self) -> Vec<String> {
-        sqlx::any::install_default_drivers();
-        let mut connection = AnyConnection::connect(&self.0.database_url()).await.unwrap();
+        let mut connection = self.0.connect().await;
         let mut state = Vec::new();
         for query in STATE {
             let rows = sqlx::query(query).fetch_all(&mut connection).await.unwrap();
             state.extend(rows.iter().map(|row| row.get::<String, _>(0)));
             state.push(String::new());
         }
-        connection.close().await.unwrap();
         state
     }
 

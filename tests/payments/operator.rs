@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{asked, bought, debt, execute, letters, paid, shown};
+use super::{asked, bought, debt, letters, paid, shown};
 use crate::api::{fields, items, text};
 use crate::support::dodo::Dodo;
 use crate::support::{Client, Server, until};
@@ -54,7 +54,7 @@ async fn it_is_reconciled_each_night_by_itself() {
     let mut server = dodo.server(0).await;
     dodo.payment(&asked(&server.account, 500).await, (500, 0), "succeeded");
     // The first look begins when the host starts; the last one is said to be a day ago.
-    execute(&server, "UPDATE settings SET value = '1000000000000000' WHERE name = 'reconciled_at'").await;
+    server.execute("UPDATE settings SET value = '1000000000000000' WHERE name = 'reconciled_at'").await;
     server.stop();
     server.serve();
     let there = || async { (server.account.balance().await == (bought(500), 0)).then_some(()) };

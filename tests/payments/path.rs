@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{asked, bought, debt, execute, letters, paid, shown};
+use super::{asked, bought, debt, letters, paid, shown};
 use crate::api::{begun, fields, items, start, text};
 use crate::support::dodo::Dodo;
 use crate::support::{Client, Server, guests, until};
@@ -229,7 +229,7 @@ async fn a_dispute_takes_credits_when_it_is_lost_and_gives_them_back_when_it_is_
             assert_eq!(account.balance().await, (bought(left), 0), "{state}");
         }
     }
-    execute(&server, "UPDATE reversals SET told_at = told_at - 2000000").await;
+    server.execute("UPDATE reversals SET told_at = told_at - 2000000").await;
     dodo.tell(&server, "dispute.won", &dispute).await;
     assert_eq!(account.balance().await, (bought(500), 0));
     server.stop();
@@ -242,7 +242,7 @@ async fn money_of_an_account_that_is_closed_meanwhile_is_booked_without_a_letter
     let mut server = dodo.server(0).await;
     let top_up = asked(&server.account, 500).await;
     let payment = dodo.payment(&top_up, (500, 0), "succeeded");
-    execute(&server, "UPDATE accounts SET status = 'closed'").await;
+    server.execute("UPDATE accounts SET status = 'closed'").await;
     dodo.tell(&server, "payment.succeeded", &payment).await;
     let refund = dodo.refund(&payment, Some(200), "succeeded");
     dodo.tell(&server, "refund.succeeded", &refund).await;

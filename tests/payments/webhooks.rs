@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{asked, bought, execute, paid, texts};
+use super::{asked, bought, paid, texts};
 use crate::support::dodo::{Dodo, NEXT_SECRET, SECRET, Webhook, now};
 use crate::support::until;
 
@@ -184,7 +184,7 @@ async fn a_webhook_is_answered_after_its_commit_and_a_host_that_is_killed_forget
         owed += 500 + round;
         assert_eq!(server.account.balance().await, (bought(owed), 0));
     }
-    execute(&server, "SELECT 1").await;
+    server.execute("SELECT 1").await;
     server.stop();
     server.verify_ledger();
 }

@@ -204,32 +204,26 @@ impl Server {
         self.database.as_ref().map_or_else(embedded, Database::url)
     }
 
-    /// Changes the database behind the server's back.
-    pub async fn execute(&self, statement: &'static str) {
+    /// A connection to its database, past all that the host would check.
+    pub async fn connect(&self) -> AnyConnection {
         sqlx::any::install_default_drivers();
-        let mut connection = AnyConnection::connect(&self.database_url()).await.unwrap();
-        sqlx::query(statement).execute(&mut connection).await.unwrap();
+        AnyConnection::connect(&self.database_url()).await.unwrap()
     }
 
-    /// The same, with a statement that was put together.
-    pub async fn execute_text(&self, statement: &str) {
-        sqlx::any::install_default_drivers();
-        let mut connection = AnyConnection::connect(&self.database_url()).await.unwrap();
-        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+    /// Changes the database behind the server's back.
+    pub async fn execute(&self, statement: &str) {
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        sqlx::query(statement).execute(&mut self.connect().await).await.unwrap();
     }
 
     /// Changes what belongs to one row behind the server's back.
     pub async fn execute_with(&self, statement: &'static str, id: &str) {
-        sqlx::any::install_default_drivers();
-        let mut connection = AnyConnection::connect(&self.database_url()).await.unwrap();
-        sqlx::query(statement).bind(id.to_owned()).execute(&mut connection).await.unwrap();
+        sqlx::query(statement).bind(id.to_owned()).execute(&mut self.connect().await).await.unwrap();
     }
 
     /// What a question of the database counts.
     pub async fn count(&self, question: &'static str) -> i64 {
-        sqlx::any::install_default_drivers();
-        let mut connection = AnyConnection::connect(&self.database_url()).await.unwrap();
-        sqlx::query_scalar(question).fetch_one(&mut connection).await.unwrap()
+        sqlx::query_scalar(question).fetch_one(&mut self.connect().await).await.unwrap()
     }
 
     /// What the server has sent, while it has no mail server.

@@ -9,7 +9,7 @@ use aaasp::host::Store;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{connection, key, key_json, refused};
+use super::{key, key_json, refused};
 use crate::support::{Client, Server, guests, server, until};
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn a_rotated_data_key_seals_what_is_written_and_opens_what_was() {
         assert_eq!(&server.account.get(&path(run, "")).await.expect(200), run);
         assert_eq!(server.account.get(&path(run, "/input")).await.expect(200), run["output"]);
     }
-    let mut connection = connection(&server).await;
+    let mut connection = server.connect().await;
     let versions: Vec<(Vec<u8>,)> =
         sqlx::query_as("SELECT sealed_input FROM runs ORDER BY id").fetch_all(&mut connection).await.unwrap();
     assert_eq!(versions.iter().map(|(sealed,)| sealed[4]).collect::<Vec<_>>(), [1, 2, 3]);
@@ -96,7 +96,7 @@ async fn a_wrapped_key_in_another_accounts_row_opens_nothing() {
     )
     .bind(&theirs)
     .bind(&mine)
-    .execute(&mut connection(&server).await)
+    .execute(&mut server.connect().await)
     .await
     .unwrap();
     server.serve();
@@ -113,7 +113,7 @@ async fn a_destroyed_data_key_is_in_no_file_and_its_account_opens_no_more() {
     server.stop();
     let wrapped: Vec<(Vec<u8>,)> = sqlx::query_as("SELECT wrapped FROM data_keys WHERE account_id = $1")
         .bind(&id)
-        .fetch_all(&mut connection(&server).await)
+        .fetch_all(&mut server.connect().await)
         .await
         .unwrap();
     assert_eq!(wrapped.len(), 2);
@@ -173,7 +173,7 @@ async fn succeeds(account: &Client, run: &Value) {
 async fn a_host_starts_and_settles_the_runs_of_an_account_without_its_data_key() {
     let (mut server, id, other, theirs) = killed_with_queues().await;
     // As after a backup whose latest keys were put back, in which this one had been destroyed.
-    let mut database = connection(&server).await;
+    let mut database = server.connect().await;
     sqlx::query("DELETE FROM data_keys WHERE account_id = $1").bind(&id).execute(&mut database).await.unwrap();
     server.serve();
     succeeds(&server.account.with_key(Some(other.key())), &theirs).await;
@@ -195,7 +195,7 @@ async fn an_account_whose_data_key_is_damaged_holds_up_no_other() {
     sqlx::query("UPDATE data_keys SET wrapped = $1 WHERE account_id = $2")
         .bind(vec![0_u8; 60])
         .bind(&id)
-        .execute(&mut connection(&server).await)
+        .execute(&mut server.connect().await)
         .await
         .unwrap();
     server.serve();

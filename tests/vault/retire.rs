@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{connection, key, key_json, keys_in_file, refused, wrapped};
+use super::{key, key_json, keys_in_file, refused, wrapped};
 use crate::support::Server;
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn a_master_key_is_retired_only_when_nothing_needs_it_and_is_then_gone_fro
 #[tokio::test]
 async fn the_database_itself_refuses_to_lose_a_master_key_that_is_needed() {
     let server = Server::start().await;
-    let removed = sqlx::query("DELETE FROM master_keys").execute(&mut connection(&server).await).await;
+    let removed = sqlx::query("DELETE FROM master_keys").execute(&mut server.connect().await).await;
     assert!(removed.is_err());
 }
 
@@ -44,7 +44,7 @@ async fn the_database_itself_refuses_to_lose_a_master_key_that_is_needed() {
 type Row = (i64, Vec<u8>);
 
 async fn take_back(server: &Server) -> Row {
-    let mut connection = connection(server).await;
+    let mut connection = server.connect().await;
     let now: Row =
         sqlx::query_as("SELECT master_version, wrapped FROM data_keys").fetch_one(&mut connection).await.unwrap();
     put_back(server, &(1, now.1.clone())).await;
@@ -55,7 +55,7 @@ async fn put_back(server: &Server, row: &Row) {
     sqlx::query("UPDATE data_keys SET master_version = $1, wrapped = $2")
         .bind(row.0)
         .bind(row.1.as_slice())
-        .execute(&mut connection(server).await)
+        .execute(&mut server.connect().await)
         .await
         .unwrap();
 }
