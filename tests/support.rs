@@ -1,5 +1,6 @@
 //! What the suite's tests share.
 
+pub mod bare_runs;
 pub mod client;
 pub mod cluster;
 pub mod components;

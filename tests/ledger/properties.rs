@@ -6,15 +6,15 @@ use aaasp::clock::Micros;
 use aaasp::db::accounts::{self, NewAccount};
 use aaasp::db::ledger::TransferFilter;
 use aaasp::db::master_keys::{self, MasterKey};
-use aaasp::db::spending::Caps;
 use aaasp::db::{Admission, Admitted, DatabaseUrl, Db, Once, Settlement, ledger};
-use aaasp::ids::{AccountId, DeploymentId, GrantId, HostId, RunId};
-use aaasp::ledger::{Balance, Charge, ChargeLine, Microcredits, Tenant, Verb};
+use aaasp::ids::{AccountId, GrantId, HostId, RunId};
+use aaasp::ledger::{Balance, Microcredits, Tenant, Verb};
 use aaasp::vault::Wrapped;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::support::bare_runs;
 use crate::support::database::Database;
 
 /// One step of somebody: each names one of a few runs, so that steps meet.
@@ -103,50 +103,13 @@ impl Case {
     }
 
     fn admission(&self, host: HostId, run: RunId, amount: i64, key: Option<u8>) -> Admission {
-        Admission {
-            run,
-            account: self.account,
-            tenant: self.tenant,
-            deployment: DeploymentId::generate(),
-            revision: 1,
-            host: Some((host, 1)),
-            terms: "terms".to_owned(),
-            held: Microcredits(amount),
-            sealed_input: vec![1],
-            once: key.map(|key| Once {
-                caller: self.account.to_string(),
-                name: format!("key-{key}"),
-                digest: [key; 32],
-            }),
-            caps: Caps::default(),
-            queued_runs: 0,
-            at: Micros(2),
-        }
+        let once =
+            key.map(|key| Once { caller: self.account.to_string(), name: format!("key-{key}"), digest: [key; 32] });
+        bare_runs::admission((self.account, self.tenant), (host, 1), run, amount, once)
     }
 
     fn settlement(&self, host: HostId, run: RunId, held: i64, charge: i64) -> Settlement {
-        let line = ChargeLine {
-            item: "run".to_owned(),
-            quantity: 1,
-            unit: "run".to_owned(),
-            amount_microcredits: Microcredits(charge),
-        };
-        Settlement {
-            run,
-            account: self.account,
-            tenant: self.tenant,
-            host: (host, 1),
-            counted: None,
-            outcome: "succeeded".to_owned(),
-            held: Microcredits(held),
-            charge: Charge { lines: vec![line] },
-            fuel: 1,
-            sealed_output: None,
-            sealed_error: None,
-            log: None,
-            uses: Vec::new(),
-            at: Micros(3),
-        }
+        bare_runs::settlement((self.account, self.tenant), (host, 1), run, (held, charge))
     }
 }
 

@@ -1,156 +1,30 @@
 //! Generated histories against a model of their own: whatever is bought, spent, given back and disputed, however often
 //! and in whatever order it is told, on however many hosts.
 
+mod model;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aaasp::accounts::{Account, Because, Opening};
 use aaasp::clock::{Clock, Micros};
 use aaasp::config::{Config, Overrides};
-use aaasp::db::spending::Caps;
 use aaasp::db::top_ups::{self, StoredTopUp};
-use aaasp::db::{Admission, Admitted, Settlement, ledger, letters};
+use aaasp::db::{Admitted, ledger, letters};
 use aaasp::folder::Folder;
 use aaasp::host::Store;
-use aaasp::ids::{DeploymentId, HostId, OperatorKeyId, RunId, TopUpId};
+use aaasp::ids::{HostId, OperatorKeyId, RunId, TopUpId};
 use aaasp::ledger::verify::verify;
-use aaasp::ledger::{Balance, Charge, ChargeLine, Microcredits};
-use aaasp::payments::{
-    Book, Booked, Fact, PaymentFact, PaymentState, ReversalFact, ReversalKind, ReversalState, TopUpState,
-};
+use aaasp::ledger::{Balance, Microcredits};
+use aaasp::payments::{Book, Booked, Fact, PaymentFact, ReversalFact, ReversalKind, TopUpState};
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::support::bare_runs;
 use crate::support::database::Database;
 
-/// What one of the smallest unit buys.
-const PRICE: i64 = 7;
-
-/// Amount, tax and currency of each payment. The first two are of one top-up; the last is for nothing of ours.
-const PAYMENTS: [(i64, i64, &str); 5] =
-    [(1_000, 0, "EUR"), (1_000, 167, "EUR"), (300, 0, "EUR"), (700, 0, "USD"), (500, 0, "EUR")];
-
-/// Payment and amount of each refund or dispute; none is all of it.
-const REVERSALS: [(usize, Option<i64>); 7] =
-    [(0, None), (0, Some(333)), (0, Some(1)), (1, Some(999)), (2, None), (3, None), (4, None)];
-
-const PAYMENT_STATES: [PaymentState; 4] =
-    [PaymentState::Processing, PaymentState::Cancelled, PaymentState::Failed, PaymentState::Succeeded];
-const REVERSAL_STATES: [ReversalState; 3] = [ReversalState::Open, ReversalState::Dropped, ReversalState::Taken];
-
-/// One step. What is told is told of a second of its own choice, so that it comes in any order.
-#[derive(Clone, Debug)]
-enum Step {
-    Payment {
-        of: usize,
-        state: usize,
-        second: i64,
-    },
-    Reversal {
-        of: usize,
-        state: usize,
-        second: i64,
-    },
-    /// A webhook that was sent before, again.
-    Again(usize),
-    Grant(i64),
-    Adjust(i64),
-    Admit {
-        slot: usize,
-        amount: i64,
-    },
-    Settle {
-        slot: usize,
-        percent: i64,
-    },
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        4 => (0..PAYMENTS.len(), 0..4_usize, 0..4_i64)
-            .prop_map(|(of, state, second)| Step::Payment { of, state, second }),
-        4 => (0..REVERSALS.len(), 0..3_usize, 0..4_i64)
-            .prop_map(|(of, state, second)| Step::Reversal { of, state, second }),
-        2 => (0..64_usize).prop_map(Step::Again),
-        1 => (1..3_000_i64).prop_map(Step::Grant),
-        1 => (-3_000..3_000_i64).prop_map(Step::Adjust),
-        3 => (0..4_usize, 0..5_000_i64).prop_map(|(slot, amount)| Step::Admit { slot, amount }),
-        3 => (0..4_usize, 0..=100_i64).prop_map(|(slot, percent)| Step::Settle { slot, percent }),
-    ]
-}
-
-/// The model: what was told of each thing at last, and a purse.
-#[derive(Clone, Debug, Default)]
-struct Model {
-    payments: BTreeMap<usize, (i64, PaymentState)>,
-    reversals: BTreeMap<usize, (i64, ReversalState)>,
-    available: i64,
-    debt: i64,
-    /// What was taken back of each payment so far.
-    taken: BTreeMap<usize, i64>,
-    credited: BTreeMap<usize, i64>,
-    open: [Option<i64>; 4],
-}
-
-impl Model {
-    fn come_in(&mut self, amount: i64) {
-        self.available += amount;
-        self.pay();
-    }
-
-    fn pay(&mut self) {
-        let paid = self.debt.min(self.available);
-        self.debt -= paid;
-        self.available -= paid;
-    }
-
-    fn go_out(&mut self, amount: i64) {
-        let there = self.available.min(amount);
-        self.available -= there;
-        self.debt += amount - there;
-    }
-
-    fn told_payment(&mut self, of: usize, second: i64, state: PaymentState) {
-        let before = self.payments.get(&of).copied();
-        let (amount, tax, currency) = PAYMENTS[of];
-        if of == 4 || before.is_some_and(|(_, state)| state == PaymentState::Succeeded) {
-            return;
-        }
-        if state == PaymentState::Succeeded || before.is_none_or(|before| before < (second, state)) {
-            self.payments.insert(of, (second, state));
-        }
-        if state == PaymentState::Succeeded && currency == "EUR" {
-            let credited = (amount - tax) * PRICE;
-            self.credited.insert(of, credited);
-            self.come_in(credited);
-            // Refunds and disputes that were told before take theirs one after the other.
-            self.balance(of);
-        }
-    }
-
-    fn told_reversal(&mut self, of: usize, second: i64, state: ReversalState) {
-        if self.reversals.get(&of).is_none_or(|before| *before < (second, state)) {
-            self.reversals.insert(of, (second, state));
-            self.balance(REVERSALS[of].0);
-        }
-    }
-
-    /// Sees to it that as much is taken of a payment as its refunds and disputes say.
-    fn balance(&mut self, of: usize) {
-        let Some(&credited) = self.credited.get(&of) else { return };
-        let whole = PAYMENTS[of].0;
-        let gone: i64 = self
-            .reversals
-            .iter()
-            .filter(|(reversal, (_, state))| REVERSALS[**reversal].0 == of && *state == ReversalState::Taken)
-            .map(|(reversal, _)| REVERSALS[*reversal].1.unwrap_or(whole))
-            .sum();
-        let due = credited * gone.min(whole) / whole;
-        let taken = self.taken.insert(of, due).unwrap_or_default();
-        if due > taken { self.go_out(due - taken) } else { self.come_in(taken - due) }
-    }
-}
+use model::{Model, PAYMENT_STATES, PAYMENTS, PRICE, REVERSAL_STATES, REVERSALS, Step, step};
 
 /// Hosts of one database: one on SQLite, two on PostgreSQL.
 struct World {
@@ -308,7 +182,8 @@ impl<'w> Case<'w> {
             Step::Admit { slot, amount } if self.model.open[slot].is_none() => {
                 let (run, host) = (RunId::generate(), HostId::generate());
                 self.runs[slot] = (run, host);
-                let admission = admission(&self.account, (host, 1), run, amount);
+                let owner = (self.account.id, self.account.tenant);
+                let admission = bare_runs::admission(owner, (host, 1), run, amount, None);
                 let admitted = db.admit(admission).await.unwrap();
                 if self.model.debt > 0 {
                     self.model.pay();
@@ -329,7 +204,8 @@ impl<'w> Case<'w> {
                 let held = self.model.open[slot].take().unwrap();
                 let charge = held * percent / 100;
                 let (run, host) = self.runs[slot];
-                let settlement = settlement(&self.account, (host, 1), run, (held, charge));
+                let owner = (self.account.id, self.account.tenant);
+                let settlement = bare_runs::settlement(owner, (host, 1), run, (held, charge));
                 prop_assert!(db.settle(settlement).await.unwrap());
                 self.model.available += held - charge;
             }
@@ -357,49 +233,6 @@ impl<'w> Case<'w> {
             prop_assert_eq!(found.state == TopUpState::Paid, found.credited.0 > 0);
         }
         Ok(())
-    }
-}
-
-fn admission(account: &Account, host: (HostId, i64), run: RunId, amount: i64) -> Admission {
-    Admission {
-        run,
-        account: account.id,
-        tenant: account.tenant,
-        deployment: DeploymentId::generate(),
-        revision: 1,
-        host: Some(host),
-        terms: "terms".to_owned(),
-        held: Microcredits(amount),
-        sealed_input: vec![1],
-        once: None,
-        caps: Caps::default(),
-        queued_runs: 0,
-        at: Micros(2),
-    }
-}
-
-fn settlement(account: &Account, host: (HostId, i64), run: RunId, (held, charge): (i64, i64)) -> Settlement {
-    let line = ChargeLine {
-        item: "run".to_owned(),
-        quantity: 1,
-        unit: "run".to_owned(),
-        amount_microcredits: Microcredits(charge),
-    };
-    Settlement {
-        counted: None,
-        run,
-        account: account.id,
-        tenant: account.tenant,
-        host,
-        outcome: "succeeded".to_owned(),
-        held: Microcredits(held),
-        charge: Charge { lines: vec![line] },
-        fuel: 1,
-        sealed_output: None,
-        sealed_error: None,
-        log: None,
-        uses: Vec::new(),
-        at: Micros(3),
     }
 }
 
