@@ -39,8 +39,13 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     // Before the link is used up.
     let profiles = Profiles::read()?;
     let link = asked_for()?;
-    let (url, _) = link.trim().split_once(PAGE).context("expected the whole link from the letter, with `https://`")?;
-    let url = url.parse::<Url>().context("expected the whole link from the letter, with `https://`")?;
+    let (url, _) = link
+        .trim()
+        .split_once(PAGE)
+        .context("expected the whole link from the letter, like https://agents.example.com/confirm/…")?;
+    let url = url
+        .parse::<Url>()
+        .context("expected the whole link from the letter, like https://agents.example.com/confirm/…")?;
     let client = Client::without_key(url.as_str())?;
     if let Some(known) = profiles.get(&args.profile)?
         && known.url.trim_end_matches('/') != client.url()

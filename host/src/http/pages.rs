@@ -1,4 +1,5 @@
-//! Pages for people: who open the link of a letter, or try a payment. They have no script, load nothing, and set no cookie.
+//! Pages for people, who open the link of a letter or try a payment. They have no script, load nothing, and set no
+//! cookie.
 
 use std::sync::{Arc, LazyLock};
 
