@@ -12,7 +12,7 @@ use crate::db::{Db, DbError};
 pub const WAITING: usize = 16_384;
 
 /// Requests of one commit: enough that a commit costs each of them little, and few enough that no run waits for it.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 
 /// How long a request waits to be written at most, while the database answers.
 const WRITTEN_EVERY: Duration = Duration::from_secs(1);

@@ -9,6 +9,9 @@ use crate::ids::{RequestId, RunId};
 /// Rows of one commit.
 const BATCH: i64 = 500;
 
+/// Batches of requests of one commit: each may hold hundreds.
+const BATCHES: i64 = 32;
+
 /// Deletes log chunks that were written before a moment by runs of a plan's accounts. Returns how many.
 ///
 /// # Errors
@@ -16,7 +19,7 @@ const BATCH: i64 = 500;
 pub async fn delete_logs(db: &Db, plan: &str, before: Micros) -> Result<u64, DbError> {
     // No run writes before it is made, and its id holds when that was: the primary key finds the old ones.
     let (plan, runs) = (plan.to_owned(), RunId::first_at(before).to_string());
-    in_batches(db, move |tx| {
+    in_batches(db, BATCH, move |tx| {
         let (plan, runs) = (plan.clone(), runs.clone());
         Box::pin(async move {
             let done = sqlx::query(
@@ -89,25 +92,25 @@ pub async fn delete_links(db: &Db, now: Micros) -> Result<u64, DbError> {
     Ok(delete_in_batches(db, links, now).await? + delete_in_batches(db, changes, now).await?)
 }
 
-/// Deletes the metadata of requests that accounts of a plan made before a moment. Returns how many.
+/// Deletes the metadata of requests that accounts of a plan made before a moment. Returns how many batches of them.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_requests(db: &Db, plan: &str, before: Micros) -> Result<u64, DbError> {
     // An id holds its time, so that the primary key finds the old ones of each account.
     let (plan, before) = (plan.to_owned(), RequestId::first_at(before).to_string());
-    in_batches(db, move |tx| {
+    in_batches(db, BATCHES, move |tx| {
         let (plan, before) = (plan.clone(), before.clone());
         Box::pin(async move {
             let done = sqlx::query(
-                "DELETE FROM requests WHERE (account_id, id) IN (
-                     SELECT requests.account_id, requests.id FROM accounts
-                     JOIN requests ON requests.account_id = accounts.id AND requests.id < $2
+                "DELETE FROM request_batches WHERE (account_id, last_id, first_id) IN (
+                     SELECT old.account_id, old.last_id, old.first_id FROM accounts
+                     JOIN request_batches AS old ON old.account_id = accounts.id AND old.last_id < $2
                      WHERE accounts.plan = $1 LIMIT $3)",
             )
             .bind(plan)
             .bind(before)
-            .bind(BATCH)
+            .bind(BATCHES)
             .execute(&mut **tx)
             .await?;
             Ok(done.rows_affected())
@@ -117,7 +120,7 @@ pub async fn delete_requests(db: &Db, plan: &str, before: Micros) -> Result<u64,
 }
 
 async fn delete_in_batches(db: &Db, statement: &'static str, before: Micros) -> Result<u64, DbError> {
-    in_batches(db, move |tx| {
+    in_batches(db, BATCH, move |tx| {
         Box::pin(async move {
             let done = sqlx::query(statement).bind(before.0).bind(BATCH).execute(&mut **tx).await?;
             Ok(done.rows_affected())
@@ -126,8 +129,8 @@ async fn delete_in_batches(db: &Db, statement: &'static str, before: Micros) -> 
     .await
 }
 
-/// Deletes a batch a commit, until one is not full.
-async fn in_batches<F>(db: &Db, delete: F) -> Result<u64, DbError>
+/// Deletes a batch of so many rows a commit, until one is not full.
+async fn in_batches<F>(db: &Db, size: i64, delete: F) -> Result<u64, DbError>
 where
     F: for<'t> Fn(&'t mut WriteTx<'_>) -> BoxFuture<'t, Result<u64, DbError>> + Clone + Send + Sync + 'static,
 {
@@ -135,7 +138,7 @@ where
     loop {
         let batch = db.write(delete.clone()).await?;
         deleted += batch;
-        if batch < BATCH.unsigned_abs() {
+        if batch < size.unsigned_abs() {
             return Ok(deleted);
         }
     }

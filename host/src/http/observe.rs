@@ -8,6 +8,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use metrics::{Label, SharedString};
 
 use super::address::client_address;
 use super::found::Found;
@@ -27,7 +28,7 @@ pub(super) async fn request(State(app): State<Arc<App>>, request: Request, next:
     let id = RequestId::generate();
     let method = request.method().clone();
     // The pattern, not the path: names and ids of people's things stay out of the log.
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route: Option<Arc<str>> = request.extensions().get::<MatchedPath>().map(|path| path.as_str().into());
     let (mut parts, body) = request.into_parts();
     let found = Arc::new(Found::default());
     parts.extensions.insert(Arc::clone(&found));
@@ -42,8 +43,8 @@ pub(super) async fn request(State(app): State<Arc<App>>, request: Request, next:
             id,
             account: *account,
             api_key: *api_key,
-            method: known(&method).to_owned(),
-            route: route.clone(),
+            method: known(&method).into(),
+            route: Arc::clone(route),
             status: response.status().as_u16(),
             duration_us: i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX),
         });
@@ -52,20 +53,27 @@ pub(super) async fn request(State(app): State<Arc<App>>, request: Request, next:
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    let (status, route) = (response.status(), route.unwrap_or_else(|| "none".to_owned()));
-    tracing::debug!(request = %id, %method, route, status = status.as_u16(), ?elapsed, "request");
-    let labels = [("method", known(&method).to_owned()), ("route", route), ("status", status.as_u16().to_string())];
-    metrics::counter!("aaasp_http_requests_total", &labels[..]).increment(1);
-    metrics::histogram!("aaasp_http_request_seconds", &labels[..2]).record(elapsed);
+    let (status, route) = (response.status(), route.unwrap_or_else(|| "none".into()));
+    tracing::debug!(request = %id, %method, %route, status = status.as_u16(), ?elapsed, "request");
+    let labels =
+        vec![Label::from_static_parts("method", known(&method)), Label::new("route", SharedString::from_shared(route))];
+    metrics::histogram!("aaasp_http_request_seconds", labels.clone()).record(elapsed);
+    let answered = Label::new("status", status.as_str().to_owned());
+    let labels = labels.into_iter().chain([answered]).collect::<Vec<_>>();
+    metrics::counter!("aaasp_http_requests_total", labels).increment(1);
     response
 }
 
 /// The method as a label of metrics. Anybody can make up methods, and each label is kept for as long as the host lives.
-fn known(method: &Method) -> &str {
+fn known(method: &Method) -> &'static str {
     match *method {
-        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
-            method.as_str()
-        }
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
         _ => "OTHER",
     }
 }

@@ -1,5 +1,6 @@
 //! `/v1/requests`: what an account asked for, and what it was answered.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -24,7 +25,8 @@ pub(super) struct RequestView {
     at: Micros,
     /// The key that it came with.
     api_key: ApiKeyId,
-    method: String,
+    #[schema(value_type = String)]
+    method: Cow<'static, str>,
     /// The pattern of the path, without names and ids.
     route: String,
     /// The status of the answer.
@@ -36,7 +38,7 @@ pub(super) struct RequestView {
 impl From<RequestMetadata> for RequestView {
     fn from(kept: RequestMetadata) -> Self {
         let RequestMetadata { id, api_key, method, route, status, duration_us, .. } = kept;
-        Self { id, at: id.made_at(), api_key, method, route, status, duration_us }
+        Self { id, at: id.made_at(), api_key, method, route: route.to_string(), status, duration_us }
     }
 }
 
