@@ -12,6 +12,7 @@ mod ledger;
 mod mail;
 mod model;
 mod payments;
+mod privacy;
 mod sandbox;
 mod support;
 mod vault;

@@ -3,6 +3,7 @@
 mod acts;
 mod api_key;
 mod callers;
+mod closing;
 mod confirm;
 mod duties;
 mod email;

@@ -9,6 +9,7 @@ use crate::db::{Db, spending};
 use crate::folder::Disk;
 use crate::http::Rates;
 use crate::payments::Payments;
+use crate::privacy::Erasures;
 use crate::receipts::SigningKey;
 use crate::request_log::RequestLog;
 use crate::runs::Runs;
@@ -48,6 +49,13 @@ pub struct App {
 }
 
 impl App {
+    /// What erases accounts.
+    #[must_use]
+    pub fn erasures(&self) -> Erasures {
+        let stored = (self.db.clone(), self.accounts.clone(), self.clock.clone());
+        Erasures::new(stored, Arc::clone(&self.rotation), (Arc::clone(&self.runs), Arc::clone(&self.runtime)))
+    }
+
     /// Takes what has changed in the operator's file, as far as it can be taken without a restart.
     ///
     /// # Errors

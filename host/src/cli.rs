@@ -31,6 +31,7 @@ mod login;
 mod logs;
 mod out;
 mod period;
+mod privacy;
 mod progress;
 mod readable;
 mod receipt;
@@ -122,6 +123,8 @@ enum Command {
     Admin(admin::Args),
     /// List, rotate and retire master keys, rotate data keys: for operators.
     Key(key::Args),
+    /// Show what is kept about people, why and for how long.
+    Privacy(privacy::Args),
     /// Look at the operator's configuration.
     Config(config::Args),
     /// Verify the ledger of a data folder.
@@ -191,6 +194,7 @@ fn done(command: Command) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(args),
         Command::Admin(args) => block_on(admin::run(args)),
         Command::Key(args) => block_on(key::run(args)),
+        Command::Privacy(args) => privacy::run(args),
         Command::Config(args) => config::run(args),
         Command::Ledger(args) => ledger::run(args),
         Command::Bench(args) => block_on(bench::run(args)),

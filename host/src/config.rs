@@ -4,8 +4,10 @@ mod check;
 mod live;
 mod mail;
 mod models;
+mod operator;
 mod payments;
 mod plans;
+mod retention;
 mod settings;
 mod show;
 
@@ -22,9 +24,11 @@ pub use check::ConfigError;
 pub use live::{Change, LiveConfig, Taken};
 pub use mail::{MailTls, MailValues};
 pub use models::{ModelValues, Provider};
+pub use operator::OperatorValues;
 pub(crate) use payments::is_plain_and_local;
 pub use payments::{CreditPrice, PaymentProcessor, PaymentValues};
 pub use plans::{PlanValues, RateValues};
+pub use retention::RetentionValues;
 pub use settings::{Setting, Unset, settings};
 pub use show::{Origin, Shown};
 
@@ -92,6 +96,8 @@ pub struct Values {
     pub host: HostValues,
     /// The host's limits, which no plan and no deployment passes.
     pub limits: LimitValues,
+    /// Who operates the service, as its policy says.
+    pub operator: OperatorValues,
     /// Who may have an account.
     pub accounts: AccountValues,
     /// How mail is sent.
@@ -175,6 +181,8 @@ pub struct AccountValues {
     pub plan: String,
     /// Below which balance an owner is warned who has not said so himself; 0 is never.
     pub low_balance_microcredits: Microcredits,
+    /// How long the owner of an account that is being deleted can think again, in days: at most 30.
+    pub closing_days: u32,
 }
 
 impl Default for AccountValues {
@@ -183,6 +191,7 @@ impl Default for AccountValues {
             sign_up: SignUp::Closed,
             plan: DEFAULT_PLAN.to_owned(),
             low_balance_microcredits: Microcredits(1_000_000),
+            closing_days: 14,
         }
     }
 }
@@ -232,28 +241,6 @@ pub struct EgressValues {
     pub ca_file: Option<PathBuf>,
 }
 
-/// How long things are kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RetentionValues {
-    /// Logs of runs, in days.
-    pub log_days: u32,
-    /// Idempotency keys and the answers that they repeat, in hours.
-    pub idempotency_hours: u32,
-    /// Uses of credentials, in days.
-    pub audit_days: u32,
-    /// Letters that were sent or given up, without what they said, in days.
-    pub letter_days: u32,
-    /// Metadata of requests, in days.
-    pub request_days: u32,
-}
-
-impl Default for RetentionValues {
-    fn default() -> Self {
-        Self { log_days: 90, idempotency_hours: 24, audit_days: 365, letter_days: 30, request_days: 30 }
-    }
-}
-
 impl Default for Values {
     fn default() -> Self {
         Self {
@@ -264,6 +251,7 @@ impl Default for Values {
             database: None,
             host: HostValues::default(),
             limits: LimitValues::default(),
+            operator: OperatorValues::default(),
             accounts: AccountValues::default(),
             mail: MailValues::default(),
             payments: None,
@@ -352,6 +340,12 @@ impl Config {
     #[must_use]
     pub fn log_days(&self, plan: &str) -> u32 {
         self.plan(plan).and_then(|plan| plan.log_days).unwrap_or(self.values.retention.log_days)
+    }
+
+    /// How many days inputs and outputs of runs of a plan are kept.
+    #[must_use]
+    pub fn content_days(&self, plan: &str) -> u32 {
+        self.plan(plan).and_then(|plan| plan.content_days).unwrap_or(self.values.retention.content_days)
     }
 
     /// How many days the metadata of requests is kept under a plan.

@@ -14,6 +14,7 @@ pub mod data_keys;
 pub mod deployments;
 pub mod email_changes;
 mod engine;
+pub mod erasures;
 mod error;
 pub mod first_uses;
 pub mod hosts;

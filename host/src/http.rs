@@ -14,6 +14,7 @@ mod connections;
 mod credentials;
 mod credits;
 mod csv;
+mod deletion;
 mod deployments;
 mod found;
 mod health;
@@ -82,6 +83,13 @@ fn page(run_bytes: usize) -> Routes {
         .post("/confirm/{secret}", "Does what the link of a letter is for, once", pages::answer)
         .get("/v1/account", "Shows the account, its plan and its effective limits", accounts::show)
         .patch("/v1/account", "Changes the account's address, once both confirm it, or its settings", accounts::update)
+        .delete(
+            "/v1/account",
+            "Sends the link that deletes the account, to be erased once the time to think again is over",
+            deletion::ask,
+        )
+        .delete("/v1/account/deletion", "Keeps an account that is being deleted", deletion::cancel)
+        .get("/v1/account/deletion", "Shows when the account is erased", deletion::show)
         .get("/v1/api-keys", "Lists the account's API keys, latest first, without their secrets", api_keys::list)
         .post("/v1/api-keys", "Makes an API key, which only this answer shows", api_keys::create)
         .post("/v1/api-keys/{id}/rotate", "Puts another API key in the place of one, with an overlap", api_keys::rotate)
@@ -145,6 +153,7 @@ fn page(run_bytes: usize) -> Routes {
         .post("/v1/admin/accounts/{id}/adjustments", "Corrects an account's balance", acts::adjust)
         .post("/v1/admin/top-ups/{id}/refunds", "Gives back what was paid for a top-up, or a part of it", acts::refund)
         .post("/v1/admin/reconcile", "Asks the payment processor for what no webhook has told", acts::reconcile)
+        .get("/v1/admin/erasures", "Lists erasures of accounts, latest first", deletion::list)
         .get("/v1/admin/acts", "Lists what operators did and why, latest first", acts::list)
         .post(
             "/v1/admin/accounts/{id}/data-keys",

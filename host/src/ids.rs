@@ -107,6 +107,8 @@ ids! {
     DeploymentId = "dep";
     /// An adjustment that an operator booked.
     GrantId = "grt";
+    /// An erasure of an account.
+    ErasureId = "ers";
     /// A host, for as long as its data folder lives.
     HostId = "hst";
     /// A letter to an account.

@@ -20,6 +20,7 @@ pub mod models;
 pub mod names;
 pub mod objects;
 pub mod payments;
+pub mod privacy;
 pub mod receipts;
 pub mod reference;
 pub mod request_log;

@@ -16,7 +16,8 @@ use crate::limits::RunLimits;
 use crate::mail::Letter;
 use crate::runtime::FUEL_SCHEDULE;
 use crate::words::RunOutcome;
-use tables::{Page, code, codes, paragraphs, unit, written};
+pub(crate) use tables::Page;
+use tables::{code, codes, paragraphs, unit, written};
 
 /// The whole document.
 #[must_use]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aaasp::clock::{Clock, Micros};
 use aaasp::config::{Config, Overrides};
+use aaasp::db::erasures::Certificate;
 use aaasp::db::letters;
 use aaasp::folder::Folder;
 use aaasp::host::Store;
@@ -46,7 +47,16 @@ fn following(letter: Option<&Wanted>) -> Option<Wanted> {
         Some(Wanted::KeyRevoked { .. }) => {
             Wanted::CredentialFirstUsed { credential: "github".to_owned(), deployment: "issues".to_owned() }
         }
-        Some(Wanted::CredentialFirstUsed { .. }) => {
+        Some(Wanted::CredentialFirstUsed { .. }) => Wanted::Deletion { link, minutes, days: 14 },
+        Some(Wanted::Deletion { .. }) => Wanted::AccountClosing { until: at },
+        Some(Wanted::AccountClosing { .. }) => Wanted::AccountKept,
+        Some(Wanted::AccountKept) => {
+            let erased = [("runs".to_owned(), 3)].into();
+            let certificate =
+                Certificate { erased, kept_why: "The law asks for it.".to_owned(), ..Certificate::default() };
+            Wanted::AccountErased { erasure: "ers_01h455vb4pex5vsknk084sn02q".to_owned(), certificate }
+        }
+        Some(Wanted::AccountErased { .. }) => {
             Wanted::PolicyChange { from: at, summary: "Logs are kept for 30 days.".to_owned(), link }
         }
         Some(Wanted::PolicyChange { .. }) => Wanted::Announcement {

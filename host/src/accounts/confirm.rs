@@ -2,6 +2,7 @@
 
 use super::links::LinkSecret;
 use super::{Account, Accounts, ApiKey, Needs, NewKey, Purpose, Status};
+use crate::clock::Micros;
 use crate::db::{DbError, accounts, keys, ledger, letters, links};
 use crate::ids::{AccountId, GrantId};
 use crate::ledger::{Microcredits, Verb};
@@ -17,6 +18,8 @@ pub enum Confirmed {
     OneAddress,
     /// The address has changed.
     Email,
+    /// The account is deleted at this moment, unless its owner thinks again.
+    Closing(Micros),
 }
 
 impl Accounts {
@@ -40,6 +43,8 @@ impl Accounts {
         let done = match purpose {
             Purpose::Confirm => Confirmed::Account(self.activate(&account, digest).await?),
             Purpose::SignIn => Confirmed::Key(self.sign_in(&account, digest).await?),
+            Purpose::Delete if account.status == Status::Closed => return Err(DbError::Missing("link")),
+            Purpose::Delete => Confirmed::Closing(self.close(&account, digest).await?),
             Purpose::OldEmail | Purpose::NewEmail if !account.status.allows(Needs::ToManage) => {
                 return Err(DbError::Missing("link"));
             }
@@ -49,6 +54,22 @@ impl Accounts {
             }
         };
         Ok((id, done))
+    }
+
+    /// Closes an account, which is erased later.
+    async fn close(&self, account: &Account, digest: [u8; 32]) -> Result<Micros, DbError> {
+        let closing = self.closing(account)?;
+        let due_at = closing.new.due_at;
+        self.db
+            .write(move |tx| {
+                let closing = closing.clone();
+                Box::pin(async move {
+                    links::take(tx, &digest).await?;
+                    closing.write(tx).await
+                })
+            })
+            .await?;
+        Ok(due_at)
     }
 
     /// Makes a pending account active, with its first key and the grant that its plan begins with.

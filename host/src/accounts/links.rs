@@ -26,11 +26,13 @@ pub enum Purpose {
     OldEmail,
     /// It confirms a change of the address, by the new one.
     NewEmail,
+    /// It deletes the account, once the time to think again is over.
+    Delete,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 4] = [Self::Confirm, Self::SignIn, Self::OldEmail, Self::NewEmail];
+    pub const ALL: [Self; 5] = [Self::Confirm, Self::SignIn, Self::OldEmail, Self::NewEmail, Self::Delete];
 
     /// The word in the database.
     #[must_use]
@@ -40,6 +42,7 @@ impl Purpose {
             Self::SignIn => "sign_in",
             Self::OldEmail => "old_email",
             Self::NewEmail => "new_email",
+            Self::Delete => "delete",
         }
     }
 }

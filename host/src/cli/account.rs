@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::ServerArgs;
+use super::client::{Client, ServerArgs};
 use super::input::DailySpend;
 use super::json::JsonArgs;
 use super::{input, out, readable, table};
@@ -25,7 +25,8 @@ Examples:
   aaasp account --json
   aaasp account set --email ada@example.org
   aaasp account set --low-balance 5
-  aaasp account set --daily-spend 20"
+  aaasp account set --daily-spend 20
+  aaasp account delete"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -52,6 +53,28 @@ enum Command {
         #[command(flatten)]
         json: JsonArgs,
     },
+    /// Delete the account and all that it has.
+    #[command(after_help = "\
+A link is sent to the account's address. Once it was opened, no more runs start, and everything is
+erased when the time to think again is over. Credits that are left are lost.
+
+Example:
+  aaasp account delete")]
+    Delete {
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Keep an account that is being deleted.
+    Keep {
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+}
+
+/// What deleting an account begins with.
+#[derive(Deserialize)]
+struct DeletionAsked {
+    closing_days: u32,
 }
 
 /// The caller's own account.
@@ -90,14 +113,34 @@ struct Limits {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let client = args.server.client()?;
-    let Some(Command::Set { email, low_balance, daily_spend, json }) = args.command else {
-        return client.get(&["account"], &[]).await?.show(args.json, |own: &OwnAccount| {
+    match args.command {
+        Some(Command::Set { email, low_balance, daily_spend, json }) => {
+            set(&client, email.as_deref(), low_balance, daily_spend, json).await
+        }
+        Some(Command::Delete { json }) => client.delete(&["account"]).await?.show(json, |asked: &DeletionAsked| {
+            out::note("A link was sent to the account's address; nothing happens until it is opened.");
+            out::note(format!("After that you can think again for {} days: aaasp account keep", asked.closing_days));
+        }),
+        Some(Command::Keep { json }) => {
+            client.delete(&["account", "deletion"]).await?;
+            json.done("kept", "account", "The account is kept, and everything works as before.")
+        }
+        None => client.get(&["account"], &[]).await?.show(args.json, |own: &OwnAccount| {
             table::facts(&own.facts());
             own.account.print_limits();
-        });
-    };
+        }),
+    }
+}
+
+async fn set(
+    client: &Client,
+    email: Option<&str>,
+    low_balance: Option<Microcredits>,
+    daily_spend: Option<DailySpend>,
+    json: JsonArgs,
+) -> anyhow::Result<()> {
     let mut changes = json!({});
-    if let Some(email) = &email {
+    if let Some(email) = email {
         changes["email"] = json!(email);
     }
     if let Some(threshold) = low_balance {

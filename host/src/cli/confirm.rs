@@ -75,6 +75,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         "opened_account" => format!("Your account is open: {}.", confirmed.account),
         "made_key" => format!("{} has a new key, which may do everything.", confirmed.account),
         "confirmed_one_address" => "Confirmed. The address changes once the other address has confirmed it too.".into(),
+        "closed_account" => "Your account is being deleted. To keep it: aaasp account keep".into(),
         "changed_email" => "Your email address has changed.".into(),
         other => format!("Done: {other}."),
     });

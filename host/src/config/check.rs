@@ -13,6 +13,9 @@ use crate::objects::Objects;
 /// The longest retention, in days: about 100 years, well within the time that microseconds can count.
 const MOST_DAYS: u32 = 36_500;
 
+/// The longest time that the owner of a deleted account can think again, in days: the law wants it gone by then.
+const MOST_CLOSING_DAYS: u32 = 30;
+
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{}: {reason}", .file.display(), .line.map(|line| format!(":{line}")).unwrap_or_default())]
@@ -112,6 +115,11 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
         "accounts.plan",
         format!("there is no plan `{}`", values.accounts.plan),
     );
+    refuse(
+        values.accounts.closing_days > MOST_CLOSING_DAYS,
+        "accounts.closing_days",
+        format!("who deletes an account can expect it to be erased within {MOST_CLOSING_DAYS} days"),
+    );
     let per_address = &values.rates;
     let rates = [
         ("rates.address_requests_per_minute".to_owned(), per_address.address_requests_per_minute),
@@ -136,7 +144,9 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
             refuse(!fits, &format!("plans.{name}.{key}_grant_microcredits"), reason);
         }
         let reason = format!("nothing is kept for more than {MOST_DAYS} days, which are 100 years");
-        for (key, days) in [("log_days", plan.log_days), ("request_days", plan.request_days)] {
+        for (key, days) in
+            [("log_days", plan.log_days), ("content_days", plan.content_days), ("request_days", plan.request_days)]
+        {
             refuse(days.is_some_and(|days| days > MOST_DAYS), &format!("plans.{name}.{key}"), reason.clone());
         }
     }

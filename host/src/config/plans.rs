@@ -20,6 +20,9 @@ pub struct PlanValues {
     /// How long logs of runs are kept, in days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_days: Option<u32>,
+    /// How long inputs, outputs and errors of runs are kept, in days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_days: Option<u32>,
     /// How long the metadata of requests is kept, in days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_days: Option<u32>,

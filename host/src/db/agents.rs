@@ -384,3 +384,12 @@ fn stored_version(row: &AnyRow, first: usize) -> Result<StoredVersion, DbError> 
         created_at: Micros(row.try_get(first + 5)?),
     })
 }
+
+/// The digests of all components that somebody has: for what is kept beside the database.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn digests(db: &Db) -> Result<std::collections::HashSet<String>, DbError> {
+    let rows = sqlx::query("SELECT DISTINCT digest FROM components").fetch_all(&db.pool).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}

@@ -32,6 +32,7 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     9 "0009_history",
     10 "0010_spending",
     11 "0011_request_batches",
+    14 "0014_erasures",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     1 "0001_foundation",
@@ -45,6 +46,7 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     9 "0009_history",
     10 "0010_spending",
     11 "0011_request_batches",
+    14 "0014_erasures",
 );
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {

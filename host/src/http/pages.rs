@@ -170,6 +170,15 @@ pub(super) async fn ask(State(app): State<Arc<App>>, PathLink(link): PathLink) -
         Some(Purpose::NewEmail) => HtmlPage::new(&app, "Change your email address")
             .says("This confirms, from the new address, that your account gets it.")
             .offers("Confirm the change"),
+        Some(Purpose::Delete) => HtmlPage::new(&app, "Delete your account")
+            .says(format!(
+                "This deletes your account and all that it has: agents, deployments, runs, logs, credentials, keys. No \
+                 more runs start from now on, and for {} days you can think again. Credits that are left are lost; ask \
+                 for your money first if you want it back.",
+                app.config.now().values.accounts.closing_days
+            ))
+            .warns("After that nobody can bring it back.")
+            .offers("Delete my account"),
     })
 }
 
@@ -187,6 +196,9 @@ pub(super) async fn answer(State(app): State<Arc<App>>, PathLink(link): PathLink
         Confirmed::OneAddress => {
             HtmlPage::new(&app, "Confirmed").says("The address changes once the other address has confirmed it too.")
         }
+        Confirmed::Closing(due_at) => HtmlPage::new(&app, "Your account is being deleted")
+            .says(format!("It is erased on {}. Until then you can keep it:", due_at.rfc3339()))
+            .shows("aaasp account keep"),
         Confirmed::Email => HtmlPage::new(&app, "Your email address has changed")
             .says("Both addresses have confirmed it. Letters go to the new one from now on."),
     })

@@ -87,6 +87,8 @@ enum Did {
     ConfirmedOneAddress,
     /// The address has changed.
     ChangedEmail,
+    /// The account is being deleted; it can be kept until it is erased.
+    ClosedAccount,
 }
 
 impl IntoResponse for ConfirmedView {
@@ -152,6 +154,7 @@ pub(super) async fn confirm(
         Confirmed::Key(key) => (Did::MadeKey, Some(key)),
         Confirmed::OneAddress => (Did::ConfirmedOneAddress, None),
         Confirmed::Email => (Did::ChangedEmail, None),
+        Confirmed::Closing(_) => (Did::ClosedAccount, None),
     };
     Ok(ConfirmedView { account, did, api_key: key.map(|key| key.expose().to_owned()) })
 }

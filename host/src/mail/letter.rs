@@ -1,10 +1,13 @@
 //! What letters say. Each is one variant, with what it needs to say it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::content::Content;
 use crate::clock::Micros;
+use crate::db::erasures::Certificate;
 use crate::ledger::Microcredits;
 
 /// A letter to an account.
@@ -115,6 +118,29 @@ pub enum Letter {
         /// The deployment.
         deployment: String,
     },
+    /// Somebody asked for the account to be deleted.
+    Deletion {
+        /// Deletes it.
+        link: String,
+        /// How long the link works, in minutes.
+        minutes: u32,
+        /// How long its owner can think again afterwards, in days.
+        days: u32,
+    },
+    /// The account was deleted, and is erased later.
+    AccountClosing {
+        /// Until when its owner can think again.
+        until: Micros,
+    },
+    /// The account's owner thought again.
+    AccountKept,
+    /// The account is erased: the last letter.
+    AccountErased {
+        /// By what the operator finds the certificate again.
+        erasure: String,
+        /// What was erased, and what is kept.
+        certificate: Certificate,
+    },
     /// The privacy policy or the terms change.
     PolicyChange {
         /// From when on.
@@ -158,6 +184,10 @@ impl Letter {
             Self::KeyCreated { .. } => "key_created",
             Self::KeyRevoked { .. } => "key_revoked",
             Self::CredentialFirstUsed { .. } => "credential_first_used",
+            Self::Deletion { .. } => "deletion",
+            Self::AccountClosing { .. } => "account_closing",
+            Self::AccountKept => "account_kept",
+            Self::AccountErased { .. } => "account_erased",
             Self::PolicyChange { .. } => "policy_change",
             Self::Announcement { .. } => "announcement",
         }
@@ -174,7 +204,10 @@ impl Letter {
 
     /// What it says.
     pub(super) fn content(&self) -> Content {
-        self.about_access().or_else(|| self.about_money()).unwrap_or_else(|| self.about_the_rest())
+        self.about_access()
+            .or_else(|| self.about_money())
+            .or_else(|| self.about_the_end())
+            .unwrap_or_else(|| self.about_the_rest())
     }
 
     fn about_access(&self) -> Option<Content> {
@@ -270,6 +303,31 @@ impl Letter {
         })
     }
 
+    fn about_the_end(&self) -> Option<Content> {
+        Some(match self {
+            Self::Deletion { link, minutes, days } => Content::new("Delete your account")
+                .says("Somebody, probably you, asked for your account to be deleted, with all that it has.")
+                .action("Delete the account", link)
+                .says(format!("The link works once, within {minutes} minutes. You can think again for {days} days."))
+                .says("If this was not you, do nothing, and revoke the key that asked for it."),
+            Self::AccountClosing { until } => Content::new("Your account is being deleted")
+                .says("No runs start any more, and everything is erased at the moment below.")
+                .fact("Erased on", until.rfc3339())
+                .says("To keep it until then: `aaasp account keep`."),
+            Self::AccountKept => Content::new("Your account is kept")
+                .says("You thought again: nothing is erased, and everything works as before."),
+            Self::AccountErased { erasure, certificate } => {
+                let content = Content::new("Your account is erased")
+                    .says("This is the last letter: your address is deleted once it is sent.")
+                    .fact("Certificate", erasure)
+                    .fact("When", "with this letter");
+                let content = rows(content, "Deleted", &certificate.erased);
+                rows(content, "Kept", &certificate.kept).says(&certificate.kept_why)
+            }
+            _ => return None,
+        })
+    }
+
     fn about_the_rest(&self) -> Content {
         match self {
             Self::PolicyChange { from, summary, link } => {
@@ -279,4 +337,11 @@ impl Letter {
             _ => Content::new(self.kind()),
         }
     }
+}
+
+/// How many rows of each table.
+fn rows(content: Content, what: &str, tables: &BTreeMap<String, u64>) -> Content {
+    let list: Vec<_> = tables.iter().map(|(table, rows)| format!("{table} ({rows})")).collect();
+    let list = if list.is_empty() { "nothing".to_owned() } else { list.join(", ") };
+    content.fact(what, list)
 }

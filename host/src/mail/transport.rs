@@ -16,6 +16,9 @@ use crate::clock::Micros;
 use crate::config::{MailTls, MailValues};
 use crate::ids::LetterId;
 
+/// The folder, within the data folder, where letters are files while there is no mail server.
+const OUTBOX: &str = "outbox";
+
 /// The variable whose value is the mail server's password.
 pub const SMTP_PASSWORD: &str = "AAASP_SMTP_PASSWORD";
 
@@ -77,7 +80,7 @@ impl Transport {
         let way = match &values.server {
             Some(server) => Way::Smtp(Box::new(smtp(values, server, data, password)?)),
             None => {
-                let folder = data.join("outbox");
+                let folder = data.join(OUTBOX);
                 tracing::info!(folder = %folder.display(), "there is no mail server: letters are files");
                 Way::Folder(folder)
             }
@@ -180,6 +183,20 @@ fn smtp(
         builder = builder.credentials(Credentials::new(user.clone(), password.expose_secret().to_owned()));
     }
     Ok(builder.build())
+}
+
+/// Deletes letters that were kept as files.
+///
+/// # Errors
+/// A file can't be deleted.
+pub fn forget_files(data: &Path, letters: &[LetterId]) -> std::io::Result<()> {
+    for letter in letters {
+        match std::fs::remove_file(data.join(OUTBOX).join(format!("{letter}.eml"))) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Writes a message that nobody but the operator reads, whole or not at all.

@@ -1,14 +1,14 @@
 //! Markdown: a page of sections with tables, and what their cells are written like.
 
 /// A page, while it is written.
-pub(super) struct Page(String);
+pub(crate) struct Page(String);
 
 impl Page {
-    pub(super) fn new(title: &str, about: &str) -> Self {
+    pub(crate) fn new(title: &str, about: &str) -> Self {
         Self(format!("# {title}\n\n{about}\n"))
     }
 
-    pub(super) fn section(&mut self, title: &str, about: &str) {
+    pub(crate) fn section(&mut self, title: &str, about: &str) {
         self.0.push_str(&format!("\n## {title}\n\n{about}\n"));
     }
 
@@ -17,11 +17,11 @@ impl Page {
         self.0.push_str(&format!("\n### {title}\n"));
     }
 
-    pub(super) fn says(&mut self, text: &str) {
+    pub(crate) fn says(&mut self, text: &str) {
         self.0.push_str(&format!("\n{text}\n"));
     }
 
-    pub(super) fn table<const N: usize>(&mut self, head: &[&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+    pub(crate) fn table<const N: usize>(&mut self, head: &[&str; N], rows: impl IntoIterator<Item = [String; N]>) {
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
         self.0.push('\n');
         self.0.push_str(&line(&head.map(str::to_owned)));
@@ -29,7 +29,7 @@ impl Page {
         self.0.extend(rows.into_iter().map(|row| line(&row.map(|cell| cell.replace('|', "\\|")))));
     }
 
-    pub(super) fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         self.0
     }
 }

@@ -1,6 +1,7 @@
 //! Compiled artifacts on disk. They are code, so each is sealed under the host's key, and only what
 //! its seal vouches for is ever loaded.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
@@ -96,6 +97,19 @@ impl Artifacts {
     fn discard(&self, digest: &Digest) {
         let _ = fs::remove_file(self.code_path(digest));
         let _ = fs::remove_file(self.seal_path(digest));
+    }
+
+    /// Deletes what was compiled from components that nobody has any more.
+    pub(crate) fn keep(&self, wanted: &HashSet<String>) -> io::Result<()> {
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let digest = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            let is_artifact = path.extension().is_some_and(|extension| extension == "cwasm" || extension == "seal");
+            if is_artifact && !wanted.contains(&digest) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Over the digest of the source, all that the code depends on, and the code.

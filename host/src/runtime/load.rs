@@ -1,5 +1,6 @@
 //! Holds the sandbox, and finds a component by its digest: in memory, on disk, or by compiling it.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
@@ -89,6 +90,16 @@ impl Runtime {
             engine: sandbox.engine,
             linker,
         })
+    }
+
+    /// Deletes what was compiled from components that nobody has any more. One that somebody uploads at the same
+    /// moment is compiled again.
+    ///
+    /// # Errors
+    /// The folder can't be read, or a file not deleted.
+    pub fn forget_artifacts(&self, wanted: &HashSet<String>) -> std::io::Result<()> {
+        self.cache.invalidate_all();
+        self.artifacts.keep(wanted)
     }
 
     /// The loaded component: from memory, else from a sealed artifact, else compiled from the bytes

@@ -1,0 +1,112 @@
+//! The end of an account: its owner asks for it, confirms it by the link that is sent, and can think again for a while.
+
+use std::path::PathBuf;
+
+use super::links::LinkSecret;
+use super::sign_up::LINK_MINUTES;
+use super::{Account, Accounts, Purpose, Status};
+use crate::clock::Micros;
+use crate::db::erasures::{self, NewErasure};
+use crate::db::letters::NewLetter;
+use crate::db::links::NewLink;
+use crate::db::{DbError, WriteTx, accounts, letters, links};
+use crate::ids::{AccountId, ErasureId};
+use crate::mail::{self, Letter};
+
+const DAY_MS: i64 = 24 * 3_600_000;
+
+impl Accounts {
+    /// What an account is known by in a backup.
+    #[must_use]
+    pub(crate) fn erasure_digest(&self, account: AccountId) -> [u8; 32] {
+        self.keyring.request_digest(&["erasure", &account.to_string()])
+    }
+
+    /// The folder that letters are files in, while there is no mail server.
+    pub(crate) fn data_folder(&self) -> PathBuf {
+        self.config.now().data.clone()
+    }
+
+    /// Closes an account: it is erased when the time to think again is over. Returns when that is. Written in the
+    /// commit of what confirmed it.
+    pub(super) fn closing(&self, account: &Account) -> Result<Closing, DbError> {
+        let (at, days) = (self.clock.now(), self.config.now().values.accounts.closing_days);
+        let due_at = at.plus_ms(i64::from(days) * DAY_MS);
+        let (id, digest) = (ErasureId::generate(), self.erasure_digest(account.id));
+        let new = NewErasure { id, account: account.id, digest, status: account.status, at, due_at };
+        let letter = Letter::AccountClosing { until: due_at };
+        let letter = mail::sealed(account.id, &account.data_key, &account.email()?, letter, at)?;
+        Ok(Closing { new, letter })
+    }
+
+    /// When an account is erased, if its owner asked for that.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn closes_at(&self, account: AccountId) -> Result<Option<Micros>, DbError> {
+        Ok(erasures::of(&self.db, account).await?.map(|erasure| erasure.due_at))
+    }
+
+    /// Sends the link that deletes the account.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn ask_to_delete(&self, account: &Account) -> Result<(), DbError> {
+        let (id, at) = (account.id, self.clock.now());
+        let secret = LinkSecret::generate()?;
+        let config = self.config.now();
+        let letter = Letter::Deletion {
+            link: secret.link(&config),
+            minutes: LINK_MINUTES,
+            days: config.values.accounts.closing_days,
+        };
+        let letter = mail::sealed(id, &account.data_key, &account.email()?, letter, at)?;
+        let expires_at = at.plus_ms(i64::from(LINK_MINUTES) * 60_000);
+        let link = NewLink { digest: secret.digest(), account: id, purpose: Purpose::Delete, at, expires_at };
+        self.db
+            .write(move |tx| {
+                let letter = letter.clone();
+                Box::pin(async move {
+                    // A letter that was sent just now has a link that works.
+                    if links::put(tx, &link).await? { letters::put(tx, &letter).await } else { Ok(()) }
+                })
+            })
+            .await
+    }
+
+    /// Keeps an account whose owner thought again.
+    ///
+    /// # Errors
+    /// [`DbError::Missing`] when it is not closing, or it is too late.
+    pub async fn keep(&self, account: &Account) -> Result<(), DbError> {
+        let letter =
+            mail::sealed(account.id, &account.data_key, &account.email()?, Letter::AccountKept, self.clock.now())?;
+        let id = account.id;
+        self.db
+            .write(move |tx| {
+                let letter = letter.clone();
+                Box::pin(async move {
+                    let before = erasures::cancel(tx, id).await?.ok_or(DbError::Missing("deletion of this account"))?;
+                    accounts::set_status(tx, id, before).await?;
+                    letters::put(tx, &letter).await
+                })
+            })
+            .await
+    }
+}
+
+/// A closing account, to be written.
+#[derive(Clone)]
+pub(super) struct Closing {
+    pub(super) new: NewErasure,
+    letter: NewLetter,
+}
+
+impl Closing {
+    /// Writes it.
+    pub(super) async fn write(&self, tx: &mut WriteTx<'_>) -> Result<(), DbError> {
+        erasures::insert(tx, &self.new).await?;
+        accounts::set_status(tx, self.new.account, Status::Closing).await?;
+        letters::put(tx, &self.letter).await
+    }
+}

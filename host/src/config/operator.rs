@@ -1,0 +1,21 @@
+//! Who operates the service.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Who operates the service, as its policy and its record of processing activities say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OperatorValues {
+    /// The name of the person or company that is responsible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where people reach them about their data: an email address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+    /// Where the data are: `EU`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Who else sees data, and what for, besides the payment processor: a provider of machines, of mail.
+    pub recipients: Vec<String>,
+}

@@ -1,0 +1,38 @@
+//! How long what is kept.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How long things are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionValues {
+    /// Logs of runs, in days.
+    pub log_days: u32,
+    /// Inputs, outputs and errors of runs, in days.
+    pub content_days: u32,
+    /// Idempotency keys and the answers that they repeat, in hours.
+    pub idempotency_hours: u32,
+    /// Uses of credentials, in days.
+    pub audit_days: u32,
+    /// Letters that were sent or given up, without what they said, in days.
+    pub letter_days: u32,
+    /// Metadata of requests, in days.
+    pub request_days: u32,
+    /// Billing records, in days: seven years, and two days for leap years.
+    pub billing_days: u32,
+}
+
+impl Default for RetentionValues {
+    fn default() -> Self {
+        Self {
+            log_days: 90,
+            content_days: 90,
+            idempotency_hours: 24,
+            audit_days: 365,
+            letter_days: 30,
+            request_days: 30,
+            billing_days: 2_557,
+        }
+    }
+}

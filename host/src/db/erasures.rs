@@ -1,0 +1,311 @@
+//! Accounts that are, or were, erased: what is due, and the statements that the data map stands for.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
+use utoipa::ToSchema;
+
+use super::engine::DbEngine;
+use super::{Db, DbError, WriteTx};
+use crate::accounts::Status;
+use crate::clock::Micros;
+use crate::ids::{AccountId, ErasureId, LetterId};
+use crate::privacy::map::Table;
+use crate::words::words;
+
+words! {
+    /// Where the erasure of an account is.
+    ErasureState {
+        /// Its owner can think again until it is due.
+        Asked = "asked",
+        /// It has begun, and can't be stopped.
+        Erasing = "erasing",
+        /// All but the address is erased; the last letter is on its way.
+        Telling = "telling",
+        /// Nothing of it is left but what the law asks for.
+        Erased = "erased",
+    }
+}
+
+/// What was erased of an account, and what is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Certificate {
+    /// Rows that were deleted, by table.
+    pub erased: BTreeMap<String, u64>,
+    /// Rows that are kept under a pseudonym, by table.
+    pub kept: BTreeMap<String, u64>,
+    /// Why they are kept.
+    pub kept_why: String,
+}
+
+/// An erasure.
+#[derive(Clone, Debug)]
+pub struct StoredErasure {
+    /// Its id.
+    pub id: ErasureId,
+    /// The account, until it is erased.
+    pub account: Option<AccountId>,
+    /// Whose what is kept is from then on.
+    pub pseudonym: AccountId,
+    /// Where it is.
+    pub state: ErasureState,
+    /// What the account was before.
+    pub status_before: Status,
+    /// When it was asked for.
+    pub asked_at: Micros,
+    /// From when on it is done.
+    pub due_at: Micros,
+    /// When it was done.
+    pub erased_at: Option<Micros>,
+    /// What was done.
+    pub certificate: Option<Certificate>,
+}
+
+/// An erasure to note.
+#[derive(Clone, Copy, Debug)]
+pub struct NewErasure {
+    /// Its id.
+    pub id: ErasureId,
+    /// The account.
+    pub account: AccountId,
+    /// What the account is in a backup.
+    pub digest: [u8; 32],
+    /// What the account is now.
+    pub status: Status,
+    /// Now.
+    pub at: Micros,
+    /// From when on it is done.
+    pub due_at: Micros,
+}
+
+/// Notes an erasure.
+///
+/// # Errors
+/// [`DbError::Exists`] when the account is about to be erased already.
+pub async fn insert(tx: &mut WriteTx<'_>, new: &NewErasure) -> Result<(), DbError> {
+    let done = sqlx::query(
+        "INSERT INTO erasures (id, account_id, pseudonym, account_digest, state, status_before, asked_at, due_at)
+         VALUES ($1, $2, $3, $4, 'asked', $5, $6, $7) ON CONFLICT DO NOTHING",
+    )
+    .bind(new.id.to_string())
+    .bind(new.account.to_string())
+    .bind(AccountId::generate().to_string())
+    .bind(new.digest.as_slice())
+    .bind(new.status.as_str())
+    .bind(new.at.0)
+    .bind(new.due_at.0)
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::Exists("a deletion of this account")) }
+}
+
+const COLUMNS: &str = "id, account_id, pseudonym, state, status_before, asked_at, due_at, erased_at, certificate";
+
+/// The erasure of an account that is not over.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn of(db: &Db, account: AccountId) -> Result<Option<StoredErasure>, DbError> {
+    let text = format!("SELECT {COLUMNS} FROM erasures WHERE account_id = $1");
+    let row = sqlx::query(AssertSqlSafe(text)).bind(account.to_string()).fetch_optional(&db.pool).await?;
+    row.as_ref().map(stored).transpose()
+}
+
+/// Erasures that are due and not done.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn due(db: &Db, now: Micros) -> Result<Vec<StoredErasure>, DbError> {
+    let text = format!("SELECT {COLUMNS} FROM erasures WHERE erased_at IS NULL AND due_at <= $1 ORDER BY due_at");
+    sqlx::query(AssertSqlSafe(text)).bind(now.0).fetch_all(&db.pool).await?.iter().map(stored).collect()
+}
+
+/// All erasures, latest first.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn list(db: &Db, before: Option<ErasureId>, limit: i64) -> Result<Vec<StoredErasure>, DbError> {
+    let text = format!("SELECT {COLUMNS} FROM erasures WHERE id < $1 ORDER BY id DESC LIMIT $2");
+    sqlx::query(AssertSqlSafe(text))
+        .bind(before.map_or_else(|| "~".to_owned(), |id| id.to_string()))
+        .bind(limit)
+        .fetch_all(&db.pool)
+        .await?
+        .iter()
+        .map(stored)
+        .collect()
+}
+
+fn state(word: &str) -> Result<ErasureState, DbError> {
+    let found = ErasureState::ALL.iter().copied().find(|state| state.as_str() == word);
+    found.ok_or_else(|| DbError::corrupt(format!("the unknown state of an erasure `{word}`")))
+}
+
+fn stored(row: &AnyRow) -> Result<StoredErasure, DbError> {
+    let text = |column: usize| row.try_get::<String, _>(column);
+    let account: Option<String> = row.try_get(1)?;
+    let certificate: Option<String> = row.try_get(8)?;
+    Ok(StoredErasure {
+        id: text(0)?.parse().map_err(DbError::corrupt)?,
+        account: account.map(|id| id.parse()).transpose().map_err(DbError::corrupt)?,
+        pseudonym: text(2)?.parse().map_err(DbError::corrupt)?,
+        state: state(&text(3)?)?,
+        status_before: text(4)?.parse().map_err(DbError::corrupt)?,
+        asked_at: Micros(row.try_get(5)?),
+        due_at: Micros(row.try_get(6)?),
+        erased_at: row.try_get::<Option<i64>, _>(7)?.map(Micros),
+        certificate: certificate.map(|text| serde_json::from_str(&text)).transpose().map_err(DbError::corrupt)?,
+    })
+}
+
+/// Forgets an erasure that has not begun: its owner thought again. What the account was before; none when it is too
+/// late.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn cancel(tx: &mut WriteTx<'_>, account: AccountId) -> Result<Option<Status>, DbError> {
+    let row = sqlx::query("DELETE FROM erasures WHERE account_id = $1 AND state = 'asked' RETURNING status_before")
+        .bind(account.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).transpose()
+}
+
+/// Moves an erasure on. False when another host has done so.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn advance(
+    tx: &mut WriteTx<'_>,
+    erasure: ErasureId,
+    (from, to): (ErasureState, ErasureState),
+    certificate: Option<&str>,
+) -> Result<bool, DbError> {
+    let done = sqlx::query(
+        "UPDATE erasures SET state = $3, certificate = COALESCE($4, certificate) WHERE id = $1 AND state = $2",
+    )
+    .bind(erasure.to_string())
+    .bind(from.as_str())
+    .bind(to.as_str())
+    .bind(certificate)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Notes that an account is erased, and forgets which one it was.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn finish(tx: &mut WriteTx<'_>, erasure: ErasureId, at: Micros) -> Result<(), DbError> {
+    sqlx::query("UPDATE erasures SET state = 'erased', account_id = NULL, erased_at = $2 WHERE id = $1")
+        .bind(erasure.to_string())
+        .bind(at.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Makes the account that nobody has, under whose id is kept what the law asks for.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn insert_pseudonym(tx: &mut WriteTx<'_>, pseudonym: AccountId, lookup: [u8; 32]) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO accounts (id, sealed_email, email_lookup, plan, status, created_at)
+         VALUES ($1, $2, $3, '', 'closed', 0) ON CONFLICT DO NOTHING",
+    )
+    .bind(pseudonym.to_string())
+    .bind(Vec::new())
+    .bind(lookup.as_slice())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Deletes rows of an account, at most so many. Returns how many.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn delete_rows(tx: &mut WriteTx<'_>, table: &Table, account: AccountId, most: i64) -> Result<u64, DbError> {
+    let (name, key) = (table.name, table.key.join(", "));
+    let text = format!("DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {name} WHERE account_id = $1 LIMIT $2)");
+    let done = sqlx::query(AssertSqlSafe(text)).bind(account.to_string()).bind(most).execute(&mut **tx).await?;
+    Ok(done.rows_affected())
+}
+
+/// Gives the account's rows to the pseudonym. Returns how many.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn give_rows(
+    tx: &mut WriteTx<'_>,
+    table: &Table,
+    account: AccountId,
+    pseudonym: AccountId,
+) -> Result<u64, DbError> {
+    let text = format!("UPDATE {} SET account_id = $2 WHERE account_id = $1", table.name);
+    let statement = sqlx::query(AssertSqlSafe(text)).bind(account.to_string()).bind(pseudonym.to_string());
+    Ok(statement.execute(&mut **tx).await?.rows_affected())
+}
+
+/// Deletes the row of the account itself.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn delete_account(tx: &mut WriteTx<'_>, account: AccountId) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM accounts WHERE id = $1").bind(account.to_string()).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Runs of an account that have not finished: how many of them execute, after those that wait were asked to stop.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn unfinished_runs(db: &Db, account: AccountId) -> Result<Vec<String>, DbError> {
+    let rows = sqlx::query("SELECT id FROM runs WHERE account_id = $1 AND status <> 'finished' LIMIT 1000")
+        .bind(account.to_string())
+        .fetch_all(&db.pool)
+        .await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Whether a letter to the account is on its way.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn has_waiting_letters(db: &Db, account: AccountId) -> Result<bool, DbError> {
+    let row = sqlx::query("SELECT 1 FROM letters WHERE account_id = $1 AND state = 'waiting' LIMIT 1")
+        .bind(account.to_string())
+        .fetch_optional(&db.pool)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Letters to the account but for the last one, which says that it is erased.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn letters(db: &Db, account: AccountId) -> Result<Vec<LetterId>, DbError> {
+    let rows = sqlx::query("SELECT id FROM letters WHERE account_id = $1 AND kind <> 'account_erased'")
+        .bind(account.to_string())
+        .fetch_all(&db.pool)
+        .await?;
+    rows.iter().map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).collect()
+}
+
+/// Writes the tables anew that rows were deleted from, so that the bytes of these are in no page. SQLite overwrites
+/// them as it deletes; there only the WAL has to be emptied, which [`super::data_keys::wipe`] does.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn vacuum(db: &Db, tables: &[&str]) -> Result<(), DbError> {
+    if db.url.engine == DbEngine::Postgres {
+        for table in tables {
+            sqlx::query(AssertSqlSafe(format!("VACUUM {table}"))).execute(&db.pool).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! `/v1/account/deletion`: the end of an account, and thinking again.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Problem;
+use super::answer::{Accepted, Answer, Deleted};
+use super::auth::{May, Operator};
+use super::page::{Page, PageQuery, QueryOf};
+use crate::accounts::{CloseAccount, KnowMyself};
+use crate::app::App;
+use crate::clock::Micros;
+use crate::db::erasures::{self, Certificate, ErasureState, StoredErasure};
+use crate::ids::{AccountId, ErasureId};
+
+/// What deleting an account begins with.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DeletionAsked {
+    /// How long its owner can think again once the link was opened, in days.
+    closing_days: u32,
+}
+
+/// An account that is being deleted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DeletionView {
+    /// When it is erased.
+    erased_at: Micros,
+}
+
+/// An erasure, as operators see it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErasureView {
+    id: ErasureId,
+    state: ErasureState,
+    /// The account, until it is erased.
+    account: Option<AccountId>,
+    /// The account that nobody has, under whose id billing records are kept.
+    pseudonym: AccountId,
+    asked_at: Micros,
+    /// From when on it is done.
+    due_at: Micros,
+    erased_at: Option<Micros>,
+    certificate: Option<Certificate>,
+}
+
+impl From<StoredErasure> for ErasureView {
+    fn from(stored: StoredErasure) -> Self {
+        let StoredErasure { id, state, account, pseudonym, asked_at, due_at, erased_at, certificate, .. } = stored;
+        Self { id, state, account, pseudonym, asked_at, due_at, erased_at, certificate }
+    }
+}
+
+/// Nothing happens until the link is opened.
+pub(super) async fn ask(
+    State(app): State<Arc<App>>,
+    caller: May<CloseAccount>,
+) -> Result<Accepted<DeletionAsked>, Problem> {
+    if let Some(due) = app.accounts.closes_at(caller.account.id).await? {
+        return Err(Problem::conflict(format!(
+            "the account is being deleted already; it is erased on {}",
+            due.rfc3339()
+        )));
+    }
+    app.accounts.ask_to_delete(&caller.account).await?;
+    Ok(Accepted(DeletionAsked { closing_days: app.config.now().values.accounts.closing_days }))
+}
+
+/// When the account is erased.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: May<KnowMyself>,
+) -> Result<Answer<DeletionView>, Problem> {
+    let due = app.accounts.closes_at(caller.account.id).await?;
+    let erased_at = due.ok_or_else(|| Problem::not_found("deletion of this account"))?;
+    Ok(Answer(DeletionView { erased_at }))
+}
+
+/// Everything is as it was before.
+pub(super) async fn cancel(State(app): State<Arc<App>>, caller: May<CloseAccount>) -> Result<Deleted, Problem> {
+    app.accounts.keep(&caller.account).await?;
+    app.callers.forget();
+    Ok(Deleted)
+}
+
+/// Erasures of accounts, latest first.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    _: Operator,
+    QueryOf(page): QueryOf<PageQuery>,
+) -> Result<Answer<Page<ErasureView>>, Problem> {
+    let found = erasures::list(&app.db, page.after_id()?, page.asked()).await?;
+    let views = found.into_iter().map(ErasureView::from).collect();
+    Ok(Answer(Page::of(views, page.limit(), |view| view.id.to_string())))
+}

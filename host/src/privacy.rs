@@ -1,0 +1,7 @@
+//! Data rights: what is kept about people, why and for how long, and what follows from that. The map says it; export,
+//! erasure and retention do what the map says.
+
+mod erasure;
+pub mod map;
+
+pub use erasure::Erasures;

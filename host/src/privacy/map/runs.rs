@@ -1,0 +1,124 @@
+//! What runs leave behind.
+
+use super::{
+    About, Category, Column, Erasure, Form, Inside, Kept, Purpose, Seal, Table, column, count, json, number, sealed,
+    secret, technical, text, time,
+};
+
+const fn content(name: &'static str, bound: &'static str, inside: Inside) -> Column {
+    let column = sealed(name, Category::Content, ("runs", "id", bound), inside);
+    Column { kept: Some(Kept::Content), ..column }
+}
+
+const LINES: Seal =
+    Seal { table: "runs", row: "run_id", name: "log", number: Some("first_sequence"), inside: Inside::Rows };
+
+pub(super) const TABLES: &[Table] = &[
+    Table {
+        name: "log_chunks",
+        holds: "lines of a run's log",
+        key: &["account_id", "run_id", "first_sequence"],
+        about: About::Account,
+        purpose: Purpose::Service,
+        kept: Kept::Logs,
+        erasure: Erasure::Deleted,
+        columns: &[
+            technical("account_id"),
+            text("run_id", Category::Usage),
+            count("first_sequence"),
+            count("entries"),
+            column("sealed_entries", Some(Category::Content), Form::Sealed(LINES)),
+            time("created_at", Category::Usage),
+        ],
+    },
+    Table {
+        name: "runs",
+        holds: "a run: what it was given, what it returned, what it cost",
+        key: &["account_id", "id"],
+        about: About::Account,
+        purpose: Purpose::Service,
+        kept: Kept::Account,
+        erasure: Erasure::Deleted,
+        columns: &[
+            technical("account_id"),
+            text("id", Category::Usage),
+            text("deployment_id", Category::Usage),
+            number("deployment_revision", Category::Usage),
+            text("status", Category::Usage),
+            text("outcome", Category::Usage),
+            text("cause", Category::Usage),
+            number("attempt", Category::Usage),
+            text("parent_run_id", Category::Usage),
+            text("root_run_id", Category::Usage),
+            technical("host_id"),
+            count("host_epoch"),
+            technical("terms_id"),
+            number("held", Category::Billing),
+            content("sealed_input", "input", Inside::Json),
+            content("sealed_output", "output", Inside::Json),
+            content("sealed_error", "error", Inside::Json),
+            number("fuel", Category::Usage),
+            number("charged", Category::Billing),
+            json("charges", Category::Billing),
+            time("cancel_requested_at", Category::Usage),
+            time("created_at", Category::Usage),
+            time("started_at", Category::Usage),
+            time("finished_at", Category::Usage),
+        ],
+    },
+    Table {
+        name: "credential_uses",
+        holds: "a use of a credential: by which run, for what, and how it ended",
+        key: &["account_id", "id"],
+        about: About::Account,
+        purpose: Purpose::Security,
+        kept: Kept::Audit,
+        erasure: Erasure::Deleted,
+        columns: &[
+            technical("account_id"),
+            technical("id"),
+            text("deployment_id", Category::Usage),
+            text("run_id", Category::Usage),
+            text("credential", Category::Security),
+            number("version", Category::Security),
+            sealed("sealed_purpose", Category::Usage, ("credential_uses", "id", "purpose"), Inside::Json),
+            number("status", Category::Usage),
+            time("used_at", Category::Usage),
+            time("ended_at", Category::Usage),
+        ],
+    },
+    Table {
+        name: "request_batches",
+        holds: "metadata of requests: when, which route, how it was answered, with which key",
+        key: &["account_id", "last_id", "first_id"],
+        about: About::Account,
+        purpose: Purpose::Security,
+        kept: Kept::Requests,
+        erasure: Erasure::Deleted,
+        columns: &[
+            technical("account_id"),
+            technical("last_id"),
+            technical("first_id"),
+            json("requests", Category::Usage),
+        ],
+    },
+    Table {
+        name: "answered_requests",
+        holds: "an answer that is given again when a request is repeated under its idempotency key",
+        key: &["caller_id", "name"],
+        about: About::Account,
+        purpose: Purpose::Service,
+        kept: Kept::Idempotency,
+        erasure: Erasure::Deleted,
+        columns: &[
+            technical("caller_id"),
+            text("name", Category::Usage),
+            technical("account_id"),
+            secret("request_digest"),
+            technical("subject"),
+            // It may be the answer that shows a new key, once.
+            secret("sealed_answer"),
+            time("created_at", Category::Usage),
+        ],
+    },
+];

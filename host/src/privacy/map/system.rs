@@ -1,0 +1,57 @@
+//! What the service keeps for itself, and nobody is in.
+
+use super::{About, Column, Erasure, Form, Kept, Purpose, Table, column, count, moment, technical};
+
+const fn of_nobody(name: &'static str, holds: &'static str, key: &'static [&'static str]) -> Table {
+    Table {
+        name,
+        holds,
+        key,
+        about: About::Nobody,
+        purpose: Purpose::Operation,
+        kept: Kept::Service,
+        erasure: Erasure::Untouched,
+        columns: &[],
+    }
+}
+
+const fn bytes(name: &'static str) -> Column {
+    column(name, None, Form::Secret)
+}
+
+pub(super) const TABLES: &[Table] = &[
+    Table {
+        columns: &[technical("name"), technical("value")],
+        ..of_nobody("settings", "what all hosts have agreed on", &["name"])
+    },
+    Table {
+        columns: &[
+            technical("id"),
+            count("epoch"),
+            moment("started_at"),
+            moment("lease_until"),
+            count("master_version"),
+        ],
+        ..of_nobody("hosts", "a host, and until when it is alive", &["id"])
+    },
+    Table {
+        columns: &[technical("id"), technical("terms")],
+        ..of_nobody("terms", "prices and limits that runs were admitted under", &["id"])
+    },
+    Table {
+        columns: &[technical("host_id"), count("host_group"), count("host_sequence"), bytes("chain")],
+        ..of_nobody("chain_heads", "the end of a host's chain of transfers", &["host_id"])
+    },
+    Table {
+        columns: &[count("version"), technical("fingerprint"), moment("created_at"), moment("ready_at")],
+        ..of_nobody("master_keys", "a version of the master keys, which are in no database", &["version"])
+    },
+    Table {
+        columns: &[technical("series"), count("last")],
+        ..of_nobody("statement_numbers", "the last number of a series", &["series"])
+    },
+    Table {
+        columns: &[technical("id"), technical("name"), bytes("digest"), moment("created_at"), moment("revoked_at")],
+        ..of_nobody("operator_keys", "a key of an operator, of which only a digest is kept", &["id"])
+    },
+];

@@ -1,0 +1,18 @@
+-- Accounts that their owners deleted: until when they can think again, and afterwards what was erased and what is kept.
+CREATE TABLE erasures (
+    id text COLLATE "C" PRIMARY KEY,
+    -- None once it is erased. What is kept for the law is the pseudonym's, which is an account that nobody has.
+    account_id text COLLATE "C" UNIQUE,
+    pseudonym text COLLATE "C" NOT NULL UNIQUE,
+    -- By which the account is known again in a backup: an HMAC of its id.
+    account_digest bytea NOT NULL UNIQUE,
+    state text COLLATE "C" NOT NULL,
+    -- The account's status before it was closing, which it gets back if its owner thinks again.
+    status_before text COLLATE "C" NOT NULL,
+    asked_at bigint NOT NULL,
+    due_at bigint NOT NULL,
+    erased_at bigint,
+    -- JSON: rows by table that were erased, and that are kept and why.
+    certificate text COLLATE "C"
+);
+CREATE INDEX erasures_due ON erasures (due_at) WHERE erased_at IS NULL;

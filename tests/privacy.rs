@@ -1,0 +1,4 @@
+//! Data rights: the map of what is kept, and what follows from it.
+
+mod erasure;
+mod map;
