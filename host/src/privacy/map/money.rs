@@ -82,7 +82,7 @@ pub(super) const TABLES: &[Table] = &[
         ..of_billing("monthly_grants", "a month for which the plan's grant was given", &["account_id", "month"])
     },
     Table {
-        columns: &[technical("account_id"), count("tenant")],
+        columns: &[technical("account_id"), number("tenant", Category::Billing)],
         ..of_billing("tenants", "the only link between an account and its transfers", &["account_id"])
     },
     Table {
