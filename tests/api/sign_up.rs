@@ -213,6 +213,39 @@ async fn a_later_change_of_the_address_is_not_confirmed_by_the_links_of_an_earli
 }
 
 #[tokio::test]
+async fn a_stranger_gets_three_letters_in_an_hour_whoever_asks_and_the_answer_tells_nothing() {
+    let server = Server::with_config(&format!("{OPEN}[rates]\naddress_sign_ups_per_hour = 100\n")).await;
+    let stranger = "stranger@example.org";
+    let mut answers = Vec::new();
+    for number in 0..2 {
+        let account = server.another_account(&format!("a{number}@example.org"), 0).await;
+        for _ in 0..2 {
+            let changed = account.patch("/v1/account", json!({"email": stranger})).await.expect(200);
+            answers.push(changed["email_change"]["email"].clone());
+        }
+        // No more is written to its own address than to the other.
+        account.patch("/v1/account", json!({"email": format!("b{number}@example.org")})).await.expect(200);
+        letter(&server, &format!("b{number}@example.org"), 1).await;
+    }
+    assert_eq!(answers, [stranger; 4]);
+    let written = |to: &str| server.letters().iter().filter(|letter| letter.to == to).count();
+    assert_eq!((written(stranger), written("a0@example.org"), written("a1@example.org")), (3, 3, 2));
+
+    // What was sent works on, for whoever asks again for the same address.
+    let account = server.another_account("a2@example.org", 0).await;
+    for number in 0..6 {
+        account.patch("/v1/account", json!({"email": format!("c{}@example.org", number.min(4))})).await.expect(200);
+    }
+    confirm(&server, letter(&server, "c4@example.org", 1).await.link()).await;
+    confirm(&server, letter(&server, "a2@example.org", 5).await.link()).await;
+    assert_eq!(text(&account.get("/v1/account").await.expect(200), "email"), "c4@example.org");
+    account.patch("/v1/account", json!({"email": "c5@example.org"})).await.expect(200);
+    server.another_account("later@example.org", 0).await.post("/v1/api-keys", json!({"name": "a"})).await.expect(201);
+    letter(&server, "later@example.org", 1).await;
+    assert_eq!(written("c5@example.org"), 0);
+}
+
+#[tokio::test]
 async fn the_page_of_a_link_does_nothing_until_its_button_is_pressed_and_loads_nothing() {
     let server = Server::with_config(OPEN).await;
     nobody(&server).post("/v1/accounts", json!({"email": "ada@example.org"})).await.expect(202);

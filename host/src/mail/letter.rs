@@ -163,6 +163,18 @@ impl Letter {
         }
     }
 
+    /// Whether somebody waits for the link that it carries, which works for minutes.
+    pub(super) const fn is_waited_for(&self) -> bool {
+        matches!(
+            self,
+            Self::Confirmation { .. }
+                | Self::Invitation { .. }
+                | Self::SignIn { .. }
+                | Self::EmailChangeOld { .. }
+                | Self::EmailChangeNew { .. }
+        )
+    }
+
     /// Where whoever does not want such letters says so; none for those that belong to the account itself.
     #[must_use]
     pub fn unsubscribe(&self) -> Option<&str> {
