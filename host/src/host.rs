@@ -155,7 +155,7 @@ impl Store {
         let location = self.db.location();
         let operator = self.accounts.create_operator_key("first").await.map_err(failed(&location))?;
         let operator_key = self.folder.write_operator_key(operator.expose())?;
-        let opening = Opening { email, plan: DEFAULT_PLAN, grant };
+        let opening = Opening { email, plan: DEFAULT_PLAN, grant, because: None };
         let opened = self.accounts.open(&opening, None).await.map_err(failed(&location))?;
         Ok(FirstAccount { account: opened.account, api_key: opened.api_key.expose().to_owned(), operator_key })
     }

@@ -75,7 +75,8 @@ async fn an_owner_is_warned_once_for_each_crossing() {
 async fn logs_are_kept_as_long_as_their_plan_says() {
     let config = "[retention]\nlog_days = 5\n[plans.short]\nlog_days = 1\n";
     let mut server = Server::with_config(config).await;
-    let body = json!({"email": "short@example.org", "plan": "short", "grant_microcredits": 10_000_000});
+    let body =
+        json!({"email": "short@example.org", "plan": "short", "grant_microcredits": 10_000_000, "reason": "a test"});
     let made = server.operator().post("/v1/admin/accounts", body).await.expect(201);
     let short = server.account.with_key(made["api_key"].as_str());
     for account in [&server.account, &short] {

@@ -81,11 +81,14 @@ async fn a_plan_that_changes_holds_at_once_and_a_mistake_changes_nothing() {
     let operator = server.operator();
     let limit = async || server.account.get("/v1/account").await.expect(200)["limits"]["account"]["agents"].clone();
     assert_eq!(limit().await, 3);
-    assert_eq!(operator.post("/v1/admin/reload", json!({})).await.expect(200), json!({"changes": []}));
+    assert_eq!(
+        operator.post("/v1/admin/reload", json!({"reason": "a test"})).await.expect(200),
+        json!({"changes": []})
+    );
 
     let before = std::fs::read_to_string(server.data().join("aaasp.toml")).unwrap();
     std::fs::write(server.data().join("aaasp.toml"), before.replace("agents = 3", "agents = 5")).unwrap();
-    let reloaded = operator.post("/v1/admin/reload", json!({})).await.expect(200);
+    let reloaded = operator.post("/v1/admin/reload", json!({"reason": "a test"})).await.expect(200);
     assert_eq!(
         reloaded["changes"],
         json!([{"key": "plans.default.limits.account.agents", "before": "3", "after": "5", "taken": "now"}])
@@ -93,7 +96,7 @@ async fn a_plan_that_changes_holds_at_once_and_a_mistake_changes_nothing() {
     assert_eq!(limit().await, 5);
 
     std::fs::write(server.data().join("aaasp.toml"), before.replace("agents = 3", "agents = \"many\"")).unwrap();
-    let problem = operator.post("/v1/admin/reload", json!({})).await.problem(422);
+    let problem = operator.post("/v1/admin/reload", json!({"reason": "a test"})).await.problem(422);
     assert!(text(&problem, "detail").contains("`agents`: invalid type"), "{problem}");
     assert_eq!(limit().await, 5);
 
@@ -115,7 +118,7 @@ async fn a_run_keeps_the_prices_that_it_was_admitted_under() {
     let before = std::fs::read_to_string(server.data().join("aaasp.toml")).unwrap();
     let dear = before.replace("run_microcredits = 10", "run_microcredits = 1_000_000");
     std::fs::write(server.data().join("aaasp.toml"), dear).unwrap();
-    let reloaded = server.operator().post("/v1/admin/reload", json!({})).await.expect(200);
+    let reloaded = server.operator().post("/v1/admin/reload", json!({"reason": "a test"})).await.expect(200);
     assert_eq!(fields(reloaded["changes"].as_array().unwrap(), "key"), ["prices.run_microcredits"]);
     until("runs to be dearer", async || {
         let run = account.run("echo", json!(1)).await;

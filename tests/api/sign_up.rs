@@ -127,13 +127,25 @@ async fn a_server_that_is_closed_says_so_and_one_for_the_invited_knows_only_them
 
     let server = Server::with_config("[accounts]\nsign_up = \"invited\"\n").await;
     nobody(&server).post("/v1/accounts", email).await.expect(202);
-    server.operator().post("/v1/admin/invitations", json!({"email": "grace@example.org"})).await.expect(201);
-    server.operator().post("/v1/admin/invitations", json!({"email": "grace@example.org"})).await.problem(409);
+    server
+        .operator()
+        .post("/v1/admin/invitations", json!({"email": "grace@example.org", "reason": "a test"}))
+        .await
+        .expect(201);
+    server
+        .operator()
+        .post("/v1/admin/invitations", json!({"email": "grace@example.org", "reason": "a test"}))
+        .await
+        .problem(409);
     // What is not open yet is given nothing, and opened by the link alone.
     let accounts = server.operator().get("/v1/admin/accounts").await.expect(200);
     let pending = format!("/v1/admin/accounts/{}", text(&items(&accounts)[0], "id"));
-    server.operator().post(&format!("{pending}/grants"), json!({"amount_microcredits": 1})).await.problem(409);
-    server.operator().patch(&pending, json!({"status": "active"})).await.problem(409);
+    server
+        .operator()
+        .post(&format!("{pending}/grants"), json!({"amount_microcredits": 1, "reason": "a test"}))
+        .await
+        .problem(409);
+    server.operator().patch(&pending, json!({"status": "active", "reason": "a test"})).await.problem(409);
     let invitation = letter(&server, "grace@example.org", 1).await;
     assert_eq!(text(&confirm(&server, invitation.link()).await, "did"), "opened_account");
     assert!(server.letters().iter().all(|letter| letter.to != "ada@example.org"));

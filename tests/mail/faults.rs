@@ -89,11 +89,11 @@ async fn a_letter_that_is_refused_is_given_up_and_can_be_sent_again_and_one_that
     until("the other letter", async || (mail.letters().len() == 1).then_some(())).await;
 
     let resend = format!("/v1/admin/letters/{}/resend", dead["id"].as_str().unwrap());
-    server.operator().post(&resend, json!({})).await.expect(204);
+    server.operator().post(&resend, json!({"reason": "a test"})).await.expect(204);
     until("another refusal", async || letters(&server, "dead").await.pop()).await;
     let sent = letters(&server, "sent").await.pop().unwrap();
     let resend = format!("/v1/admin/letters/{}/resend", sent["id"].as_str().unwrap());
-    server.operator().post(&resend, json!({})).await.problem(409);
+    server.operator().post(&resend, json!({"reason": "a test"})).await.problem(409);
 }
 
 #[tokio::test]

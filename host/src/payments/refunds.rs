@@ -46,7 +46,8 @@ impl Payments {
         if !(Microcredits(1)..=left(most)).contains(&credits) {
             return Err(PaymentError::TooMuch { left: left(most) });
         }
-        let act = self.accounts.act(account, because, "refund", top_up.to_string(), Some(credits))?;
+        let act =
+            self.accounts.act((account.id, &account.data_key), because, "refund", top_up.to_string(), Some(credits))?;
         let earlier = self
             .db
             .write(move |tx| {
