@@ -21,7 +21,7 @@ pub use dodo::{Dodo, DodoSettings};
 pub use news::{
     Delivery, Fact, PaymentFact, PaymentState, ReversalFact, ReversalKind, ReversalState, TopUpState, UnknownState,
 };
-pub use processor::{Checkout, ListedPayment, Processor, ProcessorError, Unread};
+pub use processor::{Checkout, Listed, ListedPayment, Processor, ProcessorError, Unread};
 pub use reconcile::{PAYMENT_DAYS, Reconciled, Repaired};
 pub use refunds::Refunded;
 pub use signature::{Forged, MalformedSecrets, Secrets, Signed};

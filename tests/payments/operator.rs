@@ -49,6 +49,31 @@ async fn reconciliation_books_what_lost_webhooks_left_out_and_nothing_twice() {
 }
 
 #[tokio::test]
+async fn what_the_processor_answers_strangely_keeps_nothing_of_the_others() {
+    let dodo = Dodo::start().await;
+    let mut server = dodo.server(0).await;
+    let account = server.account.clone();
+    let (_, told) = paid(&dodo, &server, &account, 500).await;
+    let mut lost = Vec::new();
+    for _ in 0..4 {
+        lost.push(dodo.payment(&asked(&account, 700).await, (700, 0), "succeeded"));
+    }
+    let refunds = [dodo.refund(&told, Some(100), "succeeded"), dodo.refund(&told, Some(50), "succeeded")];
+    // The list of payments tells states, each payment its amount.
+    dodo.spoil(&lost[0], "status");
+    dodo.spoil(&lost[2], "total_amount");
+    dodo.spoil(&refunds[0], "amount");
+    let report = reconciled(&server).await;
+    assert_eq!(report["unchecked"], json!([lost[0], lost[2], refunds[0]]));
+    assert_eq!((&report["payments"], &report["reversals"]), (&json!(5), &json!(2)));
+    let repaired = fields(report["repaired"].as_array().unwrap(), "id");
+    assert_eq!(repaired, [lost[1].clone(), lost[3].clone(), refunds[1].clone()]);
+    assert_eq!(account.balance().await, (bought(450 + 700 + 700), 0));
+    server.stop();
+    server.verify_ledger();
+}
+
+#[tokio::test]
 async fn it_is_reconciled_each_night_by_itself() {
     let dodo = Dodo::start().await;
     let mut server = dodo.server(0).await;

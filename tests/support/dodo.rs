@@ -174,6 +174,15 @@ impl Dodo {
         }
     }
 
+    /// Answers something else than its documentation says for a field of a payment, refund or dispute.
+    pub fn spoil(&self, id: &str, field: &str) {
+        let mut held = self.held.lock().unwrap();
+        let held = &mut *held;
+        let things = held.payments.iter_mut().chain(&mut held.refunds).chain(&mut held.disputes);
+        let (_, thing) = things.into_iter().find(|(known, _)| *known == id).unwrap();
+        thing[field] = json!({"strange": true});
+    }
+
     /// A webhook of an event about something, with its state now, sent so many seconds ago.
     pub fn webhook(&self, event: &str, about: &str, seconds_ago: i64) -> Webhook {
         let mut held = self.held.lock().unwrap();

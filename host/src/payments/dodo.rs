@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 use self::shapes::{Checkedout, DisputeShape, Items, ListedShape, PaymentShape, RefundShape};
 use super::news::{Delivery, Fact, PaymentFact, ReversalFact};
-use super::processor::{Checkout, ListedPayment, Processor, ProcessorError, Unread};
+use super::processor::{Checkout, Listed, ListedPayment, Processor, ProcessorError, Unread};
 use super::signature::Secrets;
 use crate::clock::Micros;
 
@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Items that are asked for at once: as many as it gives.
 const PAGE: usize = 100;
+
+/// Pages of a list: more than there are, unless it gives the same one again and again.
+const MOST_PAGES: usize = 10_000;
 
 /// Bytes of what it says when it refuses that are told on.
 const DETAIL_BYTES: usize = 300;
@@ -100,23 +103,34 @@ impl Dodo {
     }
 
     /// All items of a list that were made since a moment. Its pages have no cursor, only numbers, so that an item may
-    /// come twice while others are made.
-    async fn all_since<T: DeserializeOwned>(&self, path: &str, since: Micros) -> Result<Vec<T>, ProcessorError> {
-        let mut all = Vec::new();
-        for page in 0.. {
+    /// come twice while others are made. One that is not understood keeps none of the others.
+    async fn all_since<S, T>(&self, path: &str, since: Micros) -> Result<Listed<T>, ProcessorError>
+    where
+        S: DeserializeOwned + Into<T>,
+    {
+        let mut all = Listed::nothing();
+        for page in 0..MOST_PAGES {
             let query = [
                 ("created_at_gte", since.rfc3339()),
                 ("page_size", PAGE.to_string()),
                 ("page_number", page.to_string()),
             ];
-            let Items { items } = self.ask::<Items<T>>(self.get(path).query(&query)).await?;
-            let full = items.len() >= PAGE;
-            all.extend(items);
-            if !full {
-                break;
+            let Items { items } = self.ask(self.get(path).query(&query)).await?;
+            for item in &items {
+                match serde_json::from_str::<S>(item.get()) {
+                    Ok(shape) => all.items.push(shape.into()),
+                    Err(error) => {
+                        let id = shapes::id_of(item).unwrap_or_else(|| format!("an item of {path}"));
+                        tracing::error!(id, %error, "the payment processor lists what this release does not understand");
+                        all.strange.push(id);
+                    }
+                }
+            }
+            if items.len() < PAGE {
+                return Ok(all);
             }
         }
-        Ok(all)
+        Err(ProcessorError::Strange(format!("{path} has no end")))
     }
 }
 
@@ -174,18 +188,17 @@ impl Processor for Dodo {
         })
     }
 
-    fn payments_since(&self, since: Micros) -> BoxFuture<'_, Result<Vec<ListedPayment>, ProcessorError>> {
-        Box::pin(async move {
-            let all = self.all_since::<ListedShape>("/payments", since).await?;
-            Ok(all.into_iter().map(Into::into).collect())
-        })
+    fn payments_since(&self, since: Micros) -> BoxFuture<'_, Result<Listed<ListedPayment>, ProcessorError>> {
+        Box::pin(self.all_since::<ListedShape, _>("/payments", since))
     }
 
-    fn reversals_since(&self, since: Micros) -> BoxFuture<'_, Result<Vec<ReversalFact>, ProcessorError>> {
+    fn reversals_since(&self, since: Micros) -> BoxFuture<'_, Result<Listed<ReversalFact>, ProcessorError>> {
         Box::pin(async move {
-            let refunds = self.all_since::<RefundShape>("/refunds", since).await?.into_iter().map(Into::into);
-            let disputes = self.all_since::<DisputeShape>("/disputes", since).await?.into_iter().map(Into::into);
-            Ok(refunds.chain(disputes).collect())
+            let mut all = self.all_since::<RefundShape, _>("/refunds", since).await?;
+            let disputes = self.all_since::<DisputeShape, _>("/disputes", since).await?;
+            all.items.extend(disputes.items);
+            all.strange.extend(disputes.strange);
+            Ok(all)
         })
     }
 

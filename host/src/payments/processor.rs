@@ -23,10 +23,10 @@ pub trait Processor: Send + Sync {
     fn payment<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<PaymentFact, ProcessorError>>;
 
     /// Payments that were made since a moment: each with its id, how far it is, and the top-up that it names.
-    fn payments_since(&self, since: Micros) -> BoxFuture<'_, Result<Vec<ListedPayment>, ProcessorError>>;
+    fn payments_since(&self, since: Micros) -> BoxFuture<'_, Result<Listed<ListedPayment>, ProcessorError>>;
 
     /// Refunds and disputes that began since a moment.
-    fn reversals_since(&self, since: Micros) -> BoxFuture<'_, Result<Vec<ReversalFact>, ProcessorError>>;
+    fn reversals_since(&self, since: Micros) -> BoxFuture<'_, Result<Listed<ReversalFact>, ProcessorError>>;
 
     /// Gives money of a payment back: an amount of its smallest unit, or all of it.
     fn refund<'a>(
@@ -47,6 +47,23 @@ pub struct Checkout {
     pub currency: String,
     /// Where the invoice goes.
     pub email: String,
+}
+
+/// What a processor lists.
+#[derive(Clone, Debug)]
+pub struct Listed<T> {
+    /// What is understood of it.
+    pub items: Vec<T>,
+    /// What is not: what it is, as far as that can be told.
+    pub strange: Vec<String>,
+}
+
+impl<T> Listed<T> {
+    /// Nothing.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self { items: Vec::new(), strange: Vec::new() }
+    }
 }
 
 /// A payment in a list.

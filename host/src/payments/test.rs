@@ -8,7 +8,7 @@ use http::HeaderMap;
 use url::Url;
 
 use super::news::{Delivery, Fact, PaymentFact, PaymentState, ReversalFact, ReversalKind, ReversalState};
-use super::processor::{Checkout, ListedPayment, Processor, ProcessorError, Unread};
+use super::processor::{Checkout, Listed, ListedPayment, Processor, ProcessorError, Unread};
 use super::signature::Forged;
 use super::{Payments, SellerError};
 use crate::clock::Micros;
@@ -59,12 +59,12 @@ impl Processor for Test {
         Box::pin(async move { Err(ProcessorError::Strange(format!("{id} is known to the book alone"))) })
     }
 
-    fn payments_since(&self, _: Micros) -> BoxFuture<'_, Result<Vec<ListedPayment>, ProcessorError>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn payments_since(&self, _: Micros) -> BoxFuture<'_, Result<Listed<ListedPayment>, ProcessorError>> {
+        Box::pin(async { Ok(Listed::nothing()) })
     }
 
-    fn reversals_since(&self, _: Micros) -> BoxFuture<'_, Result<Vec<ReversalFact>, ProcessorError>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn reversals_since(&self, _: Micros) -> BoxFuture<'_, Result<Listed<ReversalFact>, ProcessorError>> {
+        Box::pin(async { Ok(Listed::nothing()) })
     }
 
     fn refund<'a>(

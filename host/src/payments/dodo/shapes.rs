@@ -3,6 +3,7 @@
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::REFERENCE;
@@ -16,10 +17,17 @@ pub(super) struct Checkedout {
     pub checkout_url: Option<String>,
 }
 
-/// A page of a list.
+/// A page of a list, whose items are read one by one.
 #[derive(Deserialize)]
-pub(super) struct Items<T> {
-    pub items: Vec<T>,
+pub(super) struct Items {
+    pub items: Vec<Box<RawValue>>,
+}
+
+/// The id of an item that is not understood as a whole.
+pub(super) fn id_of(item: &RawValue) -> Option<String> {
+    let item: Map<String, Value> = serde_json::from_str(item.get()).ok()?;
+    let id = ["refund_id", "dispute_id", "payment_id"].iter().find_map(|name| item.get(*name)?.as_str())?;
+    Some(id.chars().take(100).collect())
 }
 
 #[derive(Deserialize)]
