@@ -1,5 +1,6 @@
 //! What an operator does about money: refunds, reconciliation, corrections, each with a reason.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{asked, bought, debt, letters, paid, shown};
@@ -115,6 +116,42 @@ async fn a_refund_by_the_operator_takes_the_credits_when_the_processor_has_given
     assert_eq!(server.account.balance().await, (bought(750), 0));
     server.stop();
     server.verify_ledger();
+}
+
+#[tokio::test]
+async fn a_refund_that_is_asked_for_again_under_its_key_is_answered_as_the_first_was() {
+    let dodo = Dodo::start().await;
+    let server = dodo.server(0).await;
+    let (top_up, _) = paid(&dodo, &server, &server.account, 1000).await;
+    let (later, _) = paid(&dodo, &server, &server.account, 300).await;
+    let refund = async |top_up: &str, key: &str| {
+        let request = server.operator().request(Method::POST, &format!("/v1/admin/top-ups/{top_up}/refunds"));
+        Client::send(request.header("idempotency-key", key).json(&json!({"reason": "Ada asked for it"}))).await
+    };
+    let ask = async |key: &str| refund(&top_up, key).await;
+    let first = ask("once").await.expect(201);
+    assert_eq!(ask("once").await.expect(201), first);
+    dodo.becomes(text(&first, "id"), "succeeded");
+    dodo.tell(&server, "refund.succeeded", text(&first, "id")).await;
+    // Nothing is left that could be given back, and the answer is the same.
+    assert_eq!(ask("once").await.expect(201), first);
+    ask("another").await.problem(409);
+    let refunds = || dodo.requests().iter().filter(|(request, _)| request == "POST /refunds").count();
+    assert_eq!(refunds(), 1);
+
+    // What the processor refused may be asked for again, and what it did not answer is in doubt.
+    let ask = async |key: &str| refund(&later, key).await;
+    dodo.set_down(true);
+    for _ in 0..2 {
+        assert!(text(&ask("down").await.problem(409), "detail").contains("not known"));
+    }
+    dodo.set_down(false);
+    ask("down").await.problem(409);
+    dodo.refuse(true);
+    ask("refused").await.problem(503);
+    dodo.refuse(false);
+    ask("refused").await.expect(201);
+    assert_eq!(refunds(), 2);
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ struct Held {
     disputes: BTreeMap<String, Value>,
     made: usize,
     down: bool,
+    refusing: bool,
 }
 
 /// The server. It goes with the test's runtime.
@@ -107,6 +108,11 @@ impl Dodo {
     /// Answers nothing but failures, or works again.
     pub fn set_down(&self, down: bool) {
         self.held.lock().unwrap().down = down;
+    }
+
+    /// Refuses all that it is asked for, or does it again.
+    pub fn refuse(&self, refusing: bool) {
+        self.held.lock().unwrap().refusing = refusing;
     }
 
     /// A payment of a top-up, in a state. The tax is a part of the amount.
@@ -241,6 +247,9 @@ fn asked(dodo: &Dodo, headers: &HeaderMap, request: &str, body: Value) -> Result
     let mut held = dodo.held.lock().unwrap();
     if held.down {
         return Err((StatusCode::BAD_GATEWAY, Json(json!({"message": "down"}))));
+    }
+    if held.refusing {
+        return Err((StatusCode::CONFLICT, Json(json!({"message": "not now"}))));
     }
     if headers.get("authorization").is_none_or(|key| key != &format!("Bearer {KEY}")) {
         return Err((StatusCode::UNAUTHORIZED, Json(json!({"code": "UNAUTHORIZED", "message": "no such key"}))));
