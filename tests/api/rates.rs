@@ -49,6 +49,9 @@ async fn another_account_is_counted_by_itself() {
 #[tokio::test]
 async fn who_guesses_keys_is_told_to_wait() {
     let server = Server::with_config("[rates]\naddress_failures_per_minute = 3\n").await;
+    let unused = server.another_account("unused@example.org", 0).await;
+    let operator = server.operator();
+    server.account.get("/v1/account").await.expect(200);
     let guess = server.account.with_key(Some("aaasp_guess"));
     for _ in 0..3 {
         guess.get("/v1/account").await.problem(401);
@@ -56,8 +59,11 @@ async fn who_guesses_keys_is_told_to_wait() {
     let refused = guess.get("/v1/account").await;
     assert_eq!(text(&refused.problem(429), "limit"), "address_failures_per_minute");
     assert!(refused.headers.contains_key("retry-after"));
-    // Who has a key is none of them, wherever he asks from.
+    // Who has asked with a good key is none of them, wherever he asks from; any other key is not even looked up.
     server.account.get("/v1/account").await.expect(200);
+    operator.get("/v1/admin/accounts").await.expect(200);
+    assert_eq!(text(&unused.get("/v1/account").await.problem(429), "limit"), "address_failures_per_minute");
+    unused.get("/v1/admin/accounts").await.problem(429);
 }
 
 #[tokio::test]

@@ -141,6 +141,7 @@ pub(super) async fn confirm(
     Json(opened): Json<OpenedLink>,
 ) -> Result<ConfirmedView, Problem> {
     let link: LinkSecret = opened.link.parse().map_err(|error| Problem::invalid("/link", format!("{error}")))?;
+    app.rates.may_fail(address)?;
     let (account, confirmed) = match app.accounts.confirm(&link).await {
         Err(DbError::Missing(_)) => {
             app.rates.count_failure(address)?;
