@@ -164,6 +164,7 @@ impl Store {
 /// A host that serves.
 pub struct Host {
     app: Arc<App>,
+    id: HostId,
     outbox: Outbox,
     // Held until the host has stopped, so that no other process takes the folder meanwhile.
     _folder: Folder,
@@ -223,7 +224,7 @@ impl Host {
             runs,
             rates,
         };
-        Ok(Self { app: Arc::new(app), outbox, _folder: store.folder, listener })
+        Ok(Self { app: Arc::new(app), id: store.host, outbox, _folder: store.folder, listener })
     }
 
     /// Where it listens.
@@ -257,7 +258,7 @@ impl Host {
         tasks.spawn(self.app.callers.clone().do_duties());
         tasks.spawn(Arc::clone(&self.app.requests).do_duties());
         tasks.spawn(Statements::new(self.app.db.clone(), self.app.clock.clone()).do_duties());
-        tasks.spawn(self.app.accounts.clone().do_duties());
+        tasks.spawn(self.app.accounts.clone().do_duties(self.id));
         let no_more_mail = CancellationToken::new();
         tasks.spawn(self.outbox.do_duties(no_more_mail.clone()));
         tasks.spawn(forget_the_idle(Arc::clone(&self.app)));
