@@ -5,6 +5,7 @@ mod cli;
 mod crashes;
 mod operator;
 mod path;
+mod retention;
 mod sdks;
 mod tries;
 mod webhooks;

@@ -37,6 +37,9 @@ use crate::words::words;
 /// The name of the operator's file within the data folder.
 pub const FILE_NAME: &str = "aaasp.toml";
 
+/// How long billing records are kept at least, in days: seven years, two of which may be leap years.
+const BILLING_DAYS: u32 = 2_557;
+
 /// The plan of an account that was given no other.
 pub const DEFAULT_PLAN: &str = "default";
 
@@ -206,7 +209,8 @@ pub struct AddressRates {
     /// All requests, in a minute and at once after a minute without any; none are as many as come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_requests_per_minute: Option<u32>,
-    /// Requests without a key that is valid, in a minute.
+    /// Requests without a key that is valid, in a minute. Past it no key is looked up for the address but those that
+    /// were good within an hour.
     pub address_failures_per_minute: u32,
     /// Sign-ups and other requests that send mail to whom nobody knows yet, in an hour.
     pub address_sign_ups_per_hour: u32,
@@ -246,11 +250,26 @@ pub struct RetentionValues {
     pub letter_days: u32,
     /// Metadata of requests, in days.
     pub request_days: u32,
+    /// API keys that were revoked or have expired, in days.
+    pub ended_key_days: u32,
+    /// Which webhooks of the payment processor were taken, in days. One that comes again later is known by its payment.
+    pub webhook_days: u32,
+    /// Statements, top-ups, payments and what operators did, in days: seven years, or more where the law asks for more.
+    pub billing_days: u32,
 }
 
 impl Default for RetentionValues {
     fn default() -> Self {
-        Self { log_days: 90, idempotency_hours: 24, audit_days: 365, letter_days: 30, request_days: 30 }
+        Self {
+            log_days: 90,
+            idempotency_hours: 24,
+            audit_days: 365,
+            letter_days: 30,
+            request_days: 30,
+            ended_key_days: 90,
+            webhook_days: 90,
+            billing_days: BILLING_DAYS,
+        }
     }
 }
 

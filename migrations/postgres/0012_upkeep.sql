@@ -8,3 +8,20 @@ CREATE INDEX letters_by_turn ON letters (turn, id, next_attempt_at) WHERE state 
 CREATE INDEX letters_of_account ON letters (account_id, turn) WHERE state = 'waiting';
 CREATE INDEX letters_to_stranger ON letters (recipient_lookup, created_at) WHERE recipient_lookup IS NOT NULL;
 CREATE INDEX letters_to_strangers ON letters (account_id, created_at) WHERE recipient_lookup IS NOT NULL;
+
+-- What is deleted when it was kept long enough, found by its age.
+CREATE INDEX webhooks_by_age ON webhooks (received_at);
+CREATE INDEX api_keys_revoked ON api_keys (revoked_at) WHERE revoked_at IS NOT NULL;
+CREATE INDEX api_keys_expired ON api_keys (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX statements_by_age ON statements (period_end);
+CREATE INDEX top_ups_by_age ON top_ups (created_at);
+CREATE INDEX payments_by_age ON payments (told_at);
+CREATE INDEX operator_acts_by_age ON operator_acts (created_at);
+CREATE INDEX monthly_grants_by_month ON monthly_grants (month);
+
+-- What the payments of each tenant bought, less what was taken back, that are deleted: the ledger is verified against
+-- that and against those that are left. It names the tenant alone, as the transfers do.
+CREATE TABLE forgotten_payments (
+    tenant bigint PRIMARY KEY,
+    bought bigint NOT NULL
+);
