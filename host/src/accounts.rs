@@ -160,6 +160,7 @@ impl Accounts {
         self.write_once(once, (id, &data_key), id.to_string(), answer, move |tx| {
             let (account, key, grant, act) = (account.clone(), key.clone(), grant.clone(), act.clone());
             Box::pin(async move {
+                accounts::displace_pending(tx, &account.email_lookup).await?;
                 let tenant = accounts::insert(tx, &account).await?;
                 if let Some(act) = &act {
                     crate::db::acts::insert(tx, act).await?;

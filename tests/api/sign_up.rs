@@ -119,6 +119,35 @@ async fn an_account_that_is_not_confirmed_in_time_is_forgotten_and_can_sign_up_a
 }
 
 #[tokio::test]
+async fn who_signs_up_with_a_strangers_address_keeps_it_from_nobody() {
+    let server = Server::with_config(OPEN).await;
+    for email in ["a@example.org", "b@example.org", "c@example.org"] {
+        nobody(&server).post("/v1/accounts", json!({"email": email})).await.expect(202);
+        letter(&server, email, 1).await;
+    }
+    // Its owner signs up a minute later.
+    server.execute("UPDATE links SET created_at = created_at - 61000000").await;
+    nobody(&server).post("/v1/accounts", json!({"email": "a@example.org"})).await.expect(202);
+    let [first, fresh] = [letter(&server, "a@example.org", 1).await, letter(&server, "a@example.org", 2).await];
+    assert_eq!(text(&confirm(&server, fresh.link()).await, "did"), "opened_account");
+    nobody(&server).post("/v1/accounts/confirm", json!({"link": first.link()})).await.problem(410);
+    // Or has an account already, and shows that the address is theirs.
+    let account = server.another_account("old@example.org", 0).await;
+    account.patch("/v1/account", json!({"email": "b@example.org"})).await.expect(200);
+    for to in ["old@example.org", "b@example.org"] {
+        let number = if to == "b@example.org" { 2 } else { 1 };
+        confirm(&server, letter(&server, to, number).await.link()).await;
+    }
+    assert_eq!(text(&account.get("/v1/account").await.expect(200), "email"), "b@example.org");
+    // Or is given one by the operator.
+    server.another_account("c@example.org", 0).await;
+    for email in ["b@example.org", "c@example.org"] {
+        let link = letter(&server, email, 1).await.link().to_owned();
+        nobody(&server).post("/v1/accounts/confirm", json!({"link": link})).await.problem(410);
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_closed_says_so_and_one_for_the_invited_knows_only_them() {
     let server = Server::start().await;
     let email = json!({"email": "ada@example.org"});
@@ -238,6 +267,7 @@ async fn a_stranger_gets_three_letters_in_an_hour_whoever_asks_and_the_answer_te
         // No more is written to its own address than to the other.
         account.patch("/v1/account", json!({"email": format!("b{number}@example.org")})).await.expect(200);
         letter(&server, &format!("b{number}@example.org"), 1).await;
+        letter(&server, &format!("a{number}@example.org"), 3 - number).await;
     }
     assert_eq!(answers, [stranger; 4]);
     let written = |to: &str| server.letters().iter().filter(|letter| letter.to == to).count();

@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 
-use super::{Db, DbError, WriteTx};
+use super::{Db, DbError, WriteTx, accounts};
 use crate::clock::Micros;
 use crate::ids::AccountId;
 
@@ -105,6 +105,7 @@ pub async fn confirm(tx: &mut WriteTx<'_>, account: AccountId, old: bool) -> Res
 /// # Errors
 /// [`DbError::Exists`] when another account has the new address.
 pub async fn complete(tx: &mut WriteTx<'_>, change: &EmailChange, sealed: &[u8]) -> Result<(), DbError> {
+    accounts::displace_pending(tx, &change.email_lookup).await?;
     let taken = sqlx::query("SELECT 1 FROM accounts WHERE email_lookup = $1 AND id <> $2")
         .bind(change.email_lookup.as_slice())
         .bind(change.account.to_string())
