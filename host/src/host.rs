@@ -255,6 +255,7 @@ impl Host {
         tasks.spawn(Arc::clone(&self.app.runs).do_duties());
         tasks.spawn(Arc::clone(&self.app.rotation).do_duties());
         tasks.spawn(Arc::clone(&self.app.payments).do_duties());
+        tasks.spawn(Arc::clone(&self.app.payments).top_up_by_itself());
         tasks.spawn(self.app.callers.clone().do_duties());
         tasks.spawn(Arc::clone(&self.app.requests).do_duties());
         tasks.spawn(Statements::new(self.app.db.clone(), self.app.clock.clone()).do_duties());

@@ -25,3 +25,23 @@ CREATE TABLE forgotten_payments (
     tenant bigint PRIMARY KEY,
     bought bigint NOT NULL
 );
+
+-- Credits that accounts buy by themselves when their balance falls below a threshold, once for each crossing: the
+-- mandate, the top-up that is on its way, and which top-ups were bought so.
+CREATE TABLE auto_top_ups (
+    account_id text COLLATE "C" PRIMARY KEY REFERENCES accounts (id),
+    -- What the processor is told; another one for each mandate.
+    id text COLLATE "C" NOT NULL UNIQUE,
+    state text COLLATE "C" NOT NULL,
+    threshold bigint NOT NULL,
+    amount bigint NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    monthly_cap bigint NOT NULL,
+    mandate text COLLATE "C",
+    page_url text COLLATE "C",
+    armed bigint NOT NULL,
+    charging text COLLATE "C",
+    off_because text COLLATE "C",
+    changed_at bigint NOT NULL
+);
+ALTER TABLE top_ups ADD COLUMN automatic bigint NOT NULL DEFAULT 0;

@@ -25,3 +25,23 @@ CREATE TABLE forgotten_payments (
     tenant INTEGER PRIMARY KEY,
     bought INTEGER NOT NULL
 ) STRICT;
+
+-- Credits that accounts buy by themselves when their balance falls below a threshold, once for each crossing: the
+-- mandate, the top-up that is on its way, and which top-ups were bought so.
+CREATE TABLE auto_top_ups (
+    account_id TEXT PRIMARY KEY REFERENCES accounts (id),
+    -- What the processor is told; another one for each mandate.
+    id TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL,
+    threshold INTEGER NOT NULL,
+    amount INTEGER NOT NULL,
+    currency TEXT NOT NULL,
+    monthly_cap INTEGER NOT NULL,
+    mandate TEXT,
+    page_url TEXT,
+    armed INTEGER NOT NULL,
+    charging TEXT,
+    off_because TEXT,
+    changed_at INTEGER NOT NULL
+) STRICT;
+ALTER TABLE top_ups ADD COLUMN automatic INTEGER NOT NULL DEFAULT 0;

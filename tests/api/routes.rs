@@ -154,6 +154,10 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Account, Method::GET, "/v1/credits/top-ups", Body::None);
     add(Door::Account, Method::GET, "/v1/credits/top-ups/{id}", Body::None);
     add(Door::Account, Method::POST, "/v1/credits/top-ups", json(json!({"amount": 500, "currency": "EUR"})));
+    let auto = json!({"threshold_microcredits": 1, "amount": 500, "currency": "EUR", "monthly_cap": 500});
+    add(Door::Account, Method::PUT, "/v1/credits/auto-top-up", json(auto));
+    add(Door::Account, Method::GET, "/v1/credits/auto-top-up", Body::None);
+    add(Door::Account, Method::DELETE, "/v1/credits/auto-top-up", Body::None);
     add(Door::Signer, Method::POST, "/v1/webhooks/dodo", json(json!({"type": "payment.succeeded", "data": {}})));
     add(Door::Account, Method::GET, "/v1/credits/statements", Body::None);
     add(Door::Account, Method::GET, "/v1/credits/statements/{number}", Body::None);
