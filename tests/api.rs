@@ -94,6 +94,6 @@ pub fn fields(items: &[Value], field: &str) -> Vec<String> {
 }
 
 /// The pointers of a problem's `errors`.
-fn pointers(problem: &Value) -> Vec<String> {
+pub fn pointers(problem: &Value) -> Vec<String> {
     fields(problem["errors"].as_array().unwrap_or_else(|| panic!("no errors in {problem}")), "pointer")
 }

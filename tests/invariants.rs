@@ -61,6 +61,7 @@ fn every_row_of_an_account_names_the_account() {
         "accounts",
         "balances",
         "chain_heads",
+        "forgotten_payments",
         "hosts",
         "master_keys",
         "operator_keys",

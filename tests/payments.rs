@@ -1,10 +1,12 @@
 //! Payments: credits are bought through a processor, and what it tells is booked once, in whatever order it comes.
 
 mod any_order;
+mod auto;
 mod cli;
 mod crashes;
 mod operator;
 mod path;
+mod retention;
 mod sdks;
 mod tries;
 mod webhooks;

@@ -86,6 +86,8 @@ pub struct Opening<'a> {
     pub plan: &'a str,
     /// The credits that it begins with.
     pub grant: Microcredits,
+    /// The operator that opens it, if it is one, and why.
+    pub because: Option<&'a Because>,
 }
 
 /// An account that was opened.
@@ -153,11 +155,17 @@ impl Accounts {
         let (id, at) = (account.id, account.at);
         let (key, secret) = self.fresh_api_key(id, NewKey::first())?;
         let (digest, grant) = (secret.digest(), (GrantId::generate().to_string(), new.grant));
+        let act = |because| self.act((id, &data_key), because, "create", id.to_string(), Some(new.grant));
+        let act = new.because.map(act).transpose()?;
         let answer = Opened { account: id, api_key: secret };
         self.write_once(once, (id, &data_key), id.to_string(), answer, move |tx| {
-            let (account, key, grant) = (account.clone(), key.clone(), grant.clone());
+            let (account, key, grant, act) = (account.clone(), key.clone(), grant.clone(), act.clone());
             Box::pin(async move {
+                accounts::displace_pending(tx, &account.email_lookup).await?;
                 let tenant = accounts::insert(tx, &account).await?;
+                if let Some(act) = &act {
+                    crate::db::acts::insert(tx, act).await?;
+                }
                 // An account without any key could not be used at all, whatever its plan says.
                 keys::insert_api_key(tx, &key, &digest, 1).await?;
                 let (grant, amount) = grant;
@@ -345,28 +353,5 @@ impl Accounts {
             .write(move |tx| Box::pin(async move { keys::insert_operator_key(tx, id, name, &digest, at).await }))
             .await?;
         Ok(secret)
-    }
-
-    /// Gives credits to an account.
-    ///
-    /// # Errors
-    /// [`DbError`] when the database doesn't answer, or the balance would pass what the ledger can hold.
-    pub async fn grant(
-        &self,
-        account: &Account,
-        amount: Microcredits,
-        because: &Because,
-        once: Option<Once>,
-    ) -> Result<GrantId, DbError> {
-        let (grant, tenant, at) = (GrantId::generate(), account.tenant, self.clock.now());
-        let act = self.act(account, because, "grant", grant.to_string(), Some(amount))?;
-        self.write_once(once, (account.id, &account.data_key), grant.to_string(), grant, move |tx| {
-            let act = act.clone();
-            Box::pin(async move {
-                crate::db::acts::insert(tx, &act).await?;
-                ledger::pay_in(tx, tenant, (Verb::Grant, &grant.to_string()), amount, at).await.map(drop)
-            })
-        })
-        .await
     }
 }

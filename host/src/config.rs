@@ -41,6 +41,9 @@ use crate::words::words;
 /// The name of the operator's file within the data folder.
 pub const FILE_NAME: &str = "aaasp.toml";
 
+/// How long billing records are kept at least, in days: seven years, two of which may be leap years.
+const BILLING_DAYS: u32 = 2_557;
+
 /// The plan of an account that was given no other.
 pub const DEFAULT_PLAN: &str = "default";
 
@@ -215,7 +218,8 @@ pub struct AddressRates {
     /// All requests, in a minute and at once after a minute without any; none are as many as come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_requests_per_minute: Option<u32>,
-    /// Requests without a key that is valid, in a minute.
+    /// Requests without a key that is valid, in a minute. Past it no key is looked up for the address but those that
+    /// were good within an hour.
     pub address_failures_per_minute: u32,
     /// Sign-ups and other requests that send mail to whom nobody knows yet, in an hour.
     pub address_sign_ups_per_hour: u32,

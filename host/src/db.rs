@@ -8,6 +8,7 @@ pub mod acts;
 pub mod agents;
 pub mod answered;
 pub mod audit;
+pub mod auto_top_ups;
 mod connect;
 pub mod credentials;
 pub mod data_keys;

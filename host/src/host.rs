@@ -155,7 +155,7 @@ impl Store {
         let location = self.db.location();
         let operator = self.accounts.create_operator_key("first").await.map_err(failed(&location))?;
         let operator_key = self.folder.write_operator_key(operator.expose())?;
-        let opening = Opening { email, plan: DEFAULT_PLAN, grant };
+        let opening = Opening { email, plan: DEFAULT_PLAN, grant, because: None };
         let opened = self.accounts.open(&opening, None).await.map_err(failed(&location))?;
         Ok(FirstAccount { account: opened.account, api_key: opened.api_key.expose().to_owned(), operator_key })
     }
@@ -164,6 +164,7 @@ impl Store {
 /// A host that serves.
 pub struct Host {
     app: Arc<App>,
+    id: HostId,
     outbox: Outbox,
     // Held until the host has stopped, so that no other process takes the folder meanwhile.
     _folder: Folder,
@@ -223,7 +224,7 @@ impl Host {
             runs,
             rates,
         };
-        Ok(Self { app: Arc::new(app), outbox, _folder: store.folder, listener })
+        Ok(Self { app: Arc::new(app), id: store.host, outbox, _folder: store.folder, listener })
     }
 
     /// Where it listens.
@@ -254,10 +255,11 @@ impl Host {
         tasks.spawn(Arc::clone(&self.app.runs).do_duties());
         tasks.spawn(Arc::clone(&self.app.rotation).do_duties());
         tasks.spawn(Arc::clone(&self.app.payments).do_duties());
+        tasks.spawn(Arc::clone(&self.app.payments).top_up_by_itself());
         tasks.spawn(self.app.callers.clone().do_duties());
         tasks.spawn(Arc::clone(&self.app.requests).do_duties());
         tasks.spawn(Statements::new(self.app.db.clone(), self.app.clock.clone()).do_duties());
-        tasks.spawn(self.app.accounts.clone().do_duties());
+        tasks.spawn(self.app.accounts.clone().do_duties(self.id));
         tasks.spawn(self.app.erasures().do_duties());
         let no_more_mail = CancellationToken::new();
         tasks.spawn(self.outbox.do_duties(no_more_mail.clone()));

@@ -9,6 +9,7 @@ mod answer;
 mod api_keys;
 mod audit;
 mod auth;
+mod auto_top_up;
 mod body;
 mod connections;
 mod credentials;
@@ -132,6 +133,9 @@ fn page(run_bytes: usize) -> Routes {
         .post("/v1/credits/top-ups", "Makes a top-up, and a page where it is paid", top_ups::create)
         .get("/v1/credits/top-ups", "Lists the account's top-ups, latest first", top_ups::list)
         .get("/v1/credits/top-ups/{id}", "Shows a top-up", top_ups::show)
+        .get("/v1/credits/auto-top-up", "Shows whether the account buys credits by itself", auto_top_up::show)
+        .put("/v1/credits/auto-top-up", "Has the account buy credits when its balance falls", auto_top_up::put)
+        .delete("/v1/credits/auto-top-up", "Buys nothing by itself any more, and ends the mandate", auto_top_up::end)
         .post("/v1/webhooks/dodo", "Takes what Dodo Payments tells of payments, refunds and disputes", webhooks::dodo)
         .get("/test-checkout/{id}", "Shows people where a test payment is made", test_checkout::ask)
         .post("/test-checkout/{id}", "Makes a test payment, with which no money moves", test_checkout::answer)

@@ -99,6 +99,8 @@ ids! {
     ApiKeyId = "key";
     /// An operator's correction of a balance.
     AdjustmentId = "adj";
+    /// Credits that an account buys by itself.
+    AutoTopUpId = "atu";
     /// A credential that an account keeps.
     CredentialId = "crd";
     /// One use of a credential.

@@ -32,12 +32,12 @@ struct Addressed {
 /// # Errors
 /// [`DbError`] when there is no randomness to be had.
 pub fn sealed(account: AccountId, key: &DataKey, to: &str, letter: Letter, at: Micros) -> Result<NewLetter, DbError> {
-    let (id, kind) = (LetterId::generate(), letter.kind());
+    let (id, kind, is_waited_for) = (LetterId::generate(), letter.kind(), letter.is_waited_for());
     let text = serde_json::to_vec(&Addressed { to: to.to_owned(), letter }).map_err(DbError::corrupt)?;
     let row = id.to_string();
     let place = Place { account, table: TABLE, row: &row };
     let sealed = key.row(place).and_then(|seal| seal.seal("letter", &text)).map_err(DbError::sealed(TABLE))?;
-    Ok(NewLetter { id, account, kind, sealed, at })
+    Ok(NewLetter { id, account, kind, sealed, is_waited_for, stranger: None, at })
 }
 
 fn opened(account: AccountId, key: &DataKey, id: LetterId, sealed: &[u8]) -> Result<Addressed, DbError> {

@@ -2,6 +2,7 @@
 //!
 //! [`Processor`] is all that a processor has to be able to do; [`Book`] takes what it tells and moves the credits.
 
+mod auto;
 mod book;
 mod dodo;
 pub mod money;
@@ -16,12 +17,16 @@ mod top_ups;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use auto::{AutoTopUpAsked, AutoTopUpState};
 pub use book::{Book, Booked};
 pub use dodo::{Dodo, DodoSettings};
 pub use news::{
-    Delivery, Fact, PaymentFact, PaymentState, ReversalFact, ReversalKind, ReversalState, TopUpState, UnknownState,
+    Delivery, Fact, MandateFact, MandateState, PaymentFact, PaymentState, ReversalFact, ReversalKind, ReversalState,
+    TopUpState, UnknownState,
 };
-pub use processor::{Checkout, ListedPayment, Processor, ProcessorError, Unread};
+pub use processor::{
+    Charge, Checkout, Listed, ListedPayment, Mandate, MandateAsked, Processor, ProcessorError, Unread,
+};
 pub use reconcile::{PAYMENT_DAYS, Reconciled, Repaired};
 pub use refunds::Refunded;
 pub use signature::{Forged, MalformedSecrets, Secrets, Signed};
@@ -66,6 +71,15 @@ pub enum PaymentError {
     /// The operator sells no credits.
     #[error("credits can't be bought here: the operator's file has no `payments`")]
     NothingSold,
+    /// Nobody can be charged who is not there.
+    #[error("credits can't be bought here by themselves: the operator's file has no `payments.mandate_product_id`")]
+    NoMandates,
+    /// No top-up fits into the month.
+    #[error("the cap of a month is less than one top-up, {amount}")]
+    CapTooLow {
+        /// The top-up, as it is written.
+        amount: String,
+    },
     /// There is no price in the currency.
     #[error("there is no price in `{given}`; there are prices in {}", .offered.join(", "))]
     Currency {
@@ -136,6 +150,7 @@ fn dodo(values: &PaymentValues) -> Result<Dodo, SellerError> {
     Dodo::new(DodoSettings {
         base_url: values.base_url.clone(),
         product: values.product_id.clone().unwrap_or_default(),
+        mandate_product: values.mandate_product_id.clone(),
         return_url: values.return_url.clone(),
         key: variable(DODO_KEY)?.trim().to_owned().into(),
         secrets: Secrets::parse(&variable(DODO_SECRETS)?)?,

@@ -16,6 +16,7 @@ mod logs;
 mod queue;
 mod receipt;
 mod record;
+mod retention;
 mod rules;
 mod slots;
 

@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 use crate::clock::{Clock, Micros};
 use crate::db::statements::{self, NewStatement, Sum};
 use crate::db::{Db, DbError};
+use crate::ids::DeploymentId;
 use crate::ledger::{Microcredits, Side, Tenant, Verb};
 
 /// How long after its end a month's statement is issued, in milliseconds: so long a commit may take.
@@ -27,6 +28,9 @@ const LAG_MS: i64 = 3_600_000;
 
 /// How often it is looked whether any are due.
 const LOOKED_FOR_EVERY: Duration = Duration::from_mins(10);
+
+/// Deployments that a statement names.
+const MOST_DEPLOYMENTS: i64 = 1_000;
 
 /// Tenants that are looked at together.
 const PAGE: i64 = 500;
@@ -55,6 +59,25 @@ pub struct Statement {
     pub closing_microcredits: Microcredits,
     /// How many runs were charged.
     pub runs: i64,
+    /// What of that each deployment was charged, the most first.
+    #[serde(default)]
+    pub deployments: Vec<OfDeployment>,
+}
+
+/// What the runs of one deployment were charged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OfDeployment {
+    /// The deployment; absent for what is left: runs that are gone, and deployments past the first thousand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<DeploymentId>,
+    /// What its owner calls it. The statement itself does not hold that, so that it names nobody when it outlives the
+    /// account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How many of its runs were charged.
+    pub runs: i64,
+    /// What they were charged.
+    pub charged_microcredits: Microcredits,
 }
 
 /// All that moved credits for one reason.
@@ -73,6 +96,15 @@ pub struct Movement {
     pub amount_microcredits: Microcredits,
     /// What that added to the balance, or took from it when it is negative.
     pub balance_change_microcredits: Microcredits,
+}
+
+impl OfDeployment {
+    /// What people are shown: its name, or else its id.
+    #[must_use]
+    pub fn called(&self) -> String {
+        let id = self.deployment.map(|id| id.to_string());
+        self.name.clone().or(id).unwrap_or_else(|| "all others".to_owned())
+    }
 }
 
 impl Movement {
@@ -98,6 +130,17 @@ fn change(sum: &Sum) -> Microcredits {
         (true, false) => Microcredits::ZERO - sum.amount,
         _ => Microcredits::ZERO,
     }
+}
+
+/// The deployments, and what they leave of all that was charged.
+fn with_the_rest(mut each: Vec<OfDeployment>, settled: Option<&Sum>) -> Vec<OfDeployment> {
+    let (count, amount) = settled.map_or((0, Microcredits::ZERO), |sum| (sum.count, sum.amount));
+    let runs = count - each.iter().map(|of| of.runs).sum::<i64>();
+    let charged_microcredits = amount - each.iter().map(|of| of.charged_microcredits).sum();
+    if runs != 0 || charged_microcredits != Microcredits::ZERO {
+        each.push(OfDeployment { deployment: None, name: None, runs, charged_microcredits });
+    }
+    each
 }
 
 /// Issues statements.
@@ -162,7 +205,8 @@ impl Statements {
         let (now, since) = statements::balance_and_sums_since(&self.db, tenant, to).await?;
         let closing = now - since.iter().map(change).sum();
         let moved: Microcredits = sums.iter().map(change).sum();
-        let charged = |sum: &&Sum| sum.verb == Verb::Settle;
+        let settled = sums.iter().find(|sum| sum.verb == Verb::Settle);
+        let by_deployment = statements::by_deployment(&self.db, tenant, (from, to), MOST_DEPLOYMENTS).await?;
         let statement = Statement {
             number: 0,
             month,
@@ -173,7 +217,8 @@ impl Statements {
             movements: sums.iter().map(Movement::of).collect(),
             booked_late_microcredits: closing - opening - moved,
             closing_microcredits: closing,
-            runs: sums.iter().filter(charged).map(|sum| sum.count).sum(),
+            runs: settled.map_or(0, |sum| sum.count),
+            deployments: with_the_rest(by_deployment, settled),
         };
         let written = self.db.write(move |tx| {
             let statement = statement.clone();

@@ -32,7 +32,7 @@ async fn a_suspended_account_can_read_and_change_nothing() {
     account.deploy("echo", guests::echo(), json!({})).await;
     let run = account.run("echo", json!(1)).await;
     let path = format!("/v1/admin/accounts/{}", text(&account.get("/v1/account").await.expect(200), "id"));
-    server.operator().patch(&path, json!({"status": "suspended"})).await.expect(200);
+    server.operator().patch(&path, json!({"status": "suspended", "reason": "a test"})).await.expect(200);
 
     let refused = account.post("/v1/deployments/echo/runs", json!({"input": 1})).await.problem(403);
     assert!(text(&refused, "detail").contains("suspended"), "{refused}");
@@ -45,7 +45,7 @@ async fn a_suspended_account_can_read_and_change_nothing() {
     account.get(&format!("/v1/runs/{}", text(&run, "id"))).await.expect(200);
     account.get("/v1/credits/transactions").await.expect(200);
 
-    server.operator().patch(&path, json!({"status": "active"})).await.expect(200);
+    server.operator().patch(&path, json!({"status": "active", "reason": "a test"})).await.expect(200);
     until("the account to be active again", async || {
         (account.post("/v1/deployments/echo/runs", json!({"input": 1})).await.status == 202).then_some(())
     })

@@ -151,7 +151,7 @@ async fn a_charge_is_explained_with_the_prices_that_it_was_made_under() {
     // Another price list is another version; what was charged before stays as it was.
     let file = server.data().join("aaasp.toml");
     std::fs::write(&file, "[prices]\nrun_microcredits = 11\n").unwrap();
-    server.operator().post("/v1/admin/reload", json!({})).await.expect(200);
+    server.operator().post("/v1/admin/reload", json!({"reason": "a test"})).await.expect(200);
     let later = until("the new price", async || {
         let explained = charges(&account.run("echo", json!(1)).await).await;
         (explained["lines"][0]["price_microcredits"] == 11).then_some(explained)

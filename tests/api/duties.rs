@@ -72,10 +72,35 @@ async fn an_owner_is_warned_once_for_each_crossing() {
 }
 
 #[tokio::test]
+async fn keys_that_ended_are_forgotten_and_those_that_work_stay() {
+    let mut server = Server::with_config("[retention]\nended_key_days = 3\n").await;
+    let make = async |name: &str| {
+        let made = server.account.post("/v1/api-keys", json!({"name": name})).await.expect(201);
+        made["id"].as_str().unwrap().to_owned()
+    };
+    let [revoked, expired, fresh, works] =
+        [make("revoked").await, make("expired").await, make("fresh").await, make("works").await];
+    for id in [&revoked, &fresh] {
+        server.account.delete(&format!("/v1/api-keys/{id}")).await.expect(204);
+    }
+    server.execute_with("UPDATE api_keys SET revoked_at = 1 WHERE id = $1", &revoked).await;
+    server.execute_with("UPDATE api_keys SET expires_at = 1 WHERE id = $1", &expired).await;
+    server.stop();
+    server.serve();
+    let keys = "SELECT COUNT(*) FROM api_keys";
+    // The first one, which this asks with, is another.
+    until("the two to be forgotten", async || (server.count(keys).await == 3).then_some(())).await;
+    let listed = server.account.get("/v1/api-keys").await.expect(200);
+    let listed: Vec<_> = listed["items"].as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap()).collect();
+    assert!(listed.contains(&works.as_str()) && listed.len() == 2, "{listed:?}");
+}
+
+#[tokio::test]
 async fn logs_are_kept_as_long_as_their_plan_says() {
     let config = "[retention]\nlog_days = 5\n[plans.short]\nlog_days = 1\n";
     let mut server = Server::with_config(config).await;
-    let body = json!({"email": "short@example.org", "plan": "short", "grant_microcredits": 10_000_000});
+    let body =
+        json!({"email": "short@example.org", "plan": "short", "grant_microcredits": 10_000_000, "reason": "a test"});
     let made = server.operator().post("/v1/admin/accounts", body).await.expect(201);
     let short = server.account.with_key(made["api_key"].as_str());
     for account in [&server.account, &short] {

@@ -108,7 +108,7 @@ async fn a_refused_request_may_be_made_again_under_its_key() {
     account.deploy("echo", guests::echo(), json!({})).await;
     ask(account, "once", "echo", json!(1)).await.problem(402);
     let id = text(&account.get("/v1/account").await.expect(200), "id").to_owned();
-    let grant = json!({"amount_microcredits": 10_000_000});
+    let grant = json!({"amount_microcredits": 10_000_000, "reason": "a test"});
     server.operator().post(&format!("/v1/admin/accounts/{id}/grants"), grant).await.expect(201);
     assert_eq!(ask(account, "once", "echo", json!(1)).await.expect(200)["output"], 1);
 }
@@ -177,7 +177,7 @@ async fn a_key_that_was_used_for_another_write_is_refused() {
         assert!(text(&problem, "detail").contains("used for another request"), "{problem}");
     }
     let accounts = "/v1/admin/accounts";
-    let new = |email: &str| json!({ "email": email });
+    let new = |email: &str| json!({"email": email, "reason": "a test"});
     write(&operator, "once", Method::POST, accounts, new("a@example.org")).await.expect(201);
     write(&operator, "once", Method::POST, accounts, new("b@example.org")).await.problem(422);
     assert_eq!(items(&operator.get(accounts).await.expect(200)).len(), 2);
@@ -187,7 +187,7 @@ async fn a_key_that_was_used_for_another_write_is_refused() {
 async fn an_account_is_made_once_with_its_key_and_its_credits() {
     let server = Server::start().await;
     let operator = server.operator();
-    let new = json!({"email": "new@example.org", "grant_microcredits": 7});
+    let new = json!({"email": "new@example.org", "grant_microcredits": 7, "reason": "a test"});
     let first = write(&operator, "once", Method::POST, "/v1/admin/accounts", new.clone()).await.expect(201);
     assert_eq!(write(&operator, "once", Method::POST, "/v1/admin/accounts", new.clone()).await.expect(201), first);
     let account = server.account.with_key(first["api_key"].as_str());
@@ -205,7 +205,8 @@ async fn twenty_grants_at_the_same_time_are_one() {
         .map(|_| {
             let (operator, path) = (server.operator(), path.clone());
             tokio::spawn(async move {
-                write(&operator, "once", Method::POST, &path, json!({"amount_microcredits": 3})).await
+                write(&operator, "once", Method::POST, &path, json!({"amount_microcredits": 3, "reason": "a test"}))
+                    .await
             })
         })
         .collect();
@@ -217,7 +218,9 @@ async fn twenty_grants_at_the_same_time_are_one() {
     assert_eq!(server.account.balance().await, (3, 0));
     let other = server.another_account("other@example.org", 0).await.get("/v1/account").await.expect(200);
     let path = format!("/v1/admin/accounts/{}/grants", text(&other, "id"));
-    let elsewhere = write(&server.operator(), "once", Method::POST, &path, json!({"amount_microcredits": 3})).await;
+    let elsewhere =
+        write(&server.operator(), "once", Method::POST, &path, json!({"amount_microcredits": 3, "reason": "a test"}))
+            .await;
     elsewhere.problem(422);
     server.stop();
     server.verify_ledger();

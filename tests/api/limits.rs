@@ -73,7 +73,8 @@ async fn plans_differ() {
         agents = 1
     ";
     let server = Server::with_config(config).await;
-    let body = json!({"email": "small@example.org", "plan": "small", "grant_microcredits": 1_000_000});
+    let body =
+        json!({"email": "small@example.org", "plan": "small", "grant_microcredits": 1_000_000, "reason": "a test"});
     let made = server.operator().post("/v1/admin/accounts", body).await.expect(201);
     let small = server.account.with_key(made["api_key"].as_str());
     small.deploy("echo", guests::echo(), json!({})).await;

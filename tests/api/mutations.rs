@@ -134,11 +134,12 @@ fn valid(random: &mut Random, things: &Things) -> Request {
         44..48 => account("POST", &format!("/v1/runs/{run}/cancel")),
         48..52 => operator("POST", "/v1/admin/accounts").with_json(json!({
             "email": format!("{}@example.org", random.next()), "plan": "default", "grant_microcredits": 5,
+            "reason": "a test",
         })),
         52..54 => operator("PATCH", &format!("/v1/admin/accounts/{other_account}"))
-            .with_json(json!({"status": random.of(&["active", "suspended"])})),
+            .with_json(json!({"status": random.of(&["active", "suspended"]), "reason": "a test"})),
         54..56 => operator("POST", &format!("/v1/admin/accounts/{other_account}/grants"))
-            .with_json(json!({"amount_microcredits": 1})),
+            .with_json(json!({"amount_microcredits": 1, "reason": "a test"})),
         56..58 => operator("GET", &format!("/v1/admin/accounts/{other_account}")),
         58..60 => operator("GET", "/v1/admin/accounts?limit=3"),
         60..62 => account("DELETE", &format!("/v1/api-keys/{key}")),

@@ -114,7 +114,7 @@ async fn the_queue_of_a_suspended_account_stands_still_and_can_be_cancelled() {
     let (account, operator) = (&server.account, server.operator());
     let (first, second) = (start(account, "echo", json!(1)).await, start(account, "echo", json!(2)).await);
     let path = format!("/v1/admin/accounts/{}", text(&account.get("/v1/account").await.expect(200), "id"));
-    operator.patch(&path, json!({"status": "suspended"})).await.expect(200);
+    operator.patch(&path, json!({"status": "suspended", "reason": "a test"})).await.expect(200);
     let held = account.balance().await;
     cancel(account, &blocker).await;
 
@@ -132,7 +132,7 @@ async fn the_queue_of_a_suspended_account_stands_still_and_can_be_cancelled() {
     assert!(account.balance().await.1 > 0, "those of the queued runs are kept");
     assert_eq!(text(&cancel(account, &first).await, "outcome"), "cancelled");
 
-    operator.patch(&path, json!({"status": "active"})).await.expect(200);
+    operator.patch(&path, json!({"status": "active", "reason": "a test"})).await.expect(200);
     assert_eq!(finished(account, &second).await["output"], 2);
 }
 

@@ -49,6 +49,9 @@ async fn another_account_is_counted_by_itself() {
 #[tokio::test]
 async fn who_guesses_keys_is_told_to_wait() {
     let server = Server::with_config("[rates]\naddress_failures_per_minute = 3\n").await;
+    let unused = server.another_account("unused@example.org", 0).await;
+    let operator = server.operator();
+    server.account.get("/v1/account").await.expect(200);
     let guess = server.account.with_key(Some("aaasp_guess"));
     for _ in 0..3 {
         guess.get("/v1/account").await.problem(401);
@@ -56,8 +59,11 @@ async fn who_guesses_keys_is_told_to_wait() {
     let refused = guess.get("/v1/account").await;
     assert_eq!(text(&refused.problem(429), "limit"), "address_failures_per_minute");
     assert!(refused.headers.contains_key("retry-after"));
-    // Who has a key is none of them, wherever he asks from.
+    // Who has asked with a good key is none of them, wherever he asks from; any other key is not even looked up.
     server.account.get("/v1/account").await.expect(200);
+    operator.get("/v1/admin/accounts").await.expect(200);
+    assert_eq!(text(&unused.get("/v1/account").await.problem(429), "limit"), "address_failures_per_minute");
+    unused.get("/v1/admin/accounts").await.problem(429);
 }
 
 #[tokio::test]
@@ -81,11 +87,14 @@ async fn a_plan_that_changes_holds_at_once_and_a_mistake_changes_nothing() {
     let operator = server.operator();
     let limit = async || server.account.get("/v1/account").await.expect(200)["limits"]["account"]["agents"].clone();
     assert_eq!(limit().await, 3);
-    assert_eq!(operator.post("/v1/admin/reload", json!({})).await.expect(200), json!({"changes": []}));
+    assert_eq!(
+        operator.post("/v1/admin/reload", json!({"reason": "a test"})).await.expect(200),
+        json!({"changes": []})
+    );
 
     let before = std::fs::read_to_string(server.data().join("aaasp.toml")).unwrap();
     std::fs::write(server.data().join("aaasp.toml"), before.replace("agents = 3", "agents = 5")).unwrap();
-    let reloaded = operator.post("/v1/admin/reload", json!({})).await.expect(200);
+    let reloaded = operator.post("/v1/admin/reload", json!({"reason": "a test"})).await.expect(200);
     assert_eq!(
         reloaded["changes"],
         json!([{"key": "plans.default.limits.account.agents", "before": "3", "after": "5", "taken": "now"}])
@@ -93,7 +102,7 @@ async fn a_plan_that_changes_holds_at_once_and_a_mistake_changes_nothing() {
     assert_eq!(limit().await, 5);
 
     std::fs::write(server.data().join("aaasp.toml"), before.replace("agents = 3", "agents = \"many\"")).unwrap();
-    let problem = operator.post("/v1/admin/reload", json!({})).await.problem(422);
+    let problem = operator.post("/v1/admin/reload", json!({"reason": "a test"})).await.problem(422);
     assert!(text(&problem, "detail").contains("`agents`: invalid type"), "{problem}");
     assert_eq!(limit().await, 5);
 
@@ -115,7 +124,7 @@ async fn a_run_keeps_the_prices_that_it_was_admitted_under() {
     let before = std::fs::read_to_string(server.data().join("aaasp.toml")).unwrap();
     let dear = before.replace("run_microcredits = 10", "run_microcredits = 1_000_000");
     std::fs::write(server.data().join("aaasp.toml"), dear).unwrap();
-    let reloaded = server.operator().post("/v1/admin/reload", json!({})).await.expect(200);
+    let reloaded = server.operator().post("/v1/admin/reload", json!({"reason": "a test"})).await.expect(200);
     assert_eq!(fields(reloaded["changes"].as_array().unwrap(), "key"), ["prices.run_microcredits"]);
     until("runs to be dearer", async || {
         let run = account.run("echo", json!(1)).await;

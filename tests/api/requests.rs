@@ -113,7 +113,7 @@ async fn what_was_asked_just_before_a_graceful_stop_is_kept() {
 async fn requests_are_kept_for_as_many_days_as_the_plan_says() {
     let config = "[retention]\nrequest_days = 3\n[plans.default]\n[plans.keen]\nrequest_days = 9\n";
     let mut server = Server::with_config(config).await;
-    let body = json!({"email": "keen@example.org", "plan": "keen"});
+    let body = json!({"email": "keen@example.org", "plan": "keen", "reason": "a test"});
     let keen = server.operator().post("/v1/admin/accounts", body).await.expect(201);
     let keen_id = text(&keen, "account").to_owned();
     let id = text(&server.account.get("/v1/account").await.expect(200), "id").to_owned();

@@ -81,7 +81,7 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     let id = text(&account.get("/v1/account").await.expect(200), "id").to_owned();
     for number in 0..3 {
         let email = format!("waits{number}@example.org");
-        server.operator().post("/v1/admin/invitations", json!({"email": email})).await.expect(201);
+        server.operator().post("/v1/admin/invitations", json!({"email": email, "reason": "a test"})).await.expect(201);
     }
     let links = until("the invitations", async || {
         let mut letters = server.letters();
@@ -154,18 +154,42 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Account, Method::GET, "/v1/credits/top-ups", Body::None);
     add(Door::Account, Method::GET, "/v1/credits/top-ups/{id}", Body::None);
     add(Door::Account, Method::POST, "/v1/credits/top-ups", json(json!({"amount": 500, "currency": "EUR"})));
+    let auto = json!({"threshold_microcredits": 1, "amount": 500, "currency": "EUR", "monthly_cap": 500});
+    add(Door::Account, Method::PUT, "/v1/credits/auto-top-up", json(auto));
+    add(Door::Account, Method::GET, "/v1/credits/auto-top-up", Body::None);
+    add(Door::Account, Method::DELETE, "/v1/credits/auto-top-up", Body::None);
     add(Door::Signer, Method::POST, "/v1/webhooks/dodo", json(json!({"type": "payment.succeeded", "data": {}})));
     add(Door::Account, Method::GET, "/v1/credits/statements", Body::None);
     add(Door::Account, Method::GET, "/v1/credits/statements/{number}", Body::None);
     add(Door::Operator, Method::GET, "/v1/admin/accounts", Body::None);
-    add(Door::Operator, Method::POST, "/v1/admin/accounts", json(json!({"email": "walked@example.org"})));
+    add(
+        Door::Operator,
+        Method::POST,
+        "/v1/admin/accounts",
+        json(json!({"email": "walked@example.org", "reason": "a test"})),
+    );
     add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}", Body::None);
-    add(Door::Operator, Method::POST, "/v1/admin/invitations", json(json!({"email": "invited@example.org"})));
+    add(
+        Door::Operator,
+        Method::POST,
+        "/v1/admin/invitations",
+        json(json!({"email": "invited@example.org", "reason": "a test"})),
+    );
     add(Door::Operator, Method::GET, "/v1/admin/letters", Body::None);
-    add(Door::Operator, Method::POST, "/v1/admin/letters/{id}/resend", Body::None);
-    add(Door::Operator, Method::PATCH, "/v1/admin/accounts/{id}", json(json!({"status": "active"})));
-    add(Door::Operator, Method::POST, "/v1/admin/reload", json(json!({})));
-    add(Door::Operator, Method::POST, "/v1/admin/accounts/{id}/grants", json(json!({"amount_microcredits": 1})));
+    add(Door::Operator, Method::POST, "/v1/admin/letters/{id}/resend", json(json!({"reason": "a test"})));
+    add(
+        Door::Operator,
+        Method::PATCH,
+        "/v1/admin/accounts/{id}",
+        json(json!({"status": "active", "reason": "a test"})),
+    );
+    add(Door::Operator, Method::POST, "/v1/admin/reload", json(json!({"reason": "a test"})));
+    add(
+        Door::Operator,
+        Method::POST,
+        "/v1/admin/accounts/{id}/grants",
+        json(json!({"amount_microcredits": 1, "reason": "a test"})),
+    );
     add(Door::Operator, Method::POST, "/v1/admin/accounts/{id}/data-keys", json(json!({})));
     let adjustment = json!({"amount_microcredits": 1, "reason": "walked"});
     add(Door::Operator, Method::POST, "/v1/admin/accounts/{id}/adjustments", json(adjustment));

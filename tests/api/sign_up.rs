@@ -119,6 +119,35 @@ async fn an_account_that_is_not_confirmed_in_time_is_forgotten_and_can_sign_up_a
 }
 
 #[tokio::test]
+async fn who_signs_up_with_a_strangers_address_keeps_it_from_nobody() {
+    let server = Server::with_config(OPEN).await;
+    for email in ["a@example.org", "b@example.org", "c@example.org"] {
+        nobody(&server).post("/v1/accounts", json!({"email": email})).await.expect(202);
+        letter(&server, email, 1).await;
+    }
+    // Its owner signs up a minute later.
+    server.execute("UPDATE links SET created_at = created_at - 61000000").await;
+    nobody(&server).post("/v1/accounts", json!({"email": "a@example.org"})).await.expect(202);
+    let [first, fresh] = [letter(&server, "a@example.org", 1).await, letter(&server, "a@example.org", 2).await];
+    assert_eq!(text(&confirm(&server, fresh.link()).await, "did"), "opened_account");
+    nobody(&server).post("/v1/accounts/confirm", json!({"link": first.link()})).await.problem(410);
+    // Or has an account already, and shows that the address is theirs.
+    let account = server.another_account("old@example.org", 0).await;
+    account.patch("/v1/account", json!({"email": "b@example.org"})).await.expect(200);
+    for to in ["old@example.org", "b@example.org"] {
+        let number = if to == "b@example.org" { 2 } else { 1 };
+        confirm(&server, letter(&server, to, number).await.link()).await;
+    }
+    assert_eq!(text(&account.get("/v1/account").await.expect(200), "email"), "b@example.org");
+    // Or is given one by the operator.
+    server.another_account("c@example.org", 0).await;
+    for email in ["b@example.org", "c@example.org"] {
+        let link = letter(&server, email, 1).await.link().to_owned();
+        nobody(&server).post("/v1/accounts/confirm", json!({"link": link})).await.problem(410);
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_closed_says_so_and_one_for_the_invited_knows_only_them() {
     let server = Server::start().await;
     let email = json!({"email": "ada@example.org"});
@@ -127,13 +156,25 @@ async fn a_server_that_is_closed_says_so_and_one_for_the_invited_knows_only_them
 
     let server = Server::with_config("[accounts]\nsign_up = \"invited\"\n").await;
     nobody(&server).post("/v1/accounts", email).await.expect(202);
-    server.operator().post("/v1/admin/invitations", json!({"email": "grace@example.org"})).await.expect(201);
-    server.operator().post("/v1/admin/invitations", json!({"email": "grace@example.org"})).await.problem(409);
+    server
+        .operator()
+        .post("/v1/admin/invitations", json!({"email": "grace@example.org", "reason": "a test"}))
+        .await
+        .expect(201);
+    server
+        .operator()
+        .post("/v1/admin/invitations", json!({"email": "grace@example.org", "reason": "a test"}))
+        .await
+        .problem(409);
     // What is not open yet is given nothing, and opened by the link alone.
     let accounts = server.operator().get("/v1/admin/accounts").await.expect(200);
     let pending = format!("/v1/admin/accounts/{}", text(&items(&accounts)[0], "id"));
-    server.operator().post(&format!("{pending}/grants"), json!({"amount_microcredits": 1})).await.problem(409);
-    server.operator().patch(&pending, json!({"status": "active"})).await.problem(409);
+    server
+        .operator()
+        .post(&format!("{pending}/grants"), json!({"amount_microcredits": 1, "reason": "a test"}))
+        .await
+        .problem(409);
+    server.operator().patch(&pending, json!({"status": "active", "reason": "a test"})).await.problem(409);
     let invitation = letter(&server, "grace@example.org", 1).await;
     assert_eq!(text(&confirm(&server, invitation.link()).await, "did"), "opened_account");
     assert!(server.letters().iter().all(|letter| letter.to != "ada@example.org"));
@@ -210,6 +251,40 @@ async fn a_later_change_of_the_address_is_not_confirmed_by_the_links_of_an_earli
     nobody(&server).post("/v1/accounts/confirm", json!({"link": first.link()})).await.problem(410);
     confirm(&server, letter(&server, "second@example.org", 1).await.link()).await;
     assert_eq!(text(&account.get("/v1/account").await.expect(200), "email"), "second@example.org");
+}
+
+#[tokio::test]
+async fn a_stranger_gets_three_letters_in_an_hour_whoever_asks_and_the_answer_tells_nothing() {
+    let server = Server::with_config(&format!("{OPEN}[rates]\naddress_sign_ups_per_hour = 100\n")).await;
+    let stranger = "stranger@example.org";
+    let mut answers = Vec::new();
+    for number in 0..2 {
+        let account = server.another_account(&format!("a{number}@example.org"), 0).await;
+        for _ in 0..2 {
+            let changed = account.patch("/v1/account", json!({"email": stranger})).await.expect(200);
+            answers.push(changed["email_change"]["email"].clone());
+        }
+        // No more is written to its own address than to the other.
+        account.patch("/v1/account", json!({"email": format!("b{number}@example.org")})).await.expect(200);
+        letter(&server, &format!("b{number}@example.org"), 1).await;
+        letter(&server, &format!("a{number}@example.org"), 3 - number).await;
+    }
+    assert_eq!(answers, [stranger; 4]);
+    let written = |to: &str| server.letters().iter().filter(|letter| letter.to == to).count();
+    assert_eq!((written(stranger), written("a0@example.org"), written("a1@example.org")), (3, 3, 2));
+
+    // What was sent works on, for whoever asks again for the same address.
+    let account = server.another_account("a2@example.org", 0).await;
+    for number in 0..6 {
+        account.patch("/v1/account", json!({"email": format!("c{}@example.org", number.min(4))})).await.expect(200);
+    }
+    confirm(&server, letter(&server, "c4@example.org", 1).await.link()).await;
+    confirm(&server, letter(&server, "a2@example.org", 5).await.link()).await;
+    assert_eq!(text(&account.get("/v1/account").await.expect(200), "email"), "c4@example.org");
+    account.patch("/v1/account", json!({"email": "c5@example.org"})).await.expect(200);
+    server.another_account("later@example.org", 0).await.post("/v1/api-keys", json!({"name": "a"})).await.expect(201);
+    letter(&server, "later@example.org", 1).await;
+    assert_eq!(written("c5@example.org"), 0);
 }
 
 #[tokio::test]

@@ -57,6 +57,10 @@ async fn each_month_with_a_movement_has_a_statement_that_goes_on_from_the_one_be
     assert_eq!(later["opening_microcredits"], 5_000_000);
     assert_eq!(later["closing_microcredits"].as_i64().unwrap(), 5_000_000 + changes);
     assert!(changes < 0 && later["booked_late_microcredits"] == 0 && later["runs"] == 1, "{later}");
+    let spent = |each: &Value| (each["name"].clone(), each["runs"].clone(), each["charged_microcredits"].clone());
+    let deployments: Vec<_> = later["deployments"].as_array().unwrap().iter().map(spent).collect();
+    assert_eq!(deployments, [(json!("echo"), json!(1), json!(-changes))]);
+    assert_eq!(first["deployments"], json!([]));
     assert!(text(first, "month") < text(later, "month") && text(first, "to") <= text(later, "from"));
 
     let number = later["number"].as_i64().unwrap();
@@ -91,6 +95,37 @@ async fn numbers_have_no_gap_and_a_statement_that_was_issued_stays_as_it_is() {
     server.account.get("/v1/credits").await.expect(200);
     assert_eq!(statements(&server.account, 2).await, before);
     assert_eq!(documents(&server).await, issued);
+}
+
+#[tokio::test]
+async fn a_statement_says_what_each_deployment_was_charged() {
+    let mut server = Server::with("", 5).await;
+    let account = &server.account;
+    account.deploy("echo", guests::echo(), json!({})).await;
+    account.deploy("slow", guests::slow(), json!({})).await;
+    account.put("/v1/deployments/gone", json!({"agent": "echo"})).await.expect(201);
+    let mut charged = std::collections::BTreeMap::<_, i64>::new();
+    for name in ["echo", "slow", "gone", "slow"] {
+        *charged.entry(name).or_default() += account.run(name, json!(1)).await["charge_microcredits"].as_i64().unwrap();
+    }
+    assert_eq!(account.delete("/v1/deployments/gone").await.status, 204);
+    server.stop();
+    server.execute(&format!("UPDATE transfers SET at = at - {}", 40 * DAY)).await;
+    // A run that is gone is counted with the rest.
+    server.execute("DELETE FROM runs WHERE deployment_id IN (SELECT id FROM deployments WHERE name = 'echo')").await;
+    server.serve();
+    let issued = statements(&server.account, 1).await.remove(0);
+    let spent = |each: &Value| {
+        let name = each["name"].as_str().unwrap_or("echo").to_owned();
+        (name, each["runs"].as_i64().unwrap(), each["charged_microcredits"].as_i64().unwrap())
+    };
+    let of = |name: &str, runs: i64| (name.to_owned(), runs, charged[name]);
+    let found: Vec<_> = issued["deployments"].as_array().unwrap().iter().map(spent).collect();
+    assert_eq!(found, [of("slow", 2), of("gone", 1), of("echo", 1)]);
+    assert_eq!(issued["deployments"][2].get("deployment"), None);
+    assert!(documents(&server).await.iter().all(|(_, document)| !document.contains("slow")));
+    let page = server.account.get(&format!("/v1/credits/statements/{}?format=pdf", issued["number"])).await;
+    assert!(page.text.contains("(slow)") && page.text.contains("(all others)"), "{}", page.text);
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ async fn a_charge_is_explained_and_one_more_is_estimated() {
     let explained = shell.run(&["runs", "charges", &run]).expect(0).out;
     assert!(explained.contains("0.001000 for 1 million fuel") && explained.contains("total"), "{explained}");
     let estimate = shell.run(&["deployments", "estimate", "honest", "--input", "{}"]).expect(0).out;
-    assert!(estimate.contains("the last 1 runs") && estimate.contains("median"), "{estimate}");
+    assert!(estimate.contains("the one run that has finished") && estimate.contains("median"), "{estimate}");
     assert_eq!(shell.run(&["deployments", "estimate", "honest", "--json"]).json(0)["runs"], 1);
     assert!(shell.run(&["credits", "statements"]).expect(0).err.contains("no statements yet"));
 }

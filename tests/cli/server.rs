@@ -156,6 +156,8 @@ async fn an_operator_makes_accounts_and_gives_credits() {
     let data = data.to_str().unwrap();
     let shell = Shell::open().with("AAASP_URL", &url(&server.account)).with("AAASP_DATA", data);
     let make = ["admin", "accounts", "create", "--email", "ada@example.com", "--credits", "0.5", "--json"];
+    assert!(shell.run(&make).expect(2).err.contains("--reason"));
+    let shell = shell.with("AAASP_REASON", "a customer");
     let made = shell.run(&make).json(0);
     let id = made["account"].as_str().unwrap();
     shell.run(&["admin", "grant", id, "--credits", "2", "--reason", "for the beta"]).expect(0);

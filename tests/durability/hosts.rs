@@ -2,9 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use aaasp::clock::{Clock, Micros};
+use aaasp::config::{Config, Overrides};
+use aaasp::db::hosts;
+use aaasp::folder::Folder;
+use aaasp::host::Store;
+use aaasp::ids::HostId;
 use serde_json::{Value, json};
 
 use super::{MUCH_FUEL, deploy_guests};
+use crate::support::database::Database;
 use crate::support::{Client, Server, server};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,6 +44,30 @@ async fn a_host_touches_the_runs_of_another_only_when_its_lease_is_over() {
     };
     assert_eq!(lost["outcome"], "lost");
     assert_eq!(second.account.balance().await.1, 0);
+}
+
+#[tokio::test]
+async fn of_the_hosts_that_live_one_does_what_is_to_be_done_once() {
+    let (folder, database) = (tempfile::tempdir().unwrap(), Database::fresh().await);
+    let overrides =
+        Overrides { database: database.as_ref().map(|database| database.url().into()), ..Overrides::default() };
+    let config = Config::load(folder.path(), &overrides).unwrap();
+    let store = Store::open(Folder::take(folder.path()).unwrap(), config, Clock::System).await.unwrap();
+    let db = &store.db;
+    let mut both = [HostId::generate(), HostId::generate()];
+    both.sort_by_key(ToString::to_string);
+    let first = async |now: i64| {
+        let each = both.map(|host| hosts::is_first(db, host, Micros(now)));
+        futures::future::try_join_all(each).await.unwrap()
+    };
+    assert_eq!(first(0).await, [true, true], "nobody has said anything yet");
+    for (host, until) in both.into_iter().zip([10, 20]) {
+        hosts::begin_epoch(db, host, 1, Micros(0), Micros(until)).await.unwrap();
+    }
+    assert_eq!(first(5).await, [true, false]);
+    assert_eq!(first(15).await, [false, true]);
+    hosts::renew_lease(db, both[0], 1, Micros(30)).await.unwrap();
+    assert_eq!(first(15).await, [true, false]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,11 +89,11 @@ async fn a_letter_that_is_refused_is_given_up_and_can_be_sent_again_and_one_that
     until("the other letter", async || (mail.letters().len() == 1).then_some(())).await;
 
     let resend = format!("/v1/admin/letters/{}/resend", dead["id"].as_str().unwrap());
-    server.operator().post(&resend, json!({})).await.expect(204);
+    server.operator().post(&resend, json!({"reason": "a test"})).await.expect(204);
     until("another refusal", async || letters(&server, "dead").await.pop()).await;
     let sent = letters(&server, "sent").await.pop().unwrap();
     let resend = format!("/v1/admin/letters/{}/resend", sent["id"].as_str().unwrap());
-    server.operator().post(&resend, json!({})).await.problem(409);
+    server.operator().post(&resend, json!({"reason": "a test"})).await.problem(409);
 }
 
 #[tokio::test]
@@ -143,4 +143,32 @@ async fn a_password_that_is_wrong_costs_no_letter() {
     server.set("AAASP_SMTP_PASSWORD", PASSWORD);
     server.serve();
     until("the letter", async || (mail.letters().len() == 1).then_some(())).await;
+}
+
+#[tokio::test]
+async fn an_account_with_many_letters_delays_neither_links_nor_those_of_others() {
+    const LETTERS: usize = 30;
+    let mut mail = MailServer::start("starttls");
+    let mut server = sending_to(&mail, "[limits.account]\napi_keys = 100\n[accounts]\nsign_up = \"open\"\n").await;
+    let many = server.another_account("many@example.org", 0).await;
+    let one = server.another_account("one@example.org", 0).await;
+    mail.kill();
+    for number in 0..LETTERS {
+        many.post("/v1/api-keys", json!({"name": format!("key {number}")})).await.expect(201);
+    }
+    one.post("/v1/api-keys", json!({"name": "only"})).await.expect(201);
+    one.with_key(None).post("/v1/accounts", json!({"email": "link@example.org"})).await.expect(202);
+    until("all to wait", async || (letters(&server, "waiting").await.len() == LETTERS + 2).then_some(())).await;
+    server.stop();
+    server.execute("UPDATE letters SET next_attempt_at = 1").await;
+    mail.serve();
+    server.serve();
+    let arrived = until("every letter", async || {
+        let arrived = mail.letters();
+        (arrived.len() == LETTERS + 2).then_some(arrived)
+    })
+    .await;
+    // Four are handed over at the same time, so that the order of neighbours is anybody's.
+    let place = |to: &str| arrived.iter().position(|letter| letter.to == to).unwrap();
+    assert!(place("link@example.org") < 8 && place("one@example.org") < 10, "{arrived:?}");
 }

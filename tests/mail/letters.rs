@@ -39,7 +39,8 @@ fn following(letter: Option<&Wanted>) -> Option<Wanted> {
             Wanted::PaymentFailed { top_up, amount: "12.00 EUR".to_owned(), reason: "card declined".to_owned() }
         }
         Some(Wanted::PaymentFailed { .. }) => Wanted::Refunded { top_up, credits, debt: Microcredits(1_500_000) },
-        Some(Wanted::Refunded { .. }) => Wanted::LowBalance { available: credits, threshold: credits },
+        Some(Wanted::Refunded { .. }) => Wanted::AutoTopUpOff { reason: "a payment failed".to_owned() },
+        Some(Wanted::AutoTopUpOff { .. }) => Wanted::LowBalance { available: credits, threshold: credits },
         Some(Wanted::LowBalance { .. }) => {
             Wanted::KeyCreated { name: "<b>laptop</b> & \u{1f511}".to_owned(), scopes: "runs:read".to_owned() }
         }

@@ -71,7 +71,7 @@ impl<'w> Case<'w> {
         let accounts = &stores[0].accounts;
         let mark = RunId::generate().suffix();
         let email = format!("{mark}@example.com");
-        let opening = Opening { email: &email, plan: "default", grant: Microcredits::ZERO };
+        let opening = Opening { email: &email, plan: "default", grant: Microcredits::ZERO, because: None };
         let account = accounts.load(accounts.open(&opening, None).await.unwrap().account).await.unwrap().unwrap();
         let top_ups = [TopUpId::generate(), TopUpId::generate(), TopUpId::generate()];
         for id in &top_ups {
@@ -162,14 +162,14 @@ impl<'w> Case<'w> {
             }
             Step::Again(_) => {}
             Step::Grant(amount) => {
-                let because = Because { operator: OperatorKeyId::generate(), reason: None };
+                let because = Because { operator: OperatorKeyId::generate(), reason: "a test".to_owned() };
                 let accounts = &self.stores[host].accounts;
                 accounts.grant(&self.account, Microcredits(amount), &because, None).await.unwrap();
                 self.model.come_in(amount);
             }
             Step::Adjust(0) => {}
             Step::Adjust(amount) => {
-                let because = Because { operator: OperatorKeyId::generate(), reason: None };
+                let because = Because { operator: OperatorKeyId::generate(), reason: "a test".to_owned() };
                 let accounts = &self.stores[host].accounts;
                 let done = accounts.adjust(&self.account, Microcredits(amount), &because, None).await;
                 prop_assert_eq!(done.is_ok(), amount > 0 || -amount <= self.model.available);

@@ -1,5 +1,6 @@
 //! What an operator does about money: refunds, reconciliation, corrections, each with a reason.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{asked, bought, debt, letters, paid, shown};
@@ -49,6 +50,31 @@ async fn reconciliation_books_what_lost_webhooks_left_out_and_nothing_twice() {
 }
 
 #[tokio::test]
+async fn what_the_processor_answers_strangely_keeps_nothing_of_the_others() {
+    let dodo = Dodo::start().await;
+    let mut server = dodo.server(0).await;
+    let account = server.account.clone();
+    let (_, told) = paid(&dodo, &server, &account, 500).await;
+    let mut lost = Vec::new();
+    for _ in 0..4 {
+        lost.push(dodo.payment(&asked(&account, 700).await, (700, 0), "succeeded"));
+    }
+    let refunds = [dodo.refund(&told, Some(100), "succeeded"), dodo.refund(&told, Some(50), "succeeded")];
+    // The list of payments tells states, each payment its amount.
+    dodo.spoil(&lost[0], "status");
+    dodo.spoil(&lost[2], "total_amount");
+    dodo.spoil(&refunds[0], "amount");
+    let report = reconciled(&server).await;
+    assert_eq!(report["unchecked"], json!([lost[0], lost[2], refunds[0]]));
+    assert_eq!((&report["payments"], &report["reversals"]), (&json!(5), &json!(2)));
+    let repaired = fields(report["repaired"].as_array().unwrap(), "id");
+    assert_eq!(repaired, [lost[1].clone(), lost[3].clone(), refunds[1].clone()]);
+    assert_eq!(account.balance().await, (bought(450 + 700 + 700), 0));
+    server.stop();
+    server.verify_ledger();
+}
+
+#[tokio::test]
 async fn it_is_reconciled_each_night_by_itself() {
     let dodo = Dodo::start().await;
     let mut server = dodo.server(0).await;
@@ -90,6 +116,42 @@ async fn a_refund_by_the_operator_takes_the_credits_when_the_processor_has_given
     assert_eq!(server.account.balance().await, (bought(750), 0));
     server.stop();
     server.verify_ledger();
+}
+
+#[tokio::test]
+async fn a_refund_that_is_asked_for_again_under_its_key_is_answered_as_the_first_was() {
+    let dodo = Dodo::start().await;
+    let server = dodo.server(0).await;
+    let (top_up, _) = paid(&dodo, &server, &server.account, 1000).await;
+    let (later, _) = paid(&dodo, &server, &server.account, 300).await;
+    let refund = async |top_up: &str, key: &str| {
+        let request = server.operator().request(Method::POST, &format!("/v1/admin/top-ups/{top_up}/refunds"));
+        Client::send(request.header("idempotency-key", key).json(&json!({"reason": "Ada asked for it"}))).await
+    };
+    let ask = async |key: &str| refund(&top_up, key).await;
+    let first = ask("once").await.expect(201);
+    assert_eq!(ask("once").await.expect(201), first);
+    dodo.becomes(text(&first, "id"), "succeeded");
+    dodo.tell(&server, "refund.succeeded", text(&first, "id")).await;
+    // Nothing is left that could be given back, and the answer is the same.
+    assert_eq!(ask("once").await.expect(201), first);
+    ask("another").await.problem(409);
+    let refunds = || dodo.requests().iter().filter(|(request, _)| request == "POST /refunds").count();
+    assert_eq!(refunds(), 1);
+
+    // What the processor refused may be asked for again, and what it did not answer is in doubt.
+    let ask = async |key: &str| refund(&later, key).await;
+    dodo.set_down(true);
+    for _ in 0..2 {
+        assert!(text(&ask("down").await.problem(409), "detail").contains("not known"));
+    }
+    dodo.set_down(false);
+    ask("down").await.problem(409);
+    dodo.refuse(true);
+    ask("refused").await.problem(503);
+    dodo.refuse(false);
+    ask("refused").await.expect(201);
+    assert_eq!(refunds(), 2);
 }
 
 #[tokio::test]

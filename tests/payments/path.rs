@@ -114,7 +114,7 @@ async fn an_operator_who_sells_nothing_says_so() {
     let asked = server.account.post("/v1/credits/top-ups", json!({"amount": 500, "currency": "EUR"})).await;
     assert_eq!(text(&asked.problem(404), "type"), "urn:aaasp:problem:not-offered");
     assert!(items(&server.account.get("/v1/credits/top-ups").await.expect(200)).is_empty());
-    server.operator().post("/v1/admin/reconcile", json!({})).await.problem(404);
+    server.operator().post("/v1/admin/reconcile", json!({"reason": "a test"})).await.problem(404);
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ async fn what_was_paid_in_another_currency_is_left_to_the_operator() {
     assert_eq!(Webhook::signed("msg_inr", now(), body, SECRET).send(&server).await.status, 204);
     assert_eq!(super::shown(&server.account, &top_up).await["state"], "review");
     assert_eq!(server.account.balance().await, (0, 0));
-    let report = server.operator().post("/v1/admin/reconcile", json!({})).await.expect(200);
+    let report = server.operator().post("/v1/admin/reconcile", json!({"reason": "a test"})).await.expect(200);
     assert_eq!(report["review"], json!([top_up]));
 }
 

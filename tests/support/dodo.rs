@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -36,8 +36,10 @@ struct Held {
     payments: BTreeMap<String, Value>,
     refunds: BTreeMap<String, Value>,
     disputes: BTreeMap<String, Value>,
+    subscriptions: BTreeMap<String, Value>,
     made: usize,
     down: bool,
+    refusing: bool,
 }
 
 /// The server. It goes with the test's runtime.
@@ -67,6 +69,8 @@ impl Dodo {
             .route("/payments", get(|dodo, key, page| list(dodo, key, page, |held| &held.payments)))
             .route("/payments/{id}", get(payment))
             .route("/refunds", get(|dodo, key, page| list(dodo, key, page, |held| &held.refunds)).post(refund))
+            .route("/subscriptions/{id}/charge", post(charge))
+            .route("/subscriptions/{id}", patch(subscription))
             .route("/disputes", get(|dodo, key, page| list(dodo, key, page, |held| &held.disputes)))
             .with_state(dodo.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -77,6 +81,7 @@ impl Dodo {
     pub fn config(&self) -> String {
         format!(
             "[payments]\nprocessor = \"dodo\"\nbase_url = \"{}\"\nproduct_id = \"pdt_credits\"\n\
+             mandate_product_id = \"pdt_mandate\"\n\
              return_url = \"https://agents.example.com/paid\"\n\
              [payments.currencies.EUR]\nmicrocredits_per_minor_unit = {PRICE}\nminimum = 100\nmaximum = 1000000\n",
             self.url
@@ -107,6 +112,11 @@ impl Dodo {
     /// Answers nothing but failures, or works again.
     pub fn set_down(&self, down: bool) {
         self.held.lock().unwrap().down = down;
+    }
+
+    /// Refuses all that it is asked for, or does it again.
+    pub fn refuse(&self, refusing: bool) {
+        self.held.lock().unwrap().refusing = refusing;
     }
 
     /// A payment of a top-up, in a state. The tax is a part of the amount.
@@ -145,6 +155,28 @@ impl Dodo {
         id
     }
 
+    /// A subscription that is charged on demand, for a reference of ours.
+    pub fn mandate(&self, reference: &str) -> String {
+        let mut held = self.held.lock().unwrap();
+        held.made += 1;
+        let id = format!("sub_{:04}", held.made);
+        let subscription = json!({
+            "subscription_id": id, "status": "active", "on_demand": true, "product_id": "pdt_mandate", "quantity": 1,
+            "metadata": {"auto_top_up": reference}, "currency": "EUR", "recurring_pre_tax_amount": 0, "created_at": AT,
+            "customer": {"customer_id": "cus_1", "email": "ada@example.com", "name": "Ada"},
+            "billing": {"country": "AT"}, "has_payment_method": true,
+        });
+        held.subscriptions.insert(id.clone(), subscription);
+        id
+    }
+
+    /// The payment of the last charge, which becomes so.
+    pub fn charged(&self, status: &str) -> String {
+        let id = self.held.lock().unwrap().payments.keys().next_back().unwrap().clone();
+        self.becomes(&id, status);
+        id
+    }
+
     /// A dispute of a whole payment, in a state.
     pub fn dispute(&self, payment: &str, status: &str) -> String {
         let mut held = self.held.lock().unwrap();
@@ -169,9 +201,20 @@ impl Dodo {
             payment["status"] = status.into();
         } else if let Some(refund) = held.refunds.get_mut(id) {
             refund["status"] = status.into();
+        } else if let Some(subscription) = held.subscriptions.get_mut(id) {
+            subscription["status"] = status.into();
         } else {
             held.disputes.get_mut(id).unwrap()["dispute_status"] = format!("dispute_{status}").into();
         }
+    }
+
+    /// Answers something else than its documentation says for a field of a payment, refund or dispute.
+    pub fn spoil(&self, id: &str, field: &str) {
+        let mut held = self.held.lock().unwrap();
+        let held = &mut *held;
+        let things = held.payments.iter_mut().chain(&mut held.refunds).chain(&mut held.disputes);
+        let (_, thing) = things.into_iter().find(|(known, _)| *known == id).unwrap();
+        thing[field] = json!({"strange": true});
     }
 
     /// A webhook of an event about something, with its state now, sent so many seconds ago.
@@ -181,6 +224,9 @@ impl Dodo {
         let (kind, mut data) = match event.split('.').next().unwrap() {
             "payment" => ("Payment", held.payments[about].clone()),
             "refund" => ("Refund", held.refunds[about].clone()),
+            "subscription" if held.subscriptions.contains_key(about) => {
+                ("Subscription", held.subscriptions[about].clone())
+            }
             "dispute" => ("Dispute", held.disputes[about].clone()),
             _ => ("Payout", json!({"payout_id": about})),
         };
@@ -233,6 +279,9 @@ fn asked(dodo: &Dodo, headers: &HeaderMap, request: &str, body: Value) -> Result
     if held.down {
         return Err((StatusCode::BAD_GATEWAY, Json(json!({"message": "down"}))));
     }
+    if held.refusing {
+        return Err((StatusCode::CONFLICT, Json(json!({"message": "not now"}))));
+    }
     if headers.get("authorization").is_none_or(|key| key != &format!("Bearer {KEY}")) {
         return Err((StatusCode::UNAUTHORIZED, Json(json!({"code": "UNAUTHORIZED", "message": "no such key"}))));
     }
@@ -253,6 +302,30 @@ async fn payment(State(dodo): State<Dodo>, headers: HeaderMap, Path(id): Path<St
     asked(&dodo, &headers, &format!("GET /payments/{id}"), Value::Null)?;
     let held = dodo.held.lock().unwrap();
     held.payments.get(&id).cloned().map(Json).ok_or((StatusCode::NOT_FOUND, Json(json!({"message": "not found"}))))
+}
+
+async fn charge(
+    State(dodo): State<Dodo>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Json(body): Json<Value>,
+) -> Answer {
+    asked(&dodo, &headers, &format!("POST /subscriptions/{id}/charge"), body.clone())?;
+    let top_up = body["metadata"]["top_up"].as_str().unwrap();
+    let payment = dodo.payment(top_up, (body["product_price"].as_i64().unwrap(), 0), "processing");
+    Ok(Json(json!({"payment_id": payment})))
+}
+
+async fn subscription(
+    State(dodo): State<Dodo>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Json(body): Json<Value>,
+) -> Answer {
+    asked(&dodo, &headers, &format!("PATCH /subscriptions/{id}"), body.clone())?;
+    dodo.becomes(&id, body["status"].as_str().unwrap());
+    let held = dodo.held.lock().unwrap();
+    Ok(Json(held.subscriptions[&id].clone()))
 }
 
 async fn refund(State(dodo): State<Dodo>, headers: HeaderMap, Json(body): Json<Value>) -> Answer {

@@ -174,7 +174,7 @@ impl Server {
 
     /// Another account with so many microcredits.
     pub async fn another_account(&self, email: &str, microcredits: i64) -> Client {
-        let body = serde_json::json!({"email": email, "grant_microcredits": microcredits});
+        let body = serde_json::json!({"email": email, "grant_microcredits": microcredits, "reason": "a test"});
         let made = self.operator().post("/v1/admin/accounts", body).await.expect(201);
         self.account.with_key(made["api_key"].as_str())
     }

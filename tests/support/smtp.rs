@@ -82,11 +82,14 @@ impl MailServer {
         std::fs::write(self.folder.path().join("accept"), "").unwrap();
     }
 
-    /// What it was given, in no order.
+    /// What it was given, in the order in which it took it.
     pub fn letters(&self) -> Vec<Letter> {
-        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
-        let messages = files.filter(|path| path.extension().is_some_and(|extension| extension == "eml"));
-        messages.map(|path| Letter::parse(&std::fs::read(path).unwrap())).collect()
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap());
+        let messages = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "eml"));
+        let mut taken: Vec<_> =
+            messages.map(|file| (file.metadata().unwrap().modified().unwrap(), file.path())).collect();
+        taken.sort();
+        taken.iter().map(|(_, path)| Letter::parse(&std::fs::read(path).unwrap())).collect()
     }
 
     /// What an operator's file says of it.

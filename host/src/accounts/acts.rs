@@ -2,10 +2,10 @@
 
 use super::{Account, Accounts, Status};
 use crate::db::acts::StoredAct;
-use crate::db::{DbError, Once, accounts, acts, ledger};
-use crate::ids::{AdjustmentId, OperatorActId, OperatorKeyId};
+use crate::db::{DbError, Once, accounts, acts, ledger, letters};
+use crate::ids::{AccountId, AdjustmentId, GrantId, LetterId, OperatorActId, OperatorKeyId};
 use crate::ledger::{Microcredits, Verb};
-use crate::vault::{Place, RowSeal};
+use crate::vault::{DataKey, Place, RowSeal};
 
 const TABLE: &str = "operator_acts";
 
@@ -14,8 +14,8 @@ const TABLE: &str = "operator_acts";
 pub struct Because {
     /// The key that it is done with.
     pub operator: OperatorKeyId,
-    /// Why; none when nobody asked.
-    pub reason: Option<String>,
+    /// Why.
+    pub reason: String,
 }
 
 impl Accounts {
@@ -25,20 +25,18 @@ impl Accounts {
     /// [`DbError`] when there is no randomness to be had.
     pub fn act(
         &self,
-        account: &Account,
+        (account, key): (AccountId, &DataKey),
         because: &Because,
         act: &str,
         subject: String,
         amount: Option<Microcredits>,
     ) -> Result<StoredAct, DbError> {
         let id = OperatorActId::generate();
-        let sealed_reason = match &because.reason {
-            Some(reason) => Some(seal(account, id)?.seal("reason", reason.as_bytes()).map_err(DbError::sealed(TABLE))?),
-            None => None,
-        };
+        let seal = seal((account, key), id)?;
+        let sealed_reason = Some(seal.seal("reason", because.reason.as_bytes()).map_err(DbError::sealed(TABLE))?);
         Ok(StoredAct {
             id,
-            account: Some(account.id),
+            account: Some(account),
             operator: because.operator,
             act: act.to_owned(),
             subject: Some(subject),
@@ -50,8 +48,7 @@ impl Accounts {
     }
 
     /// What is to be written down of something that an operator does to no account. Its reason is in the open.
-    #[must_use]
-    pub fn act_on_all(&self, because: &Because, act: &str) -> StoredAct {
+    fn act_on_all(&self, because: &Because, act: &str) -> StoredAct {
         StoredAct {
             id: OperatorActId::generate(),
             account: None,
@@ -60,19 +57,20 @@ impl Accounts {
             subject: None,
             amount: None,
             sealed_reason: None,
-            reason: because.reason.clone(),
+            reason: Some(because.reason.clone()),
             at: self.clock.now(),
         }
     }
 
-    /// Why something was done. None when nobody said, or when the account's data key is gone and the reason with it.
+    /// Why something was done. None when the account is gone, and the reason with its data key.
     ///
     /// # Errors
     /// [`DbError`] when it doesn't open.
     pub async fn reason(&self, act: &StoredAct) -> Result<Option<String>, DbError> {
         let (Some(account), Some(sealed)) = (act.account, &act.sealed_reason) else { return Ok(act.reason.clone()) };
         let Some(account) = self.load(account).await? else { return Ok(None) };
-        let opened = seal(&account, act.id)?.open("reason", sealed).map_err(DbError::sealed(TABLE))?;
+        let opened =
+            seal((account.id, &account.data_key), act.id)?.open("reason", sealed).map_err(DbError::sealed(TABLE))?;
         String::from_utf8(opened).map(Some).map_err(DbError::corrupt)
     }
 
@@ -81,7 +79,7 @@ impl Accounts {
     /// # Errors
     /// [`DbError::Missing`] when there is no such account.
     pub async fn set_status(&self, account: &Account, status: Status, because: &Because) -> Result<(), DbError> {
-        let act = self.act(account, because, "status", status.to_string(), None)?;
+        let act = self.act((account.id, &account.data_key), because, "status", status.to_string(), None)?;
         let id = account.id;
         self.db
             .write(move |tx| {
@@ -92,6 +90,63 @@ impl Accounts {
                 })
             })
             .await
+    }
+
+    /// Lets a letter of the account that was given up be tried again. False when it was not given up.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn resend(&self, account: &Account, letter: LetterId, because: &Because) -> Result<bool, DbError> {
+        let act = self.act((account.id, &account.data_key), because, "resend", letter.to_string(), None)?;
+        self.db
+            .write(move |tx| {
+                let act = act.clone();
+                Box::pin(async move {
+                    let waits = letters::resend(tx, letter, act.at).await?;
+                    if waits {
+                        acts::insert(tx, &act).await?;
+                    }
+                    Ok(waits)
+                })
+            })
+            .await
+    }
+
+    /// Writes down what an operator is about to do to no account.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn note_act(&self, because: &Because, act: &str) -> Result<(), DbError> {
+        let act = self.act_on_all(because, act);
+        self.db
+            .write(move |tx| {
+                let act = act.clone();
+                Box::pin(async move { acts::insert(tx, &act).await })
+            })
+            .await
+    }
+
+    /// Gives credits to an account.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer, or the balance would pass what the ledger can hold.
+    pub async fn grant(
+        &self,
+        account: &Account,
+        amount: Microcredits,
+        because: &Because,
+        once: Option<Once>,
+    ) -> Result<GrantId, DbError> {
+        let (grant, tenant, at) = (GrantId::generate(), account.tenant, self.clock.now());
+        let act = self.act((account.id, &account.data_key), because, "grant", grant.to_string(), Some(amount))?;
+        self.write_once(once, (account.id, &account.data_key), grant.to_string(), grant, move |tx| {
+            let act = act.clone();
+            Box::pin(async move {
+                acts::insert(tx, &act).await?;
+                ledger::pay_in(tx, tenant, (Verb::Grant, &grant.to_string()), amount, at).await.map(drop)
+            })
+        })
+        .await
     }
 
     /// Corrects an account's balance, upwards or downwards. A debt is paid first; no more is taken than is there.
@@ -106,7 +161,7 @@ impl Accounts {
         once: Option<Once>,
     ) -> Result<AdjustmentId, DbError> {
         let (id, tenant, at) = (AdjustmentId::generate(), account.tenant, self.clock.now());
-        let act = self.act(account, because, "adjust", id.to_string(), Some(amount))?;
+        let act = self.act((account.id, &account.data_key), because, "adjust", id.to_string(), Some(amount))?;
         self.write_once(once, (account.id, &account.data_key), id.to_string(), id, move |tx| {
             let act = act.clone();
             Box::pin(async move {
@@ -124,7 +179,7 @@ impl Accounts {
     }
 }
 
-fn seal(account: &Account, id: OperatorActId) -> Result<RowSeal, DbError> {
+fn seal((account, key): (AccountId, &DataKey), id: OperatorActId) -> Result<RowSeal, DbError> {
     let row = id.to_string();
-    account.data_key.row(Place { account: account.id, table: TABLE, row: &row }).map_err(DbError::sealed(TABLE))
+    key.row(Place { account, table: TABLE, row: &row }).map_err(DbError::sealed(TABLE))
 }

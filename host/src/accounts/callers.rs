@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use moka::future::Cache;
+use moka::sync;
 use subtle::ConstantTimeEq as _;
 
 use super::{Account, Accounts, ApiKey};
@@ -17,6 +18,9 @@ use crate::ids::{ApiKeyId, OperatorKeyId};
 
 /// How long a key's account is believed. Another host's revocation is seen after at most this.
 const BELIEVED: Duration = Duration::from_millis(900);
+
+/// How long it is remembered that a key was good, which says nothing about whether it still is.
+const REMEMBERED: Duration = Duration::from_secs(3_600);
 
 /// How often it is written down when keys were last used.
 const NOTED_EVERY: Duration = Duration::from_secs(5);
@@ -45,6 +49,8 @@ pub struct Callers {
     db: Db,
     accounts: Accounts,
     by_digest: Cache<[u8; 32], Option<Caller>>,
+    /// Keys that were good when they were last looked up.
+    good: sync::Cache<[u8; 32], ()>,
     clock: Clock,
     /// When keys were last used, as far as the database doesn't know.
     used: Arc<Mutex<HashMap<ApiKeyId, i64>>>,
@@ -55,7 +61,13 @@ impl Callers {
     #[must_use]
     pub fn new(db: Db, accounts: Accounts, clock: Clock) -> Self {
         let by_digest = Cache::builder().max_capacity(100_000).time_to_live(BELIEVED).build();
-        Self { db, accounts, by_digest, clock, used: Arc::default() }
+        let good = sync::Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build();
+        Self { db, accounts, by_digest, good, clock, used: Arc::default() }
+    }
+
+    /// What is believed of a key without a question to the database: none when nothing is.
+    pub async fn believed(&self, key: &ApiKey) -> Option<Option<Caller>> {
+        self.by_digest.get(&key.digest()).await
     }
 
     /// The caller that a key belongs to, if it belongs to anybody.
@@ -64,10 +76,23 @@ impl Callers {
     /// [`DbError`] when the database doesn't answer.
     pub async fn find(&self, key: &ApiKey) -> Result<Option<Caller>, Arc<DbError>> {
         let digest = key.digest();
-        if let Some(caller) = self.by_digest.get(&digest).await {
-            return Ok(caller);
+        let found = self.by_digest.try_get_with(digest, self.look_up(&digest)).await?;
+        self.note(digest, found.is_some());
+        Ok(found)
+    }
+
+    /// Whether a key was good when it was last looked up, not long ago: of an account, or of an operator.
+    #[must_use]
+    pub fn knew(&self, key: &ApiKey) -> bool {
+        self.good.contains_key(&key.digest())
+    }
+
+    fn note(&self, digest: [u8; 32], good: bool) {
+        if good {
+            self.good.insert(digest, ());
+        } else {
+            self.good.invalidate(&digest);
         }
-        self.by_digest.try_get_with(digest, self.look_up(&digest)).await
     }
 
     async fn look_up(&self, digest: &[u8; 32]) -> Result<Option<Caller>, DbError> {
@@ -118,7 +143,9 @@ impl Callers {
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
     pub async fn find_operator(&self, key: &ApiKey) -> Result<Option<OperatorKeyId>, DbError> {
-        keys::operator_key_by_digest(&self.db, &key.digest()).await
+        let found = keys::operator_key_by_digest(&self.db, &key.digest()).await?;
+        self.note(key.digest(), found.is_some());
+        Ok(found)
     }
 
     /// Forgets what is known of keys, so that a change on this host holds at once.

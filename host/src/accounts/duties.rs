@@ -6,8 +6,8 @@ use super::Accounts;
 use crate::clock::Micros;
 use crate::db::letters::NewLetter;
 use crate::db::low_balances::LowBalance;
-use crate::db::{DbError, accounts, ledger, letters, low_balances, monthly_grants, retention};
-use crate::ids::GrantId;
+use crate::db::{DbError, accounts, hosts, ledger, letters, low_balances, monthly_grants, retention};
+use crate::ids::{GrantId, HostId};
 use crate::ledger::{Microcredits, Verb};
 use crate::mail::{self, Letter};
 use crate::statements::Month;
@@ -18,13 +18,21 @@ const EVERY: Duration = Duration::from_secs(60);
 const DAY_MS: i64 = 24 * 3_600_000;
 
 impl Accounts {
-    /// Does these duties for as long as the host lives. Hosts that share a database may do them at the same time.
-    pub async fn do_duties(self) {
+    /// Does these duties for as long as the host lives, and while it is the first of those that share a database.
+    pub async fn do_duties(self, host: HostId) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             let now = self.clock.now();
+            match hosts::is_first(&self.db, host, now).await {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "accounts could not be looked after; it will be tried again");
+                    continue;
+                }
+            }
             for (what, done) in [
                 ("monthly grants", self.grant_monthly(now).await),
                 ("low balances", self.warn_of_low_balances(now).await),

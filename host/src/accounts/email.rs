@@ -10,6 +10,14 @@ use crate::ids::AccountId;
 use crate::mail::{self, Letter};
 use crate::vault::{DataKey, Place};
 
+/// Letters to new addresses that an account can have sent in an hour.
+const OF_AN_ACCOUNT: i64 = 5;
+
+/// Letters that a new address gets in an hour, whichever accounts ask: whoever has nothing to do with them is left alone.
+const TO_AN_ADDRESS: i64 = 3;
+
+const HOUR_MS: i64 = 3_600_000;
+
 /// The tables that hold addresses.
 pub(super) const ACCOUNTS: &str = "accounts";
 const CHANGES: &str = "email_changes";
@@ -31,7 +39,8 @@ pub(super) fn opened(id: AccountId, key: &DataKey, table: &'static str, sealed: 
 
 impl Accounts {
     /// Asks both addresses to confirm that the account's address changes. Nobody learns whether another account has
-    /// the new one before its owner confirms.
+    /// the new one before its owner confirms, or whether others have written to it: past the letters that there are in an
+    /// hour, no more are sent, and nothing else is told.
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
@@ -52,20 +61,31 @@ impl Accounts {
         let to_new = Letter::EmailChangeNew { link: new.link(&config), minutes };
         let link =
             |secret: &LinkSecret, purpose| NewLink { digest: secret.digest(), account: id, purpose, at, expires_at };
+        let mut to_new = mail::sealed(id, &account.data_key, email, to_new, at)?;
+        to_new.stranger = Some(change.email_lookup.clone());
         let steps = [
             (link(&old, Purpose::OldEmail), mail::sealed(id, &account.data_key, &account.email()?, to_old, at)?),
-            (link(&new, Purpose::NewEmail), mail::sealed(id, &account.data_key, email, to_new, at)?),
+            (link(&new, Purpose::NewEmail), to_new),
         ];
         self.db
             .write(move |tx| {
                 let (change, steps) = (change.clone(), steps.clone());
                 Box::pin(async move {
+                    let since = at.plus_ms(-HOUR_MS);
+                    let (sent, got) = letters::to_strangers(tx, id, &change.email_lookup, since).await?;
+                    let quiet = sent >= OF_AN_ACCOUNT || got >= TO_AN_ADDRESS;
+                    if quiet && email_changes::is_to(tx, &change, at).await? {
+                        // The links that were sent for it work.
+                        return Ok(());
+                    }
                     email_changes::put(tx, &change).await?;
                     for (link, letter) in &steps {
                         // What was sent for another change must not confirm this one.
                         links::forget(tx, id, link.purpose).await?;
-                        links::put(tx, link).await?;
-                        letters::put(tx, letter).await?;
+                        if !quiet {
+                            links::put(tx, link).await?;
+                            letters::put(tx, letter).await?;
+                        }
                     }
                     Ok(())
                 })

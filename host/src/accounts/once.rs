@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::{Accounts, ApiKey};
-use crate::db::{DbError, Earlier, Once, WriteTx};
+use super::{Account, Accounts, ApiKey};
+use crate::db::{DbError, Earlier, Once, WriteTx, answered};
 use crate::ids::AccountId;
 use crate::vault::{DataKey, Place, RowSeal};
 
@@ -49,6 +49,45 @@ impl Accounts {
             None => Ok(answer),
             Some(earlier) => self.answered(&once, &earlier).await,
         }
+    }
+
+    /// What became of the same request, where others take part in it: nothing when it was not made, and no answer when
+    /// nobody knows how it ended.
+    pub(crate) async fn became<A: DeserializeOwned>(&self, once: &Once) -> Result<Option<Option<A>>, DbError> {
+        match answered::earlier(&self.db, once).await? {
+            None => Ok(None),
+            Some(earlier) if earlier.sealed_answer.is_none() => Ok(Some(None)),
+            Some(earlier) => Ok(Some(Some(self.answered(once, &earlier).await?))),
+        }
+    }
+
+    /// Keeps the answer of a request whose key was taken before others were asked; without one the key is free again.
+    pub(crate) async fn keep_answer<A: Serialize>(
+        &self,
+        account: &Account,
+        once: &Once,
+        answer: Option<&A>,
+    ) -> Result<(), DbError> {
+        let sealed = match answer {
+            Some(answer) => {
+                let text = Zeroizing::new(serde_json::to_vec(answer).map_err(DbError::corrupt)?);
+                let sealed = seal(&account.data_key, account.id, once)?.seal("answer", &text);
+                Some(sealed.map_err(DbError::sealed(TABLE))?)
+            }
+            None => None,
+        };
+        let once = once.clone();
+        self.db
+            .write(move |tx| {
+                let (once, sealed) = (once.clone(), sealed.clone());
+                Box::pin(async move {
+                    match &sealed {
+                        Some(sealed) => answered::keep(tx, &once, sealed).await,
+                        None => answered::forget(tx, &once).await,
+                    }
+                })
+            })
+            .await
     }
 
     async fn answered<A: DeserializeOwned>(&self, once: &Once, earlier: &Earlier) -> Result<A, DbError> {

@@ -7,11 +7,11 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::links::LinkSecret;
-use super::{Account, Accounts, Purpose, Status};
+use super::{Account, Accounts, Because, Purpose, Status};
 use crate::clock::Micros;
 use crate::config::SignUp;
 use crate::db::links::NewLink;
-use crate::db::{DbError, accounts, letters, links};
+use crate::db::{DbError, accounts, acts, letters, links};
 use crate::ids::AccountId;
 use crate::mail::{self, Letter};
 
@@ -80,7 +80,13 @@ impl Accounts {
                 let plan = self.config.now().values.accounts.plan.clone();
                 let minutes = LINK_MINUTES;
                 let confirmation = |link| Letter::Confirmation { link, minutes };
-                let pending = Pending { email, plan: &plan, ms: PENDING_MS, link_ms: i64::from(minutes) * MINUTE_MS };
+                let pending = Pending {
+                    email,
+                    plan: &plan,
+                    ms: PENDING_MS,
+                    link_ms: i64::from(minutes) * MINUTE_MS,
+                    because: None,
+                };
                 match self.open_pending(&pending, confirmation).await {
                     // Somebody signs up twice at the same moment.
                     Err(DbError::Exists(_)) => Ok(()),
@@ -136,10 +142,11 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError::Exists`] when the address has an account already.
-    pub async fn invite(&self, email: &str, plan: &str) -> Result<AccountId, DbError> {
+    pub async fn invite(&self, email: &str, plan: &str, because: &Because) -> Result<AccountId, DbError> {
         let days = INVITATION_DAYS;
         let ms = i64::from(days) * DAY_MS;
-        self.open_pending(&Pending { email, plan, ms, link_ms: ms }, |link| Letter::Invitation { link, days }).await
+        let pending = Pending { email, plan, ms, link_ms: ms, because: Some(because) };
+        self.open_pending(&pending, |link| Letter::Invitation { link, days }).await
     }
 
     /// Makes an account that can do nothing until its address is confirmed, and sends the link that does so.
@@ -148,18 +155,23 @@ impl Accounts {
         pending: &Pending<'_>,
         letter: impl FnOnce(String) -> Letter,
     ) -> Result<AccountId, DbError> {
-        let Pending { email, plan, ms, link_ms } = *pending;
+        let Pending { email, plan, ms, link_ms, because } = *pending;
         let at = self.clock.now();
         let (account, data_key) = self.fresh_account(email, plan, Some(at.plus_ms(ms)))?;
         let (id, secret) = (account.id, LinkSecret::generate()?);
         let expires_at = at.plus_ms(link_ms);
         let link = NewLink { digest: secret.digest(), account: id, purpose: Purpose::Confirm, at, expires_at };
         let letter = mail::sealed(id, &data_key, email, letter(secret.link(&self.config.now())), at)?;
+        let act = |because| self.act((id, &data_key), because, "invite", id.to_string(), None);
+        let act = because.map(act).transpose()?;
         self.db
             .write(move |tx| {
-                let (account, letter) = (account.clone(), letter.clone());
+                let (account, letter, act) = (account.clone(), letter.clone(), act.clone());
                 Box::pin(async move {
                     accounts::insert(tx, &account).await?;
+                    if let Some(act) = &act {
+                        acts::insert(tx, act).await?;
+                    }
                     links::put(tx, &link).await?;
                     letters::put(tx, &letter).await
                 })
@@ -198,4 +210,6 @@ struct Pending<'a> {
     ms: i64,
     /// How long its first link works.
     link_ms: i64,
+    /// The operator that invites them, if it is one, and why.
+    because: Option<&'a Because>,
 }

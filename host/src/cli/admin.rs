@@ -26,11 +26,11 @@ use crate::ledger::Microcredits;
 The operator's key is that of the data folder, or the value of AAASP_OPERATOR_KEY.
 
 Examples:
-  aaasp admin accounts create --email ada@example.com --credits 50
+  aaasp admin accounts create --email ada@example.com --credits 50 --reason \"a customer\"
   aaasp admin grant acc_01h455vb4pex5vsknk084sn02q --credits 20 --reason \"for the beta\"
   aaasp admin accounts suspend acc_01h455vb4pex5vsknk084sn02q --reason \"a stolen card\"
   aaasp admin mail --state dead
-  aaasp admin reload")]
+  aaasp admin acts")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -52,25 +52,27 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List, make, show, suspend and activate accounts.
+    /// List, make, invite, show, restrict, suspend and activate accounts.
     #[command(after_help = "\
 Examples:
   aaasp admin accounts
-  aaasp admin accounts create --email ada@example.com --credits 50")]
+  aaasp admin accounts create --email ada@example.com --credits 50 --reason \"a customer\"")]
     Accounts(AccountsArgs),
     /// List letters, and send one again that was given up.
     #[command(after_help = "\
 Examples:
   aaasp admin mail
-  aaasp admin mail resend ltr_01h455vb4pex5vsknk084sn02q")]
+  aaasp admin mail resend ltr_01h455vb4pex5vsknk084sn02q --reason \"the server is up again\"")]
     Mail(mail::Args),
     /// Have the server read its operator's file again.
     #[command(after_help = "\
 Plans, prices, rates and retention hold at once. What else the file sets holds when the server is started again. Each server of a database reads its own file.
 
 Example:
-  aaasp admin reload")]
+  aaasp admin reload --reason \"cheaper fuel\"")]
     Reload {
+        #[command(flatten)]
+        why: Why,
         #[command(flatten)]
         json: JsonArgs,
     },
@@ -126,6 +128,8 @@ enum AccountsCommand {
         #[arg(long, value_name = "PLAN", env = "AAASP_PLAN")]
         plan: Option<String>,
         #[command(flatten)]
+        why: Why,
+        #[command(flatten)]
         json: JsonArgs,
     },
     /// Invite somebody: a letter with a link that opens an account.
@@ -136,6 +140,8 @@ enum AccountsCommand {
         /// The account's plan [default: accounts.plan of the operator's file].
         #[arg(long, value_name = "PLAN", env = "AAASP_PLAN")]
         plan: Option<String>,
+        #[command(flatten)]
+        why: Why,
         #[command(flatten)]
         json: JsonArgs,
     },
@@ -155,7 +161,16 @@ enum AccountsCommand {
         #[command(flatten)]
         json: JsonArgs,
     },
-    /// Make a suspended account active again.
+    /// Restrict an account: it can read, pay and manage its keys, but have no work done.
+    Restrict {
+        /// The account's id.
+        id: String,
+        #[command(flatten)]
+        why: Why,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Make a restricted or suspended account active again.
     Activate {
         /// The account's id.
         id: String,
@@ -192,8 +207,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Accounts(args) => accounts(&client, args.command.unwrap_or(AccountsCommand::List(args.list))).await,
         Command::Mail(args) => mail::run(&client, args).await,
-        Command::Reload { json } => {
-            let answer = client.send(Method::POST, &["admin", "reload"], &json!({})).await?;
+        Command::Reload { why, json } => {
+            let answer = client.send(Method::POST, &["admin", "reload"], &json!({"reason": why.reason})).await?;
             answer.show(json, |reloaded: &Reloaded| {
                 if reloaded.changes.is_empty() {
                     return out::line("Nothing has changed.");
@@ -248,8 +263,8 @@ async fn accounts(client: &Client, command: AccountsCommand) -> anyhow::Result<(
             };
             client.list(&["admin", "accounts"], &[], args, &rows).await
         }
-        AccountsCommand::Create { email, credits, plan, json } => {
-            let mut body = json!({"email": email, "grant_microcredits": credits});
+        AccountsCommand::Create { email, credits, plan, why, json } => {
+            let mut body = json!({"email": email, "grant_microcredits": credits, "reason": why.reason});
             if let Some(plan) = plan {
                 body["plan"] = json!(plan);
             }
@@ -259,8 +274,8 @@ async fn accounts(client: &Client, command: AccountsCommand) -> anyhow::Result<(
                 out::line(&opened.api_key);
             })
         }
-        AccountsCommand::Invite { email, plan, json } => {
-            let mut body = json!({"email": email});
+        AccountsCommand::Invite { email, plan, why, json } => {
+            let mut body = json!({"email": email, "reason": why.reason});
             if let Some(plan) = plan {
                 body["plan"] = json!(plan);
             }
@@ -269,6 +284,7 @@ async fn accounts(client: &Client, command: AccountsCommand) -> anyhow::Result<(
         }
         AccountsCommand::Show { id, json } => client.get(&["admin", "accounts", &id], &[]).await?.show(json, show),
         AccountsCommand::Suspend { id, why, json } => change(client, &id, "suspended", why, json).await,
+        AccountsCommand::Restrict { id, why, json } => change(client, &id, "restricted", why, json).await,
         AccountsCommand::Activate { id, why, json } => change(client, &id, "active", why, json).await,
     }
 }

@@ -1,5 +1,6 @@
 //! `aaasp credits`: the balance, what moved it, and buying more.
 
+mod auto;
 mod buy;
 
 use clap::builder::FalseyValueParser;
@@ -48,6 +49,8 @@ Examples:
     Statements(StatementsArgs),
     /// Buy credits: prints the page where they are paid.
     Buy(buy::Args),
+    /// Buy credits whenever the balance falls below a threshold.
+    Auto(auto::Args),
     /// List top-ups and how far each is, latest first.
     TopUps(ListArgs),
 }
@@ -94,6 +97,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         Some(Command::History(asked)) => return history(&client, asked).await,
         Some(Command::Statements(asked)) => return statements::run(&client, asked).await,
         Some(Command::Buy(args)) => return buy::run(&client, args).await,
+        Some(Command::Auto(args)) => return auto::run(&client, args).await,
         Some(Command::TopUps(list)) => return buy::list(&client, list).await,
         None => {}
     }

@@ -165,10 +165,15 @@ struct EstimateBody {
 }
 
 fn show_estimate(estimate: &Estimate) {
+    let taken_from = match estimate.runs {
+        0 => "no run: none has finished yet".to_owned(),
+        1 => "the one run that has finished".to_owned(),
+        runs => format!("the last {} runs that have finished", readable::number(runs as u64)),
+    };
     let credits = |amount: Option<Microcredits>| amount.map_or("unknown".to_owned(), |a| format!("{a} credits"));
     table::facts(&[
         ("deployment", format!("{} revision {}", estimate.deployment, estimate.deployment_revision)),
-        ("taken from", format!("the last {} runs that have finished", readable::number(estimate.runs as u64))),
+        ("taken from", taken_from),
         ("median", credits(estimate.median_microcredits)),
         ("95 of 100", credits(estimate.p95_microcredits)),
         ("worst", credits(estimate.worst_microcredits)),

@@ -73,4 +73,13 @@ fn show(statement: &Statement) {
     rows.push(total("closing", statement.closing_microcredits.to_string()));
     let mut lines = table::Table::with(&["what", "from and to", "count", "credits"]).right(&[2, 3]);
     lines.rows(rows);
+    if !statement.deployments.is_empty() {
+        out::line("");
+        let rows = statement
+            .deployments
+            .iter()
+            .map(|of| vec![of.called(), readable::number(of.runs.unsigned_abs()), of.charged_microcredits.to_string()]);
+        let mut lines = table::Table::with(&["deployment", "runs", "credits"]).right(&[1, 2]);
+        lines.rows(rows.collect());
+    }
 }

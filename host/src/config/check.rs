@@ -91,12 +91,21 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
     for (key, kept, most, unit) in [
         ("log_days", kept.log_days, MOST_DAYS, "days"),
         ("audit_days", kept.audit_days, MOST_DAYS, "days"),
+        ("letter_days", kept.letter_days, MOST_DAYS, "days"),
         ("request_days", kept.request_days, MOST_DAYS, "days"),
+        ("ended_key_days", kept.ended_key_days, MOST_DAYS, "days"),
+        ("webhook_days", kept.webhook_days, MOST_DAYS, "days"),
+        ("billing_days", kept.billing_days, MOST_DAYS, "days"),
         ("idempotency_hours", kept.idempotency_hours, MOST_DAYS * 24, "hours"),
     ] {
         let reason = format!("nothing is kept for more than {most} {unit}, which are 100 years");
         refuse(kept > most, &format!("retention.{key}"), reason);
     }
+    refuse(
+        kept.billing_days < super::BILLING_DAYS,
+        "retention.billing_days",
+        format!("accounts are promised {} days, which are seven years", super::BILLING_DAYS),
+    );
     let of_plans = values.plans.iter().map(|(name, plan)| (format!("plans.{name}."), &plan.limits));
     for (place, limits) in of_plans.chain([(String::new(), &values.limits)]) {
         for (whose, runs) in [("run", limits.run.concurrent_runs), ("account", limits.account.concurrent_runs)] {

@@ -23,6 +23,10 @@ pub struct PaymentValues {
     /// want`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_id: Option<String>,
+    /// The product at Dodo Payments for automatic top-ups: a subscription that is charged on demand. Without it there are
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mandate_product_id: Option<String>,
     /// Where customers come back to when they have paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_url: Option<String>,

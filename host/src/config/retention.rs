@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::BILLING_DAYS;
+
 /// How long things are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -19,7 +21,11 @@ pub struct RetentionValues {
     pub letter_days: u32,
     /// Metadata of requests, in days.
     pub request_days: u32,
-    /// Billing records, in days: seven years, and two days for leap years.
+    /// API keys that were revoked or have expired, in days.
+    pub ended_key_days: u32,
+    /// Which webhooks of the payment processor were taken, in days. One that comes again later is known by its payment.
+    pub webhook_days: u32,
+    /// Statements, top-ups, payments and what operators did, in days: seven years, or more where the law asks for more.
     pub billing_days: u32,
 }
 
@@ -32,7 +38,9 @@ impl Default for RetentionValues {
             audit_days: 365,
             letter_days: 30,
             request_days: 30,
-            billing_days: 2_557,
+            ended_key_days: 90,
+            webhook_days: 90,
+            billing_days: BILLING_DAYS,
         }
     }
 }

@@ -227,6 +227,23 @@ pub async fn overdue(db: &Db, now: Micros, after: Option<AccountId>) -> Result<V
     rows.iter().map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).collect()
 }
 
+/// Deletes the account that waits for an address to be confirmed, if there is one: whoever signed up with it has not
+/// shown that it is theirs, and keeps it from nobody who has.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn displace_pending(tx: &mut WriteTx<'_>, email_lookup: &[u8]) -> Result<(), DbError> {
+    let row = sqlx::query("SELECT id FROM accounts WHERE email_lookup = $1 AND status = 'pending'")
+        .bind(email_lookup)
+        .fetch_optional(&mut **tx)
+        .await?;
+    if let Some(row) = row {
+        let account = row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)?;
+        delete_pending(tx, account, Micros(i64::MAX)).await?;
+    }
+    Ok(())
+}
+
 /// Deletes an account whose address was not confirmed in time, with all that it has: nothing has ever moved on it.
 /// False when it is no such account any more.
 ///
@@ -247,6 +264,8 @@ pub async fn delete_pending(tx: &mut WriteTx<'_>, account: AccountId, now: Micro
     }
     ledger::close_tenant(tx, account).await?;
     for statement in [
+        // That it was invited is still known, and by whom; why went with its data key.
+        "UPDATE operator_acts SET account_id = NULL, sealed_reason = NULL WHERE account_id = $1",
         "DELETE FROM links WHERE account_id = $1",
         "DELETE FROM letters WHERE account_id = $1",
         "DELETE FROM data_keys WHERE account_id = $1",

@@ -17,7 +17,7 @@ pub struct StoredAct {
     pub account: Option<AccountId>,
     /// The key that it was done with.
     pub operator: OperatorKeyId,
-    /// What was done: `grant`, `adjust`, `refund`, `status`, `reconcile`.
+    /// What was done: `create`, `invite`, `grant`, `adjust`, `refund`, `status`, `resend`, `reconcile`, `reload`.
     pub act: String,
     /// What it was done to, or what it made.
     pub subject: Option<String>,

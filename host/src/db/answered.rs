@@ -85,8 +85,25 @@ fn known(row: &AnyRow, once: &Once) -> Result<Earlier, DbError> {
     })
 }
 
+/// Keeps the answer of a request whose key was taken before the answer was known.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn keep(connection: &mut AnyConnection, once: &Once, sealed_answer: &[u8]) -> Result<(), DbError> {
+    sqlx::query("UPDATE answered_requests SET sealed_answer = $3 WHERE caller_id = $1 AND name = $2")
+        .bind(&once.caller)
+        .bind(&once.name)
+        .bind(sealed_answer)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Gives the key of a refused request back.
-pub(super) async fn forget(connection: &mut AnyConnection, once: &Once) -> Result<(), DbError> {
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn forget(connection: &mut AnyConnection, once: &Once) -> Result<(), DbError> {
     sqlx::query("DELETE FROM answered_requests WHERE caller_id = $1 AND name = $2")
         .bind(&once.caller)
         .bind(&once.name)

@@ -1,5 +1,7 @@
 //! Deployments and their immutable revisions.
 
+use std::collections::HashMap;
+
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
@@ -252,6 +254,20 @@ pub async fn list(db: &Db, account: AccountId, after: &str, limit: i64) -> Resul
         .fetch_all(&db.pool)
         .await?;
     rows.iter().map(stored_deployment).collect()
+}
+
+/// What all of an account's deployments are or were called.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn names(db: &Db, account: AccountId) -> Result<HashMap<DeploymentId, String>, DbError> {
+    let rows = sqlx::query("SELECT id, name FROM deployments WHERE account_id = $1")
+        .bind(account.to_string())
+        .fetch_all(&db.pool)
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)?, row.try_get(1)?)))
+        .collect()
 }
 
 /// Deletes a deployment; its revisions stay for the runs that name them.

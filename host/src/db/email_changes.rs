@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 
-use super::{Db, DbError, WriteTx};
+use super::{Db, DbError, WriteTx, accounts};
 use crate::clock::Micros;
 use crate::ids::AccountId;
 
@@ -67,6 +67,21 @@ pub async fn get(db: &Db, account: AccountId, now: Micros) -> Result<Option<Emai
     }))
 }
 
+/// Whether an account waits for a change to the same address already.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn is_to(tx: &mut WriteTx<'_>, change: &EmailChange, now: Micros) -> Result<bool, DbError> {
+    let found =
+        sqlx::query("SELECT 1 FROM email_changes WHERE account_id = $1 AND email_lookup = $2 AND expires_at > $3")
+            .bind(change.account.to_string())
+            .bind(change.email_lookup.as_slice())
+            .bind(now.0)
+            .fetch_optional(&mut **tx)
+            .await?;
+    Ok(found.is_some())
+}
+
 /// Notes that one of the addresses has confirmed. True when both have.
 ///
 /// # Errors
@@ -90,6 +105,7 @@ pub async fn confirm(tx: &mut WriteTx<'_>, account: AccountId, old: bool) -> Res
 /// # Errors
 /// [`DbError::Exists`] when another account has the new address.
 pub async fn complete(tx: &mut WriteTx<'_>, change: &EmailChange, sealed: &[u8]) -> Result<(), DbError> {
+    accounts::displace_pending(tx, &change.email_lookup).await?;
     let taken = sqlx::query("SELECT 1 FROM accounts WHERE email_lookup = $1 AND id <> $2")
         .bind(change.email_lookup.as_slice())
         .bind(change.account.to_string())

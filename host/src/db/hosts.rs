@@ -57,6 +57,16 @@ pub async fn renew_lease(db: &Db, host: HostId, epoch: i64, lease_until: Micros)
     .await
 }
 
+/// True for one of the hosts that live: it does for all of them what needs to be done only once. Where two believe it
+/// of themselves for a moment, nothing is done twice, and one may have to try again.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn is_first(db: &Db, host: HostId, now: Micros) -> Result<bool, DbError> {
+    let row = sqlx::query("SELECT MIN(id) FROM hosts WHERE lease_until > $1").bind(now.0).fetch_one(&db.pool).await?;
+    Ok(row.try_get::<Option<String>, _>(0)?.is_none_or(|first| first == host.to_string()))
+}
+
 /// True when the host's lease of this epoch is over, so that others may recover its runs.
 ///
 /// # Errors

@@ -22,6 +22,10 @@ pub struct NewLetter {
     pub kind: &'static str,
     /// Recipient and content, sealed.
     pub sealed: Vec<u8>,
+    /// Somebody waits for it.
+    pub is_waited_for: bool,
+    /// The keyed digest of its recipient's address, when that is a stranger whom the account lets us write to.
+    pub stranger: Option<Vec<u8>>,
     /// Now.
     pub at: Micros,
 }
@@ -97,23 +101,69 @@ pub enum Ended {
 const COLUMNS: &str =
     "id, account_id, kind, state, sealed_letter, attempts, next_attempt_at, last_error, created_at, ended_at";
 
-/// Writes a letter, which waits.
+/// How far ahead of what is written with it a letter is taken that somebody waits for, in milliseconds: an hour. What
+/// nobody waits for is late by that at most, however many there are of these.
+const AHEAD_MS: i64 = 3_600_000;
+
+/// How far apart letters of one account are taken while others wait, in milliseconds: a minute. Without others they
+/// follow each other at once.
+const APART_MS: i64 = 60_000;
+
+/// Writes a letter, which waits for its turn.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn put(tx: &mut WriteTx<'_>, letter: &NewLetter) -> Result<(), DbError> {
+    let turn = if letter.is_waited_for { letter.at.plus_ms(-AHEAD_MS) } else { next_turn(tx, letter).await? };
     sqlx::query(
-        "INSERT INTO letters (id, account_id, kind, state, sealed_letter, attempts, next_attempt_at, created_at)
-         VALUES ($1, $2, $3, 'waiting', $4, 0, $5, $5)",
+        "INSERT INTO letters
+             (id, account_id, kind, state, sealed_letter, attempts, next_attempt_at, created_at, turn, recipient_lookup)
+         VALUES ($1, $2, $3, 'waiting', $4, 0, $5, $5, $6, $7)",
     )
     .bind(letter.id.to_string())
     .bind(letter.account.to_string())
     .bind(letter.kind)
     .bind(letter.sealed.as_slice())
     .bind(letter.at.0)
+    .bind(turn.0)
+    .bind(letter.stranger.as_deref())
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Now, or later when more of the account's letters wait.
+async fn next_turn(tx: &mut WriteTx<'_>, letter: &NewLetter) -> Result<Micros, DbError> {
+    let row = sqlx::query("SELECT MAX(turn) FROM letters WHERE account_id = $1 AND state = 'waiting'")
+        .bind(letter.account.to_string())
+        .fetch_one(&mut **tx)
+        .await?;
+    let last = row.try_get::<Option<i64>, _>(0)?.map(|last| Micros(last).plus_ms(APART_MS));
+    Ok(last.map_or(letter.at, |next| next.max(letter.at)))
+}
+
+/// How many letters to strangers an account has let us write since a moment, and how many a stranger got, whoever it
+/// was that had them written.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn to_strangers(
+    tx: &mut WriteTx<'_>,
+    account: AccountId,
+    stranger: &[u8],
+    since: Micros,
+) -> Result<(i64, i64), DbError> {
+    let row = sqlx::query(
+        "SELECT (SELECT COUNT(*) FROM letters
+                 WHERE account_id = $1 AND recipient_lookup IS NOT NULL AND created_at > $3),
+             (SELECT COUNT(*) FROM letters WHERE recipient_lookup = $2 AND created_at > $3)",
+    )
+    .bind(account.to_string())
+    .bind(stranger)
+    .bind(since.0)
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
 /// True when a letter is due.
@@ -128,16 +178,17 @@ pub async fn any_due(db: &Db, now: Micros) -> Result<bool, DbError> {
     Ok(found.is_some())
 }
 
-/// Takes the letter that is due the longest, so that nobody else does before a moment.
+/// Takes the letter whose turn it is, of those that are due, so that nobody else does before a moment.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn take_due(tx: &mut WriteTx<'_>, now: Micros, until: Micros) -> Result<Option<StoredLetter>, DbError> {
-    // On PostgreSQL another host may take the same one: then what is asked for outside is no longer so.
+    // On PostgreSQL another host may take the same one: then what is asked for outside is no longer so. The sign keeps
+    // SQLite from sorting all that are due, instead of going through them by turn.
     let text = format!(
         "UPDATE letters SET attempts = attempts + 1, next_attempt_at = $2
-         WHERE id = (SELECT id FROM letters WHERE state = 'waiting' AND next_attempt_at <= $1
-                     ORDER BY next_attempt_at, id LIMIT 1)
+         WHERE id = (SELECT id FROM letters WHERE state = 'waiting' AND +next_attempt_at <= $1
+                     ORDER BY turn, id LIMIT 1)
            AND state = 'waiting' AND next_attempt_at <= $1
          RETURNING {COLUMNS}"
     );
@@ -207,7 +258,7 @@ pub async fn get(db: &Db, id: LetterId) -> Result<Option<StoredLetter>, DbError>
 /// [`DbError`] when the database doesn't answer.
 pub async fn resend(tx: &mut WriteTx<'_>, id: LetterId, at: Micros) -> Result<bool, DbError> {
     let done = sqlx::query(
-        "UPDATE letters SET state = 'waiting', attempts = 0, next_attempt_at = $2, ended_at = NULL
+        "UPDATE letters SET state = 'waiting', attempts = 0, next_attempt_at = $2, turn = $2, ended_at = NULL
          WHERE id = $1 AND state = 'dead'",
     )
     .bind(id.to_string())

@@ -32,6 +32,7 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     9 "0009_history",
     10 "0010_spending",
     11 "0011_request_batches",
+    12 "0012_upkeep",
     14 "0014_erasures",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
@@ -46,6 +47,7 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     9 "0009_history",
     10 "0010_spending",
     11 "0011_request_batches",
+    12 "0012_upkeep",
     14 "0014_erasures",
 );
 

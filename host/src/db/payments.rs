@@ -320,14 +320,17 @@ pub async fn count_movement(tx: &mut WriteTx<'_>, account: AccountId, id: Revers
     Ok(())
 }
 
-/// What payments bought, without what was taken back, by tenant.
+/// What payments bought, without what was taken back, by tenant; those that were deleted since count too.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn bought(db: &Db) -> Result<Vec<(Tenant, Microcredits)>, DbError> {
     let rows = sqlx::query(
-        "SELECT tenants.tenant, CAST(SUM(payments.credited - payments.taken) AS bigint) FROM payments
-         JOIN tenants ON tenants.account_id = payments.account_id GROUP BY tenants.tenant",
+        "SELECT tenant, CAST(SUM(bought) AS bigint) FROM (
+             SELECT tenants.tenant, payments.credited - payments.taken AS bought FROM payments
+             JOIN tenants ON tenants.account_id = payments.account_id
+             UNION ALL SELECT tenant, bought FROM forgotten_payments) AS every_payment
+         GROUP BY tenant",
     )
     .fetch_all(&db.pool)
     .await?;

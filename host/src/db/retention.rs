@@ -1,6 +1,9 @@
 //! Deletes what was kept as long as was promised, in small batches that hold up nobody.
 
+mod money;
+
 use futures::future::BoxFuture;
+pub use money::*;
 
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
@@ -117,6 +120,16 @@ pub async fn delete_requests(db: &Db, plan: &str, before: Micros) -> Result<u64,
         })
     })
     .await
+}
+
+/// Deletes API keys that ended before a moment, by being revoked or by themselves. Returns how many.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
+pub async fn delete_ended_keys(db: &Db, before: Micros) -> Result<u64, DbError> {
+    let revoked = "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE revoked_at < $1 LIMIT $2)";
+    let expired = "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE expires_at < $1 LIMIT $2)";
+    Ok(delete_in_batches(db, revoked, before).await? + delete_in_batches(db, expired, before).await?)
 }
 
 async fn delete_in_batches(db: &Db, statement: &'static str, before: Micros) -> Result<u64, DbError> {

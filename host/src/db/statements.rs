@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
 use crate::ledger::{Microcredits, Tenant, Verb};
+use crate::statements::OfDeployment;
 
 /// The transfers of one verb, summed up.
 #[derive(Clone, Debug)]
@@ -91,6 +92,41 @@ pub async fn sums(db: &Db, tenant: Tenant, (from, to): (Micros, Micros)) -> Resu
     .fetch_all(&db.pool)
     .await?;
     rows.iter().map(sum).collect()
+}
+
+/// What a tenant's runs were charged from one moment until before another, by deployment, the most first.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn by_deployment(
+    db: &Db,
+    tenant: Tenant,
+    (from, to): (Micros, Micros),
+    limit: i64,
+) -> Result<Vec<OfDeployment>, DbError> {
+    let rows = sqlx::query(
+        "SELECT runs.deployment_id, COUNT(*), CAST(SUM(transfers.amount) AS bigint) FROM transfers
+         JOIN tenants ON tenants.tenant = transfers.tenant
+         JOIN runs ON runs.account_id = tenants.account_id AND runs.id = transfers.subject
+         WHERE transfers.tenant = $1 AND transfers.verb = 'settle' AND transfers.verb NOT IN ('hold', 'release')
+           AND transfers.at >= $2 AND transfers.at < $3
+         GROUP BY runs.deployment_id ORDER BY 3 DESC, 1 LIMIT $4",
+    )
+    .bind(tenant.0)
+    .bind(from.0)
+    .bind(to.0)
+    .bind(limit)
+    .fetch_all(&db.pool)
+    .await?;
+    let of = |row: &AnyRow| {
+        Ok(OfDeployment {
+            deployment: Some(row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)?),
+            name: None,
+            runs: row.try_get(1)?,
+            charged_microcredits: Microcredits(row.try_get(2)?),
+        })
+    };
+    rows.iter().map(of).collect()
 }
 
 /// A tenant's balance, available and held, and its transfers from a moment on, both as of one moment.

@@ -78,7 +78,8 @@ struct EmailChangeView {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccountChanges {
-    /// The new address, which both addresses have to confirm by the links that are sent to them.
+    /// The new address, which both addresses have to confirm by the links that are sent to them. An address gets three
+    /// such letters in an hour at most, and an account has five sent; the answer is the same when none is.
     email: Option<String>,
     /// Below which balance its owner is warned; 0 is never.
     low_balance_microcredits: Option<Microcredits>,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
@@ -32,8 +33,7 @@ const MOST_DAYS: u32 = 3_660;
 pub(super) struct NewAdjustment {
     /// What is added; below zero, what is taken away.
     amount_microcredits: Microcredits,
-    /// Why.
-    reason: String,
+    reason: Reason,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -47,8 +47,7 @@ pub(super) struct Adjusted {
 pub(super) struct NewRefund {
     /// How many of the credits go back; without it, all that are left.
     credits_microcredits: Option<Microcredits>,
-    /// Why.
-    reason: String,
+    reason: Reason,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -57,8 +56,37 @@ pub(super) struct Reconciliation {
     /// How many days are looked back.
     #[schema(minimum = 1, maximum = 3660)]
     days: Option<u32>,
-    /// Why. It is kept in the open: name nobody.
-    reason: Option<String>,
+    reason: Reason,
+}
+
+/// Why an operator does something: one line. It is kept with what was done, sealed where that is about one account, and
+/// in the open where it is about none: name nobody there.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(min_length = 1, max_length = 500)]
+pub(super) struct Reason(String);
+
+impl<'de> Deserialize<'de> for Reason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let reason = String::deserialize(deserializer)?.trim().to_owned();
+        if reason.is_empty() || reason.chars().count() > REASON_LENGTH || reason.chars().any(char::is_control) {
+            return Err(D::Error::custom(format_args!("a reason is one line of 1 to {REASON_LENGTH} characters")));
+        }
+        Ok(Self(reason))
+    }
+}
+
+/// Nothing but why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Why {
+    pub reason: Reason,
+}
+
+impl Operator {
+    /// Who does something, and why.
+    pub(super) fn because(&self, reason: Reason) -> Because {
+        Because { operator: self.key, reason: reason.0 }
+    }
 }
 
 /// Something that an operator did.
@@ -68,7 +96,7 @@ pub(super) struct ActView {
     at: Micros,
     /// The operator's key.
     operator: OperatorKeyId,
-    /// What was done: `grant`, `adjust`, `refund`, `status`, `reconcile`.
+    /// What was done: `create`, `invite`, `grant`, `adjust`, `refund`, `status`, `resend`, `reconcile`, `reload`.
     act: String,
     account: Option<AccountId>,
     /// What it was done to, or what it made.
@@ -103,7 +131,7 @@ pub(super) async fn adjust(
         let detail = format!("an adjustment is between 1 and {most} microcredits, upwards or downwards");
         return Err(Problem::invalid("/amount_microcredits", detail));
     }
-    let because = because(&operator, Some(new.reason.clone()))?;
+    let because = operator.because(new.reason.clone());
     let account = opened(&app, id).await?;
     let id = app.accounts.adjust(&account, amount, &because, once.by(&app, operator.key, &new)).await?;
     Ok(Made(Adjusted { id, amount_microcredits: amount }))
@@ -117,7 +145,7 @@ pub(super) async fn refund(
     once: MayRepeat,
     Json(new): Json<NewRefund>,
 ) -> Result<Made<Refunded>, Problem> {
-    let because = because(&operator, Some(new.reason.clone()))?;
+    let because = operator.because(new.reason.clone());
     let account = top_ups::account_of(&app.db, id).await?.ok_or_else(|| Problem::not_found("top-up"))?;
     let account = app.accounts.load(account).await?.ok_or_else(|| Problem::not_found("account"))?;
     let once = once.by(&app, operator.key, &new);
@@ -135,13 +163,7 @@ pub(super) async fn reconcile(
     if !(1..=MOST_DAYS).contains(&days) {
         return Err(Problem::invalid("/days", format!("days are between 1 and {MOST_DAYS}")));
     }
-    let act = app.accounts.act_on_all(&because(&operator, asked.reason)?, "reconcile");
-    app.db
-        .write(move |tx| {
-            let act = act.clone();
-            Box::pin(async move { acts::insert(tx, &act).await })
-        })
-        .await?;
+    app.accounts.note_act(&operator.because(asked.reason), "reconcile").await?;
     Ok(Offered(Answer(app.payments.reconcile(days).await?)))
 }
 
@@ -169,17 +191,4 @@ pub(super) async fn list(
         });
     }
     Ok(Answer(Page::of(views, page.limit(), |view| view.id.to_string())))
-}
-
-/// The operator behind a request, and the reason that was given.
-pub(super) fn because(operator: &Operator, reason: Option<String>) -> Result<Because, Problem> {
-    let reason = reason.map(|reason| reason.trim().to_owned());
-    let wrong = |reason: &String| {
-        reason.is_empty() || reason.chars().count() > REASON_LENGTH || reason.chars().any(char::is_control)
-    };
-    if reason.as_ref().is_some_and(wrong) {
-        let detail = format!("a reason is one line of 1 to {REASON_LENGTH} characters");
-        return Err(Problem::invalid("/reason", detail));
-    }
-    Ok(Because { operator: operator.key, reason })
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::Problem;
 use super::accounts::AccountView;
-use super::acts::because;
+use super::acts::{Reason, Why};
 use super::answer::{Answer, Made};
 use super::auth::Operator;
 use super::body::{Json, PathId};
@@ -28,6 +28,7 @@ pub(super) struct NewAccount {
     plan: Option<String>,
     #[serde(default)]
     grant_microcredits: Microcredits,
+    reason: Reason,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -49,8 +50,7 @@ pub(super) struct AdminAccountView {
 #[serde(deny_unknown_fields)]
 pub(super) struct AccountChange {
     status: NewStatus,
-    /// Why.
-    reason: Option<String>,
+    reason: Reason,
 }
 
 /// The statuses that an operator gives.
@@ -66,9 +66,7 @@ enum NewStatus {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewGrant {
     amount_microcredits: Microcredits,
-    /// Why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    reason: Reason,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -112,7 +110,8 @@ pub(super) async fn create(
     if new.grant_microcredits != Microcredits::ZERO {
         checked_grant("/grant_microcredits", new.grant_microcredits)?;
     }
-    let opening = Opening { email, plan, grant: new.grant_microcredits };
+    let because = operator.because(new.reason.clone());
+    let opening = Opening { email, plan, grant: new.grant_microcredits, because: Some(&because) };
     let opened = app.accounts.open(&opening, once.by(&app, operator.key, &new)).await?;
     let api_key = opened.api_key.expose().to_owned();
     Ok(Made(OpenedView { account: opened.account, api_key }))
@@ -140,7 +139,7 @@ pub(super) async fn update(
         NewStatus::Restricted => Status::Restricted,
         NewStatus::Suspended => Status::Suspended,
     };
-    let because = because(&operator, change.reason)?;
+    let because = operator.because(change.reason);
     let account = opened(&app, id).await?;
     app.accounts.set_status(&account, status, &because).await?;
     app.callers.forget();
@@ -156,7 +155,7 @@ pub(super) async fn grant(
     Json(new): Json<NewGrant>,
 ) -> Result<Made<Granted>, Problem> {
     checked_grant("/amount_microcredits", new.amount_microcredits)?;
-    let because = because(&operator, new.reason.clone())?;
+    let because = operator.because(new.reason.clone());
     let account = opened(&app, id).await?;
     let once = once.by(&app, operator.key, &new);
     let grant = app.accounts.grant(&account, new.amount_microcredits, &because, once).await?;
@@ -164,7 +163,12 @@ pub(super) async fn grant(
 }
 
 /// Reads the operator's file of this host again.
-pub(super) async fn reload(State(app): State<Arc<App>>, _: Operator) -> Result<Answer<Reloaded>, Problem> {
+pub(super) async fn reload(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Json(why): Json<Why>,
+) -> Result<Answer<Reloaded>, Problem> {
+    app.accounts.note_act(&operator.because(why.reason), "reload").await?;
     let changes = app.reload().map_err(|error| Problem::invalid("", error.to_string()))?;
     Ok(Answer(Reloaded { changes }))
 }

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
+use super::acts::Why;
 use super::answer::Answer;
 use super::auth::Operator;
-use super::body::PathId;
+use super::body::{Json, PathId};
 use super::page::{Page, PageQuery, QueryOf};
 use super::routes::{Described, Reply};
 use crate::app::App;
@@ -101,13 +102,14 @@ pub(super) async fn list(
 /// Lets a letter that was given up be tried again, as often as a new one.
 pub(super) async fn resend(
     State(app): State<Arc<App>>,
-    _: Operator,
+    operator: Operator,
     PathId(id): PathId<LetterId>,
+    Json(why): Json<Why>,
 ) -> Result<Resent, Problem> {
-    let at = app.clock.now();
-    if app.db.write(move |tx| Box::pin(letters::resend(tx, id, at))).await? {
+    let letter = letters::get(&app.db, id).await?.ok_or_else(|| Problem::not_found("letter"))?;
+    let account = app.accounts.load(letter.account).await?.ok_or_else(|| Problem::not_found("account"))?;
+    if app.accounts.resend(&account, id, &operator.because(why.reason)).await? {
         return Ok(Resent);
     }
-    let letter = letters::get(&app.db, id).await?.ok_or_else(|| Problem::not_found("letter"))?;
     Err(Problem::conflict(format!("the letter is {}; only one that was given up is sent again", letter.state)))
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -12,6 +13,7 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
+use moka::sync::Cache;
 
 use super::Problem;
 use crate::accounts::Caller;
@@ -20,6 +22,9 @@ use crate::ids::{AccountId, ApiKeyId};
 
 const MINUTE: u32 = 60;
 const HOUR: u32 = 3_600;
+
+/// Addresses over their failures that are known at a time.
+const MOST_OVER: u64 = 100_000;
 
 /// How somebody stands under a rate, after a request.
 #[derive(Clone, Copy, Debug)]
@@ -61,17 +66,23 @@ impl<K: Hash + Eq + Clone> Rate<K> {
                 window: self.window,
                 remaining: state.remaining_burst_capacity(),
             }),
-            Err(not_until) => {
-                let wait = not_until.wait_time_from(DefaultClock::default().now());
-                let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(self.window).max(1);
-                let standing = Standing { name: self.name, quota: self.quota, window: self.window, remaining: 0 };
-                let (quota, window, limit) = (self.quota, self.window, self.limit);
-                let detail = format!(
-                    "{quota} requests in {window} seconds are taken, as `{limit}` says; ask again in {seconds} s"
-                );
-                Err(Problem::too_many(detail, seconds).about_limit(limit, u64::from(quota)).standing(standing))
-            }
+            Err(not_until) => Err(self.refused(not_until.wait_time_from(DefaultClock::default().now()))),
         }
+    }
+
+    /// What somebody is told who has to wait.
+    fn refused(&self, wait: Duration) -> Problem {
+        let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(self.window).max(1);
+        let standing = Standing { name: self.name, quota: self.quota, window: self.window, remaining: 0 };
+        let (quota, window, limit) = (self.quota, self.window, self.limit);
+        let detail =
+            format!("{quota} requests in {window} seconds are taken, as `{limit}` says; ask again in {seconds} s");
+        Problem::too_many(detail, seconds).about_limit(limit, u64::from(quota)).standing(standing)
+    }
+
+    /// When somebody who has used the whole quota up may make one more.
+    fn next_after(&self, now: Instant) -> Instant {
+        now + Duration::from_secs(u64::from(self.window)) / self.quota
     }
 
     fn forget_the_idle(&self) {
@@ -90,6 +101,8 @@ struct Counted {
     of: Config,
     address: Option<Rate<IpAddr>>,
     failures: Option<Rate<IpAddr>>,
+    /// Addresses that have failed as often as they may, and when each may once more.
+    over: Cache<IpAddr, Instant>,
     sign_ups: Option<Rate<IpAddr>>,
     plans: HashMap<String, PlanRates>,
 }
@@ -109,6 +122,7 @@ impl Counted {
         let sign_ups = Some(rates.address_sign_ups_per_hour);
         Self {
             address: Rate::new("address", "address_requests_per_minute", address, MINUTE),
+            over: Cache::builder().max_capacity(MOST_OVER).time_to_live(Duration::from_secs(u64::from(MINUTE))).build(),
             failures: Rate::new("failures", "address_failures_per_minute", failures, MINUTE),
             sign_ups: Rate::new("sign-ups", "address_sign_ups_per_hour", sign_ups, HOUR),
             plans: plans.collect(),
@@ -142,7 +156,24 @@ impl Rates {
 
     /// Counts a request from an address that came without a valid key.
     pub(super) fn count_failure(&self, address: Option<IpAddr>) -> Result<(), Problem> {
-        count(self.0.load().failures.as_ref(), address)
+        let counted = self.0.load();
+        let (Some(failures), Some(address)) = (counted.failures.as_ref(), address) else { return Ok(()) };
+        let address = counted_as(address);
+        let standing = failures.count(&address);
+        if standing.as_ref().map_or(true, |standing| standing.remaining == 0) {
+            counted.over.insert(address, failures.next_after(Instant::now()));
+        }
+        standing.map(drop)
+    }
+
+    /// Refuses an address that may fail no more, before anything is looked up for it.
+    pub(super) fn may_fail(&self, address: Option<IpAddr>) -> Result<(), Problem> {
+        let counted = self.0.load();
+        let (Some(failures), Some(address)) = (counted.failures.as_ref(), address) else { return Ok(()) };
+        match counted.over.get(&counted_as(address)) {
+            Some(until) if until > Instant::now() => Err(failures.refused(until - Instant::now())),
+            _ => Ok(()),
+        }
     }
 
     /// Counts a request from an address that sends mail to somebody whom nobody knows yet.

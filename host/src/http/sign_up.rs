@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Problem;
+use super::acts::Reason;
 use super::address::{ClientAddress, client_address};
 use super::admin::checked_email;
 use super::answer::{Accepted, Made};
@@ -113,6 +114,7 @@ pub(super) struct Invitation {
     email: String,
     /// The account's plan; that of whoever signs up when absent.
     plan: Option<String>,
+    reason: Reason,
 }
 
 /// An account that waits for its address to be confirmed.
@@ -141,6 +143,7 @@ pub(super) async fn confirm(
     Json(opened): Json<OpenedLink>,
 ) -> Result<ConfirmedView, Problem> {
     let link: LinkSecret = opened.link.parse().map_err(|error| Problem::invalid("/link", format!("{error}")))?;
+    app.rates.may_fail(address)?;
     let (account, confirmed) = match app.accounts.confirm(&link).await {
         Err(DbError::Missing(_)) => {
             app.rates.count_failure(address)?;
@@ -162,7 +165,7 @@ pub(super) async fn confirm(
 /// Makes an account that waits for its address to be confirmed, and sends the link.
 pub(super) async fn invite(
     State(app): State<Arc<App>>,
-    _: Operator,
+    operator: Operator,
     Json(wanted): Json<Invitation>,
 ) -> Result<Made<Invited>, Problem> {
     let email = checked_email(&wanted.email)?;
@@ -171,6 +174,6 @@ pub(super) async fn invite(
     if !config.values.plans.contains_key(plan) {
         return Err(Problem::invalid("/plan", format!("there is no plan `{plan}`")));
     }
-    let account = app.accounts.invite(email, plan).await?;
+    let account = app.accounts.invite(email, plan, &operator.because(wanted.reason)).await?;
     Ok(Made(Invited { account }))
 }

@@ -18,7 +18,8 @@ use super::page::{Page, PageQuery, QueryOf};
 use super::routes::{Described, Reply};
 use crate::accounts::ReadBilling;
 use crate::app::App;
-use crate::db::{DbError, statements};
+use crate::db::{DbError, deployments, statements};
+use crate::ids::AccountId;
 use crate::statements::{Statement, pdf};
 
 /// The number of a statement, in a path.
@@ -67,7 +68,8 @@ pub(super) async fn list(
     let before = query.after_id::<StatementNumber>()?.map(|number| number.0);
     let found = statements::list(&app.db, caller.account.tenant, before, query.asked()).await?;
     let read: Result<Vec<Statement>, _> = found.iter().map(|document| serde_json::from_str(document)).collect();
-    let read = read.map_err(DbError::corrupt)?;
+    let mut read = read.map_err(DbError::corrupt)?;
+    name(&app, caller.account.id, &mut read).await?;
     Ok(Answer(Page::of(read, query.limit(), |statement| statement.number.to_string())))
 }
 
@@ -79,12 +81,25 @@ pub(super) async fn show(
     QueryOf(query): QueryOf<StatementQuery>,
 ) -> Result<OneStatement, Problem> {
     let document = statements::get(&app.db, caller.account.tenant, number).await?;
-    let statement: Statement = serde_json::from_str(&document).map_err(DbError::corrupt)?;
+    let mut statement: Statement = serde_json::from_str(&document).map_err(DbError::corrupt)?;
+    name(&app, caller.account.id, std::slice::from_mut(&mut statement)).await?;
     if query.format != Some(StatementFormat::Pdf) {
         return Ok(OneStatement::Json(statement));
     }
     let page = pdf(&statement, caller.account.id, app.config.now().link("").as_str());
     Ok(OneStatement::Pdf(page, format!("statement-{}.pdf", statement.month)))
+}
+
+/// Names the deployments as their owner does.
+async fn name(app: &App, account: AccountId, statements: &mut [Statement]) -> Result<(), Problem> {
+    if statements.iter().all(|statement| statement.deployments.is_empty()) {
+        return Ok(());
+    }
+    let names = deployments::names(&app.db, account).await?;
+    for of in statements.iter_mut().flat_map(|statement| &mut statement.deployments) {
+        of.name = of.deployment.and_then(|id| names.get(&id).cloned());
+    }
+    Ok(())
 }
 
 pub(super) enum OneStatement {

@@ -92,6 +92,11 @@ pub enum Letter {
         /// What could not be taken, and is paid first by the next top-up.
         debt: Microcredits,
     },
+    /// Credits are not bought by themselves any more, though nobody asked for that.
+    AutoTopUpOff {
+        /// Why.
+        reason: String,
+    },
     /// The balance fell below the account's threshold.
     LowBalance {
         /// What is left.
@@ -180,6 +185,7 @@ impl Letter {
             Self::Receipt { .. } => "receipt",
             Self::PaymentFailed { .. } => "payment_failed",
             Self::Refunded { .. } => "refunded",
+            Self::AutoTopUpOff { .. } => "auto_top_up_off",
             Self::LowBalance { .. } => "low_balance",
             Self::KeyCreated { .. } => "key_created",
             Self::KeyRevoked { .. } => "key_revoked",
@@ -191,6 +197,18 @@ impl Letter {
             Self::PolicyChange { .. } => "policy_change",
             Self::Announcement { .. } => "announcement",
         }
+    }
+
+    /// Whether somebody waits for the link that it carries, which works for minutes.
+    pub(super) const fn is_waited_for(&self) -> bool {
+        matches!(
+            self,
+            Self::Confirmation { .. }
+                | Self::Invitation { .. }
+                | Self::SignIn { .. }
+                | Self::EmailChangeOld { .. }
+                | Self::EmailChangeNew { .. }
+        )
     }
 
     /// Where whoever does not want such letters says so; none for those that belong to the account itself.
@@ -294,6 +312,10 @@ impl Letter {
                         .says("Some of them were spent already. The next top-up pays that first; until then no run starts.")
                 }
             }
+            Self::AutoTopUpOff { reason } => Content::new("Automatic top-ups are off")
+                .says("Your account buys no credits by itself any more.")
+                .fact("Why", reason)
+                .says("To have it do so again: `aaasp credits auto set`. To buy credits once: `aaasp credits buy`."),
             Self::LowBalance { available, threshold } => Content::new("Your balance is low")
                 .says("Runs are refused when the balance does not cover the most that they may cost.")
                 .fact("Available", available)

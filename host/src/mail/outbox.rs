@@ -1,4 +1,4 @@
-//! The outbox: takes waiting letters, the oldest first, and hands them over.
+//! The outbox: takes waiting letters by turns, so that no account waits for all of another's, and hands them over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +73,7 @@ impl Outbox {
         going_on.wait().await;
     }
 
-    /// Takes the letter that is due the longest, so that no other host sends it.
+    /// Takes the letter whose turn it is, so that no other host sends it.
     async fn take_one(&self) -> Result<Option<StoredLetter>, DbError> {
         let now = self.clock.now();
         // Almost always there is none, which takes no write to know.

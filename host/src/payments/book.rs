@@ -4,6 +4,8 @@
 //! it is newer than what is known of the same thing; what credits should be where then follows from the states alone,
 //! and only the difference to what was booked is booked.
 
+mod automatic;
+
 use std::sync::Arc;
 
 use super::money::Money;
@@ -11,7 +13,7 @@ use super::news::{Fact, PaymentFact, PaymentState, ReversalFact, ReversalState, 
 use crate::accounts::{Account, Accounts, Status};
 use crate::clock::{Clock, Micros};
 use crate::db::payments::{self, Bought, StoredPayment, StoredReversal};
-use crate::db::{Db, DbError, WriteTx, ledger, letters, top_ups};
+use crate::db::{Db, DbError, WriteTx, auto_top_ups, ledger, letters, top_ups};
 use crate::ids::{AccountId, ReversalId, TopUpId};
 use crate::ledger::{Microcredits, Verb};
 use crate::mail::{self, Letter};
@@ -69,11 +71,12 @@ impl Book {
         let told = Arc::new(Told { fact, at, now: self.clock.now(), delivery });
         let mut again = false;
         for _ in 0..TRIES {
-            let account = match about(&told.fact) {
-                Some((payment, top_up)) => {
+            let account = match (&told.fact, about(&told.fact)) {
+                (Fact::Mandate(fact), _) => auto_top_ups::account_of(&self.db, fact.reference).await?,
+                (_, Some((payment, top_up))) => {
                     payments::bought_by(&self.db, payment, top_up).await?.map(|bought| bought.account)
                 }
-                None => None,
+                _ => None,
             };
             let reader = match account {
                 Some(account) => self.reader(account).await?.map(Arc::new),
@@ -108,7 +111,7 @@ fn about(fact: &Fact) -> Option<(&str, Option<TopUpId>)> {
     match fact {
         Fact::Payment(fact) => Some((&fact.id, fact.top_up)),
         Fact::Reversal(fact) => Some((&fact.payment, None)),
-        Fact::Other => None,
+        Fact::Mandate(_) | Fact::Other => None,
     }
 }
 
@@ -125,7 +128,8 @@ async fn book(
         Some((id, top_up)) => payments::bought_in(tx, id, top_up).await?,
         None => None,
     };
-    if bought.as_ref().map(|bought| bought.account) != account {
+    let is_mandate = matches!(told.fact, Fact::Mandate(_));
+    if !is_mandate && bought.as_ref().map(|bought| bought.account) != account {
         return Ok(None);
     }
     if let Some((id, kind)) = &told.delivery
@@ -147,6 +151,10 @@ async fn book(
     match (&told.fact, bought, payment) {
         (Fact::Payment(fact), Some(bought), Some(payment)) => entry.payment(fact, &bought, payment).await,
         (Fact::Reversal(fact), bought, Some(payment)) => entry.reversal(fact, bought.as_ref(), payment).await,
+        (Fact::Mandate(fact), ..) => match account {
+            Some(account) => entry.mandate(fact, account).await,
+            None => Ok(Booked::NotOurs),
+        },
         (Fact::Other, ..) => Ok(Booked::Known),
         _ => Ok(Booked::NotOurs),
     }
@@ -184,6 +192,7 @@ impl Entry<'_, '_> {
         let state = states.max().unwrap_or(TopUpState::Pending);
         let paid_at = (state == TopUpState::Paid).then_some(self.told.now);
         top_ups::set_state(self.tx, bought, state, paid_at).await?;
+        self.automatic(bought, state).await?;
         Ok(if before.state == fact.state { Booked::Known } else { Booked::New })
     }
 

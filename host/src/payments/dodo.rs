@@ -5,6 +5,7 @@
 
 mod shapes;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -13,13 +14,17 @@ use reqwest::RequestBuilder;
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-use self::shapes::{Checkedout, DisputeShape, Items, ListedShape, PaymentShape, RefundShape};
+use self::shapes::{
+    Charged, Checkedout, DisputeShape, Items, ListedShape, PaymentShape, RefundShape, SubscriptionShape,
+};
 use super::news::{Delivery, Fact, PaymentFact, ReversalFact};
-use super::processor::{Checkout, ListedPayment, Processor, ProcessorError, Unread};
+use super::processor::{
+    Charge, Checkout, Listed, ListedPayment, Mandate, MandateAsked, Processor, ProcessorError, Unread,
+};
 use super::signature::Secrets;
 use crate::clock::Micros;
 
@@ -29,11 +34,21 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Items that are asked for at once: as many as it gives.
 const PAGE: usize = 100;
 
+/// Pages of a list: more than there are, unless it gives the same one again and again.
+const MOST_PAGES: usize = 10_000;
+
 /// Bytes of what it says when it refuses that are told on.
 const DETAIL_BYTES: usize = 300;
 
 /// The name of our reference in its metadata.
 const REFERENCE: &str = "top_up";
+
+/// The same, of a mandate.
+const MANDATE_REFERENCE: &str = "auto_top_up";
+
+/// What a checkout does not offer: what is paid in another currency, or with a discount, has no price here; a telephone
+/// number is nothing that we need.
+const FLAGS: [&str; 3] = ["allow_currency_selection", "allow_discount_code", "allow_phone_number_collection"];
 
 /// The processor at its address, with our key.
 pub struct Dodo {
@@ -42,6 +57,7 @@ pub struct Dodo {
     key: SecretString,
     secrets: Secrets,
     product: String,
+    mandate_product: Option<String>,
     return_url: Option<String>,
 }
 
@@ -51,6 +67,8 @@ pub struct DodoSettings {
     pub base_url: String,
     /// The product, of which customers pay what we say (`pay what you want`).
     pub product: String,
+    /// The subscription of which nothing is charged but what we say (`on demand`), for mandates.
+    pub mandate_product: Option<String>,
     /// Where customers come back to.
     pub return_url: Option<String>,
     /// Our key.
@@ -79,12 +97,18 @@ impl Dodo {
             .user_agent(concat!("aaasp/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| error.to_string())?;
-        let DodoSettings { base_url, product, return_url, key, secrets } = settings;
-        Ok(Self { http, base_url: base_url.trim_end_matches('/').to_owned(), key, secrets, product, return_url })
+        let DodoSettings { base_url, product, mandate_product, return_url, key, secrets } = settings;
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        Ok(Self { http, base_url, key, secrets, product, mandate_product, return_url })
     }
 
     fn get(&self, path: &str) -> RequestBuilder {
         self.http.get(format!("{}{path}", self.base_url))
+    }
+
+    async fn page(&self, body: &Value) -> Result<String, ProcessorError> {
+        let made: Checkedout = self.ask(self.http.post(format!("{}/checkouts", self.base_url)).json(body)).await?;
+        made.checkout_url.ok_or_else(|| ProcessorError::Strange("a checkout without an address".to_owned()))
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ProcessorError> {
@@ -100,24 +124,41 @@ impl Dodo {
     }
 
     /// All items of a list that were made since a moment. Its pages have no cursor, only numbers, so that an item may
-    /// come twice while others are made.
-    async fn all_since<T: DeserializeOwned>(&self, path: &str, since: Micros) -> Result<Vec<T>, ProcessorError> {
-        let mut all = Vec::new();
-        for page in 0.. {
+    /// come twice while others are made. One that is not understood keeps none of the others.
+    async fn all_since<S, T>(&self, path: &str, since: Micros) -> Result<Listed<T>, ProcessorError>
+    where
+        S: DeserializeOwned + Into<T>,
+    {
+        let mut all = Listed::nothing();
+        for page in 0..MOST_PAGES {
             let query = [
                 ("created_at_gte", since.rfc3339()),
                 ("page_size", PAGE.to_string()),
                 ("page_number", page.to_string()),
             ];
-            let Items { items } = self.ask::<Items<T>>(self.get(path).query(&query)).await?;
-            let full = items.len() >= PAGE;
-            all.extend(items);
-            if !full {
-                break;
+            let Items { items } = self.ask(self.get(path).query(&query)).await?;
+            for item in &items {
+                match serde_json::from_str::<S>(item.get()) {
+                    Ok(shape) => all.items.push(shape.into()),
+                    Err(error) => {
+                        let id = shapes::id_of(item).unwrap_or_else(|| format!("an item of {path}"));
+                        tracing::error!(id, %error, "the payment processor lists what this release does not understand");
+                        all.strange.push(id);
+                    }
+                }
+            }
+            if items.len() < PAGE {
+                return Ok(all);
             }
         }
-        Ok(all)
+        Err(ProcessorError::Strange(format!("{path} has no end")))
     }
+}
+
+/// An id within a path. It came from the processor, which does not make us ask for another path.
+fn in_path(id: &str) -> String {
+    let id: String = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC).collect();
+    id.replace("%5F", "_")
 }
 
 impl Processor for Dodo {
@@ -128,20 +169,12 @@ impl Processor for Dodo {
                 "billing_currency": wanted.currency,
                 "customer": {"email": wanted.email},
                 "metadata": {REFERENCE: wanted.top_up},
-                // What is paid in another currency, or with a discount, has no price here; a telephone number is
-                // nothing that we need.
-                "feature_flags": {
-                    "allow_currency_selection": false,
-                    "allow_discount_code": false,
-                    "allow_phone_number_collection": false,
-                },
+                "feature_flags": FLAGS.map(|flag| (flag, false)).into_iter().collect::<BTreeMap<_, _>>(),
             });
             if let Some(url) = &self.return_url {
                 body["return_url"] = json!(url);
             }
-            let request = self.http.post(format!("{}/checkouts", self.base_url)).json(&body);
-            let made: Checkedout = self.ask(request).await?;
-            made.checkout_url.ok_or_else(|| ProcessorError::Strange("a checkout without an address".to_owned()))
+            self.page(&body).await
         })
     }
 
@@ -159,6 +192,10 @@ impl Processor for Dodo {
         let fact = match event.r#type.split('.').next().unwrap_or_default() {
             "payment" => Fact::Payment(serde_json::from_str::<PaymentShape>(data).map_err(strange)?.into()),
             "refund" => Fact::Reversal(serde_json::from_str::<RefundShape>(data).map_err(strange)?.into()),
+            "subscription" => serde_json::from_str::<SubscriptionShape>(data)
+                .map_err(strange)?
+                .fact()
+                .map_or(Fact::Other, Fact::Mandate),
             "dispute" => Fact::Reversal(serde_json::from_str::<DisputeShape>(data).map_err(strange)?.into()),
             _ => Fact::Other,
         };
@@ -166,26 +203,64 @@ impl Processor for Dodo {
     }
 
     fn payment<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<PaymentFact, ProcessorError>> {
+        Box::pin(
+            async move { Ok(self.ask::<PaymentShape>(self.get(&format!("/payments/{}", in_path(id)))).await?.into()) },
+        )
+    }
+
+    fn payments_since(&self, since: Micros) -> BoxFuture<'_, Result<Listed<ListedPayment>, ProcessorError>> {
+        Box::pin(self.all_since::<ListedShape, _>("/payments", since))
+    }
+
+    fn reversals_since(&self, since: Micros) -> BoxFuture<'_, Result<Listed<ReversalFact>, ProcessorError>> {
         Box::pin(async move {
-            // It came from the processor, which does not make us ask for another path.
-            let id: String = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC).collect();
-            let id = id.replace("%5F", "_");
-            Ok(self.ask::<PaymentShape>(self.get(&format!("/payments/{id}"))).await?.into())
+            let mut all = self.all_since::<RefundShape, _>("/refunds", since).await?;
+            let disputes = self.all_since::<DisputeShape, _>("/disputes", since).await?;
+            all.items.extend(disputes.items);
+            all.strange.extend(disputes.strange);
+            Ok(all)
         })
     }
 
-    fn payments_since(&self, since: Micros) -> BoxFuture<'_, Result<Vec<ListedPayment>, ProcessorError>> {
+    fn takes_mandates(&self) -> bool {
+        self.mandate_product.is_some()
+    }
+
+    /// An on-demand subscription whose checkout charges nothing: only what it authorises is used.
+    fn mandate<'a>(&'a self, wanted: &'a MandateAsked) -> BoxFuture<'a, Result<Mandate, ProcessorError>> {
         Box::pin(async move {
-            let all = self.all_since::<ListedShape>("/payments", since).await?;
-            Ok(all.into_iter().map(Into::into).collect())
+            let mut body = json!({
+                "product_cart": [{"product_id": self.mandate_product, "quantity": 1}],
+                "billing_currency": wanted.currency,
+                "customer": {"email": wanted.email},
+                "metadata": {MANDATE_REFERENCE: wanted.id},
+                "subscription_data": {"on_demand": {"mandate_only": true, "product_currency": wanted.currency}},
+                "feature_flags": FLAGS.map(|flag| (flag, false)).into_iter().collect::<BTreeMap<_, _>>(),
+            });
+            if let Some(url) = &self.return_url {
+                body["return_url"] = json!(url);
+            }
+            self.page(&body).await.map(Mandate::Page)
         })
     }
 
-    fn reversals_since(&self, since: Micros) -> BoxFuture<'_, Result<Vec<ReversalFact>, ProcessorError>> {
+    fn charge<'a>(&'a self, mandate: &'a str, wanted: &'a Checkout) -> BoxFuture<'a, Result<Charge, ProcessorError>> {
         Box::pin(async move {
-            let refunds = self.all_since::<RefundShape>("/refunds", since).await?.into_iter().map(Into::into);
-            let disputes = self.all_since::<DisputeShape>("/disputes", since).await?.into_iter().map(Into::into);
-            Ok(refunds.chain(disputes).collect())
+            let body = json!({
+                "product_price": wanted.amount,
+                "product_currency": wanted.currency,
+                "metadata": {REFERENCE: wanted.top_up},
+            });
+            let url = format!("{}/subscriptions/{}/charge", self.base_url, in_path(mandate));
+            self.ask::<Charged>(self.http.post(url).json(&body)).await?;
+            Ok(Charge::Begun)
+        })
+    }
+
+    fn end_mandate<'a>(&'a self, mandate: &'a str) -> BoxFuture<'a, Result<(), ProcessorError>> {
+        Box::pin(async move {
+            let url = format!("{}/subscriptions/{}", self.base_url, in_path(mandate));
+            self.ask::<IgnoredAny>(self.http.patch(url).json(&json!({"status": "cancelled"}))).await.map(drop)
         })
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::clock::Micros;
-use crate::ids::TopUpId;
+use crate::ids::{AutoTopUpId, TopUpId};
 
 /// A webhook whose signature was good.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub enum Fact {
     Payment(PaymentFact),
     /// A refund or a dispute.
     Reversal(ReversalFact),
+    /// A mandate to charge somebody who is not there.
+    Mandate(MandateFact),
     /// Something that moves no credits.
     Other,
 }
@@ -67,6 +69,28 @@ pub struct ReversalFact {
     pub amount: Option<i64>,
     /// The currency's code.
     pub currency: Option<String>,
+}
+
+/// The state of a mandate.
+#[derive(Clone, Debug)]
+pub struct MandateFact {
+    /// The processor's id.
+    pub id: String,
+    /// What it is for, as we told the processor.
+    pub reference: AutoTopUpId,
+    /// How far it is.
+    pub state: MandateState,
+}
+
+/// How far a mandate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MandateState {
+    /// It is not given yet, or rests.
+    Open,
+    /// It is given.
+    Given,
+    /// It is over, and can't be charged any more.
+    Ended,
 }
 
 macro_rules! states {

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use super::news::{Delivery, PaymentFact, PaymentState, ReversalFact};
 use super::signature::Forged;
 use crate::clock::Micros;
-use crate::ids::TopUpId;
+use crate::ids::{AutoTopUpId, TopUpId};
 
 /// A payment processor.
 pub trait Processor: Send + Sync {
@@ -23,10 +23,22 @@ pub trait Processor: Send + Sync {
     fn payment<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<PaymentFact, ProcessorError>>;
 
     /// Payments that were made since a moment: each with its id, how far it is, and the top-up that it names.
-    fn payments_since(&self, since: Micros) -> BoxFuture<'_, Result<Vec<ListedPayment>, ProcessorError>>;
+    fn payments_since(&self, since: Micros) -> BoxFuture<'_, Result<Listed<ListedPayment>, ProcessorError>>;
 
     /// Refunds and disputes that began since a moment.
-    fn reversals_since(&self, since: Micros) -> BoxFuture<'_, Result<Vec<ReversalFact>, ProcessorError>>;
+    fn reversals_since(&self, since: Micros) -> BoxFuture<'_, Result<Listed<ReversalFact>, ProcessorError>>;
+
+    /// Whether it can charge who is not there.
+    fn takes_mandates(&self) -> bool;
+
+    /// Asks for a mandate to do so.
+    fn mandate<'a>(&'a self, wanted: &'a MandateAsked) -> BoxFuture<'a, Result<Mandate, ProcessorError>>;
+
+    /// Charges a mandate for a top-up. What becomes of it is told as of any other payment.
+    fn charge<'a>(&'a self, mandate: &'a str, wanted: &'a Checkout) -> BoxFuture<'a, Result<Charge, ProcessorError>>;
+
+    /// Ends a mandate.
+    fn end_mandate<'a>(&'a self, mandate: &'a str) -> BoxFuture<'a, Result<(), ProcessorError>>;
 
     /// Gives money of a payment back: an amount of its smallest unit, or all of it.
     fn refund<'a>(
@@ -47,6 +59,52 @@ pub struct Checkout {
     pub currency: String,
     /// Where the invoice goes.
     pub email: String,
+}
+
+/// What is told to a processor of a mandate.
+#[derive(Clone, Debug)]
+pub struct MandateAsked {
+    /// Stands for the account; it says nothing to anybody else.
+    pub id: AutoTopUpId,
+    /// The currency's code.
+    pub currency: String,
+    /// Whose it is.
+    pub email: String,
+}
+
+/// Where a mandate is given.
+#[derive(Clone, Debug)]
+pub enum Mandate {
+    /// On this page; the processor tells when it is.
+    Page(String),
+    /// It is given, under this id.
+    Given(String),
+}
+
+/// What a processor answers to a charge.
+#[derive(Clone, Debug)]
+pub enum Charge {
+    /// It tells later what became of it.
+    Begun,
+    /// What became of it.
+    Told(PaymentFact),
+}
+
+/// What a processor lists.
+#[derive(Clone, Debug)]
+pub struct Listed<T> {
+    /// What is understood of it.
+    pub items: Vec<T>,
+    /// What is not: what it is, as far as that can be told.
+    pub strange: Vec<String>,
+}
+
+impl<T> Listed<T> {
+    /// Nothing.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self { items: Vec::new(), strange: Vec::new() }
+    }
 }
 
 /// A payment in a list.

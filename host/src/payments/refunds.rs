@@ -27,7 +27,8 @@ pub struct Refunded {
 }
 
 impl Payments {
-    /// Gives back what was paid for so many credits of a top-up, or for all that are left of it.
+    /// Gives back what was paid for so many credits of a top-up, or for all that are left of it. The same request is
+    /// answered as the first was, whatever is left since; one that the processor refused may be made again.
     ///
     /// # Errors
     /// [`PaymentError`] says why not.
@@ -39,6 +40,11 @@ impl Payments {
         once: Option<Once>,
     ) -> Result<Refunded, PaymentError> {
         let seller = self.seller()?;
+        if let Some(once) = &once
+            && let Some(answer) = self.accounts.became(once).await?
+        {
+            return answer.ok_or(PaymentError::InDoubt);
+        }
         let paid = top_ups::paid_by(&self.db, account.id, top_up).await?;
         let left = |paid: &PaidBy| paid.credited - paid.taken;
         let most = paid.iter().max_by_key(|paid| left(paid)).ok_or(DbError::Missing("paid top-up"))?;
@@ -46,27 +52,38 @@ impl Payments {
         if !(Microcredits(1)..=left(most)).contains(&credits) {
             return Err(PaymentError::TooMuch { left: left(most) });
         }
-        let act = self.accounts.act(account, because, "refund", top_up.to_string(), Some(credits))?;
+        let act =
+            self.accounts.act((account.id, &account.data_key), because, "refund", top_up.to_string(), Some(credits))?;
+        let claimed = once.clone();
         let earlier = self
             .db
             .write(move |tx| {
-                let (act, once) = (act.clone(), once.clone());
+                let (act, once) = (act.clone(), claimed.clone());
                 Box::pin(async move { acts::insert_once(tx, &act, once.as_ref()).await })
             })
             .await?;
         if earlier.is_some() {
             return Err(PaymentError::InDoubt);
         }
-        let fact =
-            seller.processor.refund(&most.payment, amount_for(most, credits)).await.map_err(|error| match error {
-                // It may have been taken, and only its answer be lost.
-                ProcessorError::Unreachable(_) | ProcessorError::Strange(_) => PaymentError::InDoubt,
-                refused @ ProcessorError::Refused { .. } => refused.into(),
-            })?;
+        let fact = match seller.processor.refund(&most.payment, amount_for(most, credits)).await {
+            Ok(fact) => fact,
+            Err(refused @ ProcessorError::Refused { status: 400..500, .. }) => {
+                if let Some(once) = &once {
+                    self.accounts.keep_answer::<Refunded>(account, once, None).await?;
+                }
+                return Err(refused.into());
+            }
+            // It may have been taken, and only its answer be lost.
+            Err(_) => return Err(PaymentError::InDoubt),
+        };
         let (id, state) = (fact.id.clone(), fact.state);
+        let refunded = Refunded { id, top_up, state, credits_microcredits: credits };
+        if let Some(once) = &once {
+            self.accounts.keep_answer(account, once, Some(&refunded)).await?;
+        }
         // Whatever a webhook tells of it is newer, whatever its clock says.
         self.book.take(Fact::Reversal(fact), Micros(0), None).await?;
-        Ok(Refunded { id, top_up, state, credits_microcredits: credits })
+        Ok(refunded)
     }
 }
 

@@ -8,7 +8,9 @@ use http::HeaderMap;
 use url::Url;
 
 use super::news::{Delivery, Fact, PaymentFact, PaymentState, ReversalFact, ReversalKind, ReversalState};
-use super::processor::{Checkout, ListedPayment, Processor, ProcessorError, Unread};
+use super::processor::{
+    Charge, Checkout, Listed, ListedPayment, Mandate, MandateAsked, Processor, ProcessorError, Unread,
+};
 use super::signature::Forged;
 use super::{Payments, SellerError};
 use crate::clock::Micros;
@@ -59,12 +61,38 @@ impl Processor for Test {
         Box::pin(async move { Err(ProcessorError::Strange(format!("{id} is known to the book alone"))) })
     }
 
-    fn payments_since(&self, _: Micros) -> BoxFuture<'_, Result<Vec<ListedPayment>, ProcessorError>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn payments_since(&self, _: Micros) -> BoxFuture<'_, Result<Listed<ListedPayment>, ProcessorError>> {
+        Box::pin(async { Ok(Listed::nothing()) })
     }
 
-    fn reversals_since(&self, _: Micros) -> BoxFuture<'_, Result<Vec<ReversalFact>, ProcessorError>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn reversals_since(&self, _: Micros) -> BoxFuture<'_, Result<Listed<ReversalFact>, ProcessorError>> {
+        Box::pin(async { Ok(Listed::nothing()) })
+    }
+
+    fn takes_mandates(&self) -> bool {
+        true
+    }
+
+    fn mandate<'a>(&'a self, wanted: &'a MandateAsked) -> BoxFuture<'a, Result<Mandate, ProcessorError>> {
+        Box::pin(async move { Ok(Mandate::Given(format!("test_{}", wanted.id))) })
+    }
+
+    fn charge<'a>(&'a self, _: &'a str, wanted: &'a Checkout) -> BoxFuture<'a, Result<Charge, ProcessorError>> {
+        Box::pin(async move {
+            Ok(Charge::Told(PaymentFact {
+                id: format!("test_{}", wanted.top_up),
+                state: PaymentState::Succeeded,
+                amount: wanted.amount,
+                tax: 0,
+                currency: wanted.currency.clone(),
+                top_up: Some(wanted.top_up),
+                reason: None,
+            }))
+        })
+    }
+
+    fn end_mandate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), ProcessorError>> {
+        Box::pin(async { Ok(()) })
     }
 
     fn refund<'a>(

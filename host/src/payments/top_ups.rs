@@ -65,7 +65,7 @@ impl Payments {
         Ok(top_up)
     }
 
-    fn price(&self, asked: &Asked) -> Result<CreditPrice, PaymentError> {
+    pub(super) fn price(&self, asked: &Asked) -> Result<CreditPrice, PaymentError> {
         let prices = &self.seller()?.prices;
         let price = prices.get(&asked.currency).filter(|_| is_currency(&asked.currency)).copied();
         let price = price.ok_or_else(|| PaymentError::Currency {

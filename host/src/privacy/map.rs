@@ -122,6 +122,10 @@ pub enum Kept {
     Idempotency,
     /// As many days as `letter_days` say, once it is sent or given up.
     Letters,
+    /// As long as the account, and as many days as `ended_key_days` say once it is over.
+    EndedKeys,
+    /// As many days as `webhook_days` say.
+    Webhooks,
     /// Until it expires, which it does by itself.
     Expiry,
     /// As many days as `billing_days` say: seven years, as the law asks for.

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Runs;
-use crate::clock::Micros;
 use crate::db::runs::StoredRun;
-use crate::db::{DbError, Settlement, accounts, hosts, retention, runs};
+use crate::db::{DbError, Settlement, accounts, hosts, runs};
 
 /// How long a host that says nothing is believed to live, in milliseconds.
 pub const LEASE_MS: i64 = 15_000;
@@ -79,8 +78,8 @@ impl Runs {
                 live.cancel.cancel();
             }
         }
-        if tick.is_multiple_of(RETENTION_TICKS) {
-            self.forget_what_is_old().await?;
+        if tick.is_multiple_of(RETENTION_TICKS) && hosts::is_first(&self.db, self.host.0, self.clock.now()).await? {
+            self.forget_what_is_old().await;
         }
         Ok(())
     }
@@ -126,31 +125,6 @@ impl Runs {
         let host = (host.parse().map_err(DbError::corrupt)?, *epoch);
         let tenant = accounts::tenant(&self.db, run.account).await?;
         self.db.settle(Settlement::free(run, tenant, host, "lost", self.clock.now())).await?;
-        Ok(())
-    }
-
-    async fn forget_what_is_old(&self) -> Result<(), DbError> {
-        const HOUR_MS: i64 = 3_600_000;
-        let config = self.config.now();
-        let kept = &config.values.retention;
-        let before = |hours: i64| Micros(self.clock.now().plus_ms(-hours * HOUR_MS).0);
-        let answers = retention::delete_answered_requests(&self.db, before(i64::from(kept.idempotency_hours))).await?;
-        let uses = retention::delete_credential_uses(&self.db, before(i64::from(kept.audit_days) * 24)).await?;
-        let (mut logs, mut requests) = (0, 0);
-        for plan in accounts::plans(&self.db).await? {
-            let (log_days, request_days) = (i64::from(config.log_days(&plan)), i64::from(config.request_days(&plan)));
-            logs += retention::delete_logs(&self.db, &plan, before(log_days * 24)).await?;
-            requests += retention::delete_requests(&self.db, &plan, before(request_days * 24)).await?;
-        }
-        if logs + answers + uses + requests > 0 {
-            tracing::info!(
-                log_chunks = logs,
-                answered_requests = answers,
-                credential_uses = uses,
-                requests,
-                "deleted what was kept long enough"
-            );
-        }
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use pdf_writer::{Content, Name, Pdf, Rect, Ref, Str, TextStr};
 
 use super::metrics::width;
-use super::{Movement, Statement};
+use super::{Movement, OfDeployment, Statement};
 use crate::clock::Micros;
 use crate::ids::AccountId;
 use crate::ledger::Microcredits;
@@ -11,6 +11,9 @@ use crate::ledger::Microcredits;
 const PAGE: Rect = Rect { x1: 0.0, y1: 0.0, x2: 595.0, y2: 842.0 };
 const LEFT: f32 = 64.0;
 const RIGHT: f32 = 531.0;
+
+/// Where the notes at the foot begin.
+const LOWEST: f32 = 90.0;
 
 const CATALOG: Ref = Ref::new(1);
 const PAGES: Ref = Ref::new(2);
@@ -89,6 +92,7 @@ fn content(statement: &Statement, account: AccountId, issuer: &str) -> Vec<u8> {
     sheet.rule(y, 0.8);
     y -= 18.0;
     sheet.total(y, "Closing balance", statement.closing_microcredits);
+    sheet.deployments(y - 40.0, &statement.deployments);
 
     sheet.gray(0.35);
     let notes = [
@@ -144,6 +148,36 @@ impl Sheet {
     fn total(&mut self, y: f32, what: &str, amount: Microcredits) {
         self.text(Font::Bold, 10.0, LEFT, y, what);
         self.right_aligned(Font::Bold, 10.0, y, &credits(amount));
+    }
+
+    /// As many as there is room for, and what is left as one.
+    fn deployments(&mut self, mut y: f32, deployments: &[OfDeployment]) {
+        if deployments.is_empty() {
+            return;
+        }
+        self.gray(0.35);
+        self.text(Font::Regular, 8.5, LEFT, y, "RUNS CHARGED, BY DEPLOYMENT");
+        self.ending_at(Font::Regular, 8.5, RIGHT - 130.0, y, "COUNT");
+        self.right_aligned(Font::Regular, 8.5, y, "CREDITS");
+        self.gray(0.0);
+        y -= 8.0;
+        self.rule(y, 0.8);
+        let room = ((y - LOWEST) / 16.0).max(1.0) as usize;
+        let shown = if deployments.len() > room { room - 1 } else { deployments.len() };
+        let (shown, others) = deployments.split_at(shown);
+        let mut line = |called: &str, runs: i64, charged: Microcredits| {
+            y -= 16.0;
+            self.text(Font::Regular, 9.5, LEFT, y, called);
+            self.ending_at(Font::Regular, 9.5, RIGHT - 130.0, y, &grouped(&runs.to_string()));
+            self.right_aligned(Font::Regular, 9.5, y, &credits(charged));
+        };
+        for of in shown {
+            line(&of.called(), of.runs, of.charged_microcredits);
+        }
+        if !others.is_empty() {
+            let charged = others.iter().map(|of| of.charged_microcredits).sum();
+            line(&format!("{} others", others.len()), others.iter().map(|of| of.runs).sum(), charged);
+        }
     }
 
     fn movement(&mut self, y: f32, movement: &Movement) {

@@ -118,7 +118,8 @@ fn summed(attack: &'static str, all: &[Seen]) -> Neighbour {
 fn second_account(server: &Server, data: &Path) -> Result<Client> {
     let key = std::fs::read_to_string(data.join("keys/operator.key")).context("the folder has no operator's key")?;
     let operator = Client { address: server.client.address.clone(), api_key: key.trim().to_owned() };
-    let account = json!({ "email": "neighbour@example.org", "grant_microcredits": 1_000_000_000_000_u64 });
+    let account =
+        json!({ "email": "neighbour@example.org", "grant_microcredits": 1_000_000_000_000_u64, "reason": "a bench" });
     let made = operator.json("POST", "/v1/admin/accounts", Some(&account))?;
     let api_key = made["api_key"].as_str().context("the new account has no API key")?.to_owned();
     Ok(Client { address: operator.address, api_key })

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::super::client::{Client, ListArgs, Rows};
 use super::super::json::JsonArgs;
 use super::super::readable;
+use super::Why;
 use crate::clock::Micros;
 
 #[derive(Debug, ClapArgs)]
@@ -27,6 +28,8 @@ enum Command {
     Resend {
         /// The letter's id.
         id: String,
+        #[command(flatten)]
+        why: Why,
         #[command(flatten)]
         json: JsonArgs,
     },
@@ -79,8 +82,9 @@ pub(super) async fn run(client: &Client, args: Args) -> anyhow::Result<()> {
             };
             client.list(&["admin", "letters"], &query, list, &rows).await
         }
-        Command::Resend { id, json } => {
-            client.send(Method::POST, &["admin", "letters", &id, "resend"], &json!({})).await?;
+        Command::Resend { id, why, json } => {
+            let body = json!({"reason": why.reason});
+            client.send(Method::POST, &["admin", "letters", &id, "resend"], &body).await?;
             json.done("resent", &id, &format!("{id} is tried again."))
         }
     }

@@ -122,12 +122,15 @@ fn reconciled(found: &Reconciled) {
         ("refunds and disputes", found.reversals.to_string()),
         ("repaired", found.repaired.len().to_string()),
         ("unknown", found.unknown.len().to_string()),
+        ("not checked", found.unchecked.len().to_string()),
         ("to review", found.review.len().to_string()),
     ]);
     let repaired = found.repaired.iter().map(|each| vec![each.id.clone(), format!("is {} now", each.state)]);
     let unknown = found.unknown.iter().map(|id| vec![id.clone(), "names a top-up that is not there".to_owned()]);
     let review = found.review.iter().map(|id| vec![id.to_string(), "was paid, and has no price: adjust".to_owned()]);
-    let rows: Vec<_> = repaired.chain(unknown).chain(review).collect();
+    let unchecked =
+        found.unchecked.iter().map(|id| vec![id.clone(), "could not be checked: the log says why".to_owned()]);
+    let rows: Vec<_> = repaired.chain(unknown).chain(unchecked).chain(review).collect();
     if !rows.is_empty() {
         out::line("");
         table::print(&["what", "how"], rows);

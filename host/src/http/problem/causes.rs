@@ -55,7 +55,8 @@ impl From<PaymentError> for Problem {
     fn from(error: PaymentError) -> Self {
         let detail = error.to_string();
         match error {
-            PaymentError::NothingSold => Self::not_offered(detail),
+            PaymentError::NothingSold | PaymentError::NoMandates => Self::not_offered(detail),
+            PaymentError::CapTooLow { .. } => Self::invalid("/monthly_cap", detail),
             PaymentError::Currency { .. } => Self::invalid("/currency", detail),
             PaymentError::Amount { .. } => Self::invalid("/amount", detail),
             PaymentError::TooMuch { .. } | PaymentError::InDoubt => Self::conflict(detail),

@@ -3,11 +3,14 @@
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::REFERENCE;
+use super::{MANDATE_REFERENCE, REFERENCE};
 use crate::payments::money;
-use crate::payments::news::{PaymentFact, PaymentState, ReversalFact, ReversalKind, ReversalState};
+use crate::payments::news::{
+    MandateFact, MandateState, PaymentFact, PaymentState, ReversalFact, ReversalKind, ReversalState,
+};
 use crate::payments::processor::ListedPayment;
 
 /// The answer to a checkout.
@@ -16,10 +19,24 @@ pub(super) struct Checkedout {
     pub checkout_url: Option<String>,
 }
 
-/// A page of a list.
+/// The answer to a charge. What becomes of the payment is told by webhooks.
 #[derive(Deserialize)]
-pub(super) struct Items<T> {
-    pub items: Vec<T>,
+pub(super) struct Charged {
+    #[serde(rename = "payment_id")]
+    _payment_id: String,
+}
+
+/// A page of a list, whose items are read one by one.
+#[derive(Deserialize)]
+pub(super) struct Items {
+    pub items: Vec<Box<RawValue>>,
+}
+
+/// The id of an item that is not understood as a whole.
+pub(super) fn id_of(item: &RawValue) -> Option<String> {
+    let item: Map<String, Value> = serde_json::from_str(item.get()).ok()?;
+    let id = ["refund_id", "dispute_id", "payment_id"].iter().find_map(|name| item.get(*name)?.as_str())?;
+    Some(id.chars().take(100).collect())
 }
 
 #[derive(Deserialize)]
@@ -63,6 +80,29 @@ pub(super) struct DisputeShape {
     dispute_status: String,
     amount: Amount,
     currency: String,
+}
+
+/// A subscription; of one that is no mandate of ours, nothing matters.
+#[derive(Deserialize)]
+pub(super) struct SubscriptionShape {
+    #[serde(default)]
+    subscription_id: Option<String>,
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    metadata: Map<String, Value>,
+}
+
+impl SubscriptionShape {
+    pub(super) fn fact(self) -> Option<MandateFact> {
+        let reference = self.metadata.get(MANDATE_REFERENCE)?.as_str()?.parse().ok()?;
+        let state = match self.status.as_deref() {
+            Some("active") => MandateState::Given,
+            Some("cancelled" | "failed" | "expired" | "on_hold" | "past_due") => MandateState::Ended,
+            _ => MandateState::Open,
+        };
+        Some(MandateFact { id: self.subscription_id?, reference, state })
+    }
 }
 
 /// A dispute's amount: `1200` and `"1200"` are the smallest unit, `"12.00"` is not.

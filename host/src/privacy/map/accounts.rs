@@ -59,6 +59,8 @@ pub(super) const TABLES: &[Table] = &[
             // A letter that waits may hold a link, which is for the mailbox alone.
             secret("sealed_letter"),
             count("attempts"),
+            count("turn"),
+            secret("recipient_lookup"),
             moment("next_attempt_at"),
             technical("last_error"),
             time("created_at", Category::Correspondence),
@@ -71,7 +73,7 @@ pub(super) const TABLES: &[Table] = &[
         key: &["id"],
         about: About::Account,
         purpose: Purpose::Security,
-        kept: Kept::Account,
+        kept: Kept::Billing,
         erasure: Erasure::Deleted,
         columns: &[
             technical("id"),
@@ -91,7 +93,7 @@ pub(super) const TABLES: &[Table] = &[
         key: &["id"],
         about: About::Account,
         purpose: Purpose::Authentication,
-        kept: Kept::Account,
+        kept: Kept::EndedKeys,
         erasure: Erasure::Deleted,
         columns: &[
             text("id", Category::Security),

@@ -70,12 +70,35 @@ pub(super) const TABLES: &[Table] = &[
             column("checkout_url", Some(Category::Billing), Form::Secret),
             time("created_at", Category::Billing),
             time("paid_at", Category::Billing),
+            column("automatic", Some(Category::Billing), Form::Flag),
         ],
         ..of_billing("top_ups", "credits that were asked for, at the price of that moment", &["id"])
     },
     Table {
         columns: &[text("id", Category::Billing), technical("account_id"), technical("kind"), moment("received_at")],
+        kept: Kept::Webhooks,
         ..of_billing("webhooks", "that the processor told something, so that nothing is taken twice", &["id"])
+    },
+    Table {
+        columns: &[
+            technical("account_id"),
+            technical("id"),
+            text("state", Category::Billing),
+            amount("threshold"),
+            amount("amount"),
+            text("currency", Category::Billing),
+            amount("monthly_cap"),
+            // With it, money can be taken.
+            column("mandate", Some(Category::Billing), Form::Secret),
+            column("page_url", Some(Category::Billing), Form::Secret),
+            column("armed", None, Form::Flag),
+            text("charging", Category::Billing),
+            text("off_because", Category::Billing),
+            time("changed_at", Category::Billing),
+        ],
+        kept: Kept::Account,
+        erasure: Erasure::Deleted,
+        ..of_billing("auto_top_ups", "what an account buys by itself when its balance is low", &["account_id"])
     },
     Table {
         columns: &[technical("account_id"), text("month", Category::Billing)],
@@ -102,6 +125,10 @@ pub(super) const TABLES: &[Table] = &[
             column("chain", None, Form::Bytes),
         ],
         ..of_tenants("transfers", "an amount that moved between two accounts of the ledger", &["tenant", "id"])
+    },
+    Table {
+        columns: &[count("tenant"), amount("bought")],
+        ..of_tenants("forgotten_payments", "what payments bought that are deleted", &["tenant"])
     },
     Table {
         columns: &[

@@ -22,6 +22,8 @@ impl Kept {
             Self::Audit => days(kept.audit_days),
             Self::Idempotency => format!("{} hours", kept.idempotency_hours),
             Self::Letters => format!("{} once it is sent or given up", days(kept.letter_days)),
+            Self::EndedKeys => format!("{} once they ended", days(kept.ended_key_days)),
+            Self::Webhooks => days(kept.webhook_days),
             Self::Expiry => "until it expires".to_owned(),
             Self::Billing => format!("{}, for the law", days(kept.billing_days)),
             Self::Service => "as long as the service".to_owned(),

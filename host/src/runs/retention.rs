@@ -1,0 +1,53 @@
+//! Forgets what was kept long enough.
+
+use super::Runs;
+use crate::clock::Micros;
+use crate::config::Config;
+use crate::db::{Db, DbError, accounts, retention};
+use crate::statements::Month;
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+impl Runs {
+    /// Deletes what was kept as long as the operator's file says, each by itself: what can't be deleted keeps nothing
+    /// else.
+    pub(super) async fn forget_what_is_old(&self) {
+        let (config, now) = (self.config.now(), self.clock.now());
+        let kept = &config.values.retention;
+        let days_ago = |days: u32| now.plus_ms(-i64::from(days) * DAY_MS);
+        let (db, billing) = (&self.db, days_ago(kept.billing_days));
+        // The clocks of hosts differ, and what a month was given must not be given again.
+        let a_month_ago = Month::of(days_ago(32));
+        let answered = now.plus_ms(-i64::from(kept.idempotency_hours) * HOUR_MS);
+        for (what, deleted) in [
+            ("answered requests", retention::delete_answered_requests(db, answered).await),
+            ("uses of credentials", retention::delete_credential_uses(db, days_ago(kept.audit_days)).await),
+            ("API keys", retention::delete_ended_keys(db, days_ago(kept.ended_key_days)).await),
+            ("webhooks", retention::delete_webhooks(db, days_ago(kept.webhook_days)).await),
+            ("statements", retention::delete_statements(db, billing).await),
+            ("payments", retention::delete_payments(db, billing).await),
+            ("acts of operators", retention::delete_acts(db, billing).await),
+            ("months of grants", retention::delete_monthly_grants(db, &a_month_ago.to_string()).await),
+            ("logs and requests", of_plans(db, &config, now).await),
+        ] {
+            match deleted {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(rows, "deleted {what} that were kept long enough"),
+                Err(error) => {
+                    tracing::warn!(%error, "{what} that were kept long enough could not be deleted; it will be tried again");
+                }
+            }
+        }
+    }
+}
+
+async fn of_plans(db: &Db, config: &Config, now: Micros) -> Result<u64, DbError> {
+    let days_ago = |days: u32| now.plus_ms(-i64::from(days) * DAY_MS);
+    let mut deleted = 0;
+    for plan in accounts::plans(db).await? {
+        deleted += retention::delete_logs(db, &plan, days_ago(config.log_days(&plan))).await?;
+        deleted += retention::delete_requests(db, &plan, days_ago(config.request_days(&plan))).await?;
+    }
+    Ok(deleted)
+}
