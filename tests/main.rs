@@ -14,4 +14,5 @@ mod model;
 mod payments;
 mod sandbox;
 mod support;
+mod transport;
 mod vault;

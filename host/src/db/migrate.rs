@@ -31,6 +31,7 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     8 "0008_payments",
     9 "0009_history",
     10 "0010_spending",
+    13 "0013_regions",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     1 "0001_foundation",
@@ -43,6 +44,7 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     8 "0008_payments",
     9 "0009_history",
     10 "0010_spending",
+    13 "0013_regions",
 );
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {
