@@ -177,7 +177,7 @@ impl State {
 
     fn ordered(self: &Arc<Self>, path: &str, jws: &Jws, account: String, key: &Key) -> Option<Said> {
         if path == "/order" {
-            return Some(self.new_order(jws, account));
+            return Some(self.book_order(jws, account));
         }
         let mut parts = path[1..].split('/');
         let (what, order) = (parts.next()?, parts.next()?.parse::<usize>().ok()?);
@@ -209,7 +209,7 @@ impl State {
         }
     }
 
-    fn new_order(&self, jws: &Jws, account: String) -> Said {
+    fn book_order(&self, jws: &Jws, account: String) -> Said {
         let token = self.fresh("token-of-an-order");
         let mut book = self.book.lock().unwrap();
         if book.closed {
