@@ -15,4 +15,5 @@ mod payments;
 mod privacy;
 mod sandbox;
 mod support;
+mod transport;
 mod vault;

@@ -1,5 +1,7 @@
 //! What the suite's tests share.
 
+pub mod acme;
+pub mod authority;
 pub mod bare_runs;
 pub mod client;
 pub mod cluster;
@@ -12,6 +14,7 @@ pub mod hostile;
 pub mod https;
 pub mod leaks;
 pub mod models;
+pub mod openssl;
 pub mod outbox;
 pub mod probe;
 pub mod sandbox;

@@ -38,6 +38,7 @@ use crate::ids::{AccountId, ApiKeyId, GrantId, OperatorKeyId};
 use crate::ledger::{Microcredits, Tenant, Verb};
 use crate::limits::{AccountLimits, RunLimits};
 use crate::mail::{self, Letter};
+use crate::names::Name;
 use crate::vault::{DataKey, Keyring, SealError};
 
 /// Versions that an account's data key may have: one a week for four years. Each is unwrapped with the account.
@@ -50,6 +51,8 @@ pub struct Account {
     pub id: AccountId,
     /// The plan's name.
     pub plan: String,
+    /// Where its data stays; none is anywhere.
+    pub region: Option<Name>,
     /// What its callers may do.
     pub status: Status,
     /// When it was made.
@@ -84,6 +87,8 @@ pub struct Opening<'a> {
     pub email: &'a str,
     /// Its plan.
     pub plan: &'a str,
+    /// Where its data stays; none is anywhere.
+    pub region: Option<&'a Name>,
     /// The credits that it begins with.
     pub grant: Microcredits,
     /// The operator that opens it, if it is one, and why.
@@ -151,7 +156,7 @@ impl Accounts {
     /// # Errors
     /// [`DbError::Exists`] when the address is taken.
     pub async fn open(&self, new: &Opening<'_>, once: Option<Once>) -> Result<Opened, DbError> {
-        let (account, data_key) = self.fresh_account(new.email, new.plan, None)?;
+        let (account, data_key) = self.fresh_account(new.email, (new.plan, new.region), None)?;
         let (id, at) = (account.id, account.at);
         let (key, secret) = self.fresh_api_key(id, NewKey::first())?;
         let (digest, grant) = (secret.digest(), (GrantId::generate().to_string(), new.grant));
@@ -181,7 +186,7 @@ impl Accounts {
     fn fresh_account(
         &self,
         email: &str,
-        plan: &str,
+        (plan, region): (&str, Option<&Name>),
         pending_until: Option<Micros>,
     ) -> Result<(NewAccount, DataKey), DbError> {
         let id = AccountId::generate();
@@ -191,6 +196,7 @@ impl Accounts {
             sealed_email: email::sealed(id, &data_key, email::ACCOUNTS, email)?,
             email_lookup: self.keyring.email_lookup(email),
             plan: plan.to_owned(),
+            region: region.cloned(),
             wrapped_key,
             pending_until,
             at: self.clock.now(),
@@ -198,15 +204,32 @@ impl Accounts {
         Ok((account, data_key))
     }
 
-    /// Loads an account.
+    /// Loads an account. Whatever a host does for one begins here, so that one of another region is refused here.
+    ///
+    /// # Errors
+    /// [`DbError::Elsewhere`] when another host serves it; otherwise [`DbError`] when the database doesn't answer or the
+    /// data key doesn't open.
+    pub async fn load(&self, id: AccountId) -> Result<Option<Account>, DbError> {
+        let Some(stored) = accounts::get(&self.db, id).await? else { return Ok(None) };
+        match &stored.region {
+            Some(region) if !self.db.serves(Some(region)) => {
+                let url = self.config.now().values.regions.get(region).cloned();
+                Err(DbError::Elsewhere { region: region.clone(), url })
+            }
+            _ => self.opened(stored).map(Some),
+        }
+    }
+
+    /// Loads an account of whatever region: for what is told to one host and has to be booked there, a payment. What is
+    /// written to its owner about it goes out of a host of its region.
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer or the data key doesn't open.
-    pub async fn load(&self, id: AccountId) -> Result<Option<Account>, DbError> {
+    pub async fn load_anywhere(&self, id: AccountId) -> Result<Option<Account>, DbError> {
         accounts::get(&self.db, id).await?.map(|stored| self.opened(stored)).transpose()
     }
 
-    /// All accounts, latest first: for operators.
+    /// The accounts that this host serves, latest first: for operators.
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer or a data key doesn't open.
@@ -252,6 +275,7 @@ impl Accounts {
                 planned.into_iter().chain(stored.daily_spend).min()
             },
             plan: stored.plan,
+            region: stored.region,
             status: stored.status,
             created_at: stored.created_at,
             tenant: stored.tenant,

@@ -14,6 +14,7 @@ use crate::receipts::SigningKey;
 use crate::request_log::RequestLog;
 use crate::runs::Runs;
 use crate::runtime::Runtime;
+use crate::tls::Tls;
 use crate::vault::rotation::Rotation;
 
 /// What every handler shares.
@@ -46,6 +47,8 @@ pub struct App {
     pub receipts: SigningKey,
     /// How many requests are taken.
     pub rates: Rates,
+    /// TLS, where the host does it itself.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl App {
@@ -61,6 +64,9 @@ impl App {
     /// # Errors
     /// [`ConfigError`] says what is wrong with the file; then nothing is taken.
     pub fn reload(&self) -> Result<Vec<Change>, ConfigError> {
+        if let Some(tls) = &self.tls {
+            tls.look_again();
+        }
         let changes = self.config.reload()?;
         self.rates.take(&self.config.now());
         // Plans are part of what is known of callers.

@@ -7,9 +7,11 @@ mod models;
 mod operator;
 mod payments;
 mod plans;
+mod regions;
 mod retention;
 mod settings;
 mod show;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -28,9 +30,11 @@ pub use operator::OperatorValues;
 pub(crate) use payments::is_plain_and_local;
 pub use payments::{CreditPrice, PaymentProcessor, PaymentValues};
 pub use plans::{PlanValues, RateValues};
+pub use regions::NoSuchRegion;
 pub use retention::RetentionValues;
 pub use settings::{Setting, Unset, settings};
 pub use show::{Origin, Shown};
+pub use tls::{AcmeValues, ClearText, TlsValues};
 
 use crate::grants::Grants;
 use crate::ledger::{Microcredits, ModelPrices, Prices};
@@ -54,6 +58,8 @@ pub struct Overrides {
     pub listen: Option<SocketAddr>,
     /// `--metrics-listen`.
     pub metrics_listen: Option<SocketAddr>,
+    /// `--behind-proxy`.
+    pub behind_proxy: bool,
     /// `--database`.
     pub database: Option<SecretString>,
     /// `--config`; without it, `aaasp.toml` in the data folder when there is one.
@@ -86,15 +92,24 @@ pub struct Values {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub metrics_listen: Option<SocketAddr>,
-    /// Where people reach the API, for links in letters; none is `http://` and where it listens.
+    /// Where people reach the API, for links in letters: `https://agents.example.com`. None is where it listens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
     /// Networks of proxies in front of the API, whose `X-Forwarded-For` is believed.
     #[schema(value_type = Vec<String>)]
     pub trusted_proxies: Vec<IpNet>,
-    /// A PostgreSQL URL. Better given as `AAASP_DATABASE_URL`, which no backup of the file holds.
+    /// A PostgreSQL URL. Better given as `AAASP_DATABASE_URL`, which no backup of the file holds. A database on another
+    /// machine is reached by TLS: `sslmode` is `verify-full` then, unless the URL says `verify-ca` or `require`.
     #[serde(skip_serializing_if = "holds_a_password")]
     pub database: Option<String>,
+    /// The region that the host is in. It serves accounts of its region, and those of none; without a region it serves
+    /// all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<Name>,
+    /// Where each region is reached: `eu = "https://eu.example.com"`.
+    pub regions: BTreeMap<Name, String>,
+    /// How connections to the host are protected.
+    pub tls: TlsValues,
     /// What the host takes on.
     pub host: HostValues,
     /// The host's limits, which no plan and no deployment passes.
@@ -253,6 +268,9 @@ impl Default for Values {
             public_url: None,
             trusted_proxies: Vec::new(),
             database: None,
+            region: None,
+            regions: BTreeMap::new(),
+            tls: TlsValues::default(),
             host: HostValues::default(),
             limits: LimitValues::default(),
             operator: OperatorValues::default(),
@@ -287,6 +305,7 @@ impl Config {
         if let Some(listen) = overrides.listen {
             values.listen = listen;
         }
+        values.tls.behind_proxy |= overrides.behind_proxy;
         values.metrics_listen = overrides.metrics_listen.or(values.metrics_listen);
         let database = overrides.database.clone().or_else(|| values.database.take().map(SecretString::from));
         Ok(Self { data: data.to_owned(), file, values, database, shown, overrides: overrides.clone() })
@@ -325,13 +344,6 @@ impl Config {
         let own = |name: &Name| grants.models.get(name).is_some_and(|model| model.credential.is_some());
         let offered = self.values.models.iter().filter(|(name, model)| granted(name) && model.serves(plan));
         offered.map(|(name, model)| (name.clone(), model.price(own(name)))).collect()
-    }
-
-    /// A link to a page of the host.
-    #[must_use]
-    pub fn link(&self, path: &str) -> String {
-        let base = self.values.public_url.clone().unwrap_or_else(|| format!("http://{}", self.values.listen));
-        format!("{}{path}", base.trim_end_matches('/'))
     }
 
     /// What work costs under a plan.

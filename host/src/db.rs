@@ -29,6 +29,7 @@ pub mod master_keys;
 mod migrate;
 pub mod monthly_grants;
 pub mod payments;
+mod region;
 pub mod requests;
 pub mod retention;
 pub mod runs;
@@ -49,6 +50,7 @@ pub use writer::{Admission, Admitted, CapOf, LogChunk, Settlement, WriteTx};
 
 use crate::clock::Micros;
 use crate::ids::{AccountId, HostId};
+use crate::names::Name;
 
 /// The open database. Cheap to clone.
 #[derive(Clone)]
@@ -56,6 +58,7 @@ pub struct Db {
     pool: AnyPool,
     writer: writer::Writer,
     url: Arc<DatabaseUrl>,
+    region: Arc<str>,
 }
 
 impl Db {
@@ -68,7 +71,23 @@ impl Db {
         let pool = connect::pool(&url).await?;
         let url = Arc::new(url);
         let writer = writer::Writer::start(Arc::clone(&url), host).await?;
-        Ok(Self { pool, writer, url })
+        Ok(Self { pool, writer, url, region: Arc::default() })
+    }
+
+    /// The same for a host in a region: it finds nothing to do for the accounts of other regions.
+    #[must_use]
+    pub fn in_region(self, region: Option<&Name>) -> Self {
+        Self { region: region.map(Name::as_str).unwrap_or_default().into(), ..self }
+    }
+
+    /// The host's region; empty when it has none.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Whether the host serves the accounts of a region.
+    pub(crate) fn serves(&self, region: Option<&Name>) -> bool {
+        self.region.is_empty() || region.is_none_or(|region| region.as_str() == &*self.region)
     }
 
     /// Runs a transaction that only writes through the given function, and answers after its commit.

@@ -1,5 +1,6 @@
 //! A host from start to stop: open folder and database, recover, serve, and end gracefully.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::app::App;
 use crate::capabilities::egress::EgressSettings;
 use crate::capabilities::model::Mark;
 use crate::clock::Clock;
-use crate::config::{Config, DEFAULT_PLAN, LiveConfig};
+use crate::config::{Config, DEFAULT_PLAN, LiveConfig, NoSuchRegion};
 use crate::db::{DatabaseUrl, Db, DbError, hosts, settings};
 use crate::folder::{Folder, FolderError};
 use crate::http;
@@ -27,6 +28,7 @@ use crate::request_log::RequestLog;
 use crate::runs::{LEASE_MS, Runs};
 use crate::runtime::{CompileLimits, Runtime, RuntimeError, RuntimeSettings};
 use crate::statements::Statements;
+use crate::tls::{Tls, TlsError};
 use crate::vault::Keyring;
 use crate::vault::rotation::{Rotation, RotationError};
 
@@ -75,6 +77,12 @@ pub enum StartError {
     /// Letters can't be sent.
     #[error(transparent)]
     Mail(#[from] TransportError),
+    /// The first account can't be where it should.
+    #[error(transparent)]
+    Region(#[from] NoSuchRegion),
+    /// The certificate can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address can't be listened on.
     #[error("can't listen on {address}: {source}")]
     Listen {
@@ -133,7 +141,7 @@ impl Store {
             None => DatabaseUrl::sqlite(&folder.database()),
         };
         let location = url.redacted();
-        let db = Db::open(url, host).await.map_err(failed(&location))?;
+        let db = Db::open(url, host).await.map_err(failed(&location))?.in_region(config.values.region.as_ref());
         let here = keyring.fingerprint();
         let there = settings::agree(&db, "keyring_fingerprint", here.clone()).await.map_err(failed(&location))?;
         if here != there {
@@ -155,7 +163,8 @@ impl Store {
         let location = self.db.location();
         let operator = self.accounts.create_operator_key("first").await.map_err(failed(&location))?;
         let operator_key = self.folder.write_operator_key(operator.expose())?;
-        let opening = Opening { email, plan: DEFAULT_PLAN, grant, because: None };
+        let region = self.config.now().region_of(DEFAULT_PLAN, None)?;
+        let opening = Opening { email, plan: DEFAULT_PLAN, region: region.as_ref(), grant, because: None };
         let opened = self.accounts.open(&opening, None).await.map_err(failed(&location))?;
         Ok(FirstAccount { account: opened.account, api_key: opened.api_key.expose().to_owned(), operator_key })
     }
@@ -169,6 +178,8 @@ pub struct Host {
     // Held until the host has stopped, so that no other process takes the folder meanwhile.
     _folder: Folder,
     listener: TcpListener,
+    /// Where it tells whoever comes in clear text to come by TLS.
+    redirects: Option<TcpListener>,
 }
 
 impl Host {
@@ -196,12 +207,14 @@ impl Host {
         if recovered > 0 {
             tracing::warn!(runs = recovered, "settled as lost what the last start left running");
         }
-        let address = store.config.now().values.listen;
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
-        let address = listener.local_addr().map_err(unknown_address)?;
-        store.config.listens_on(address);
+        let values = store.config.now().values.clone();
+        let tls = Tls::new(&store.config.now(), &store.folder.subfolder("keys")?)?;
+        let listener = listen(values.listen).await?;
+        store.config.listens_on(listener.local_addr().map_err(unknown_address)?);
+        let redirects = match values.tls.redirect_from {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
         let password = std::env::var(SMTP_PASSWORD).ok().filter(|password| !password.is_empty()).map(Into::into);
         let config = store.config.now();
         let transport = Transport::new(&config.values.mail, &config.data, password.as_ref())?;
@@ -223,16 +236,15 @@ impl Host {
             runtime,
             runs,
             rates,
+            tls,
         };
-        Ok(Self { app: Arc::new(app), id: store.host, outbox, _folder: store.folder, listener })
+        Ok(Self { app: Arc::new(app), id: store.host, outbox, _folder: store.folder, listener, redirects })
     }
 
     /// Where it listens.
-    ///
-    /// # Errors
-    /// [`StartError::Listen`] when the operating system doesn't say.
-    pub fn address(&self) -> Result<std::net::SocketAddr, StartError> {
-        self.listener.local_addr().map_err(unknown_address)
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.app.config.now().listens_at()
     }
 
     /// Reads the operator's file again, each time that this is called.
@@ -264,10 +276,21 @@ impl Host {
         let no_more_mail = CancellationToken::new();
         tasks.spawn(self.outbox.do_duties(no_more_mail.clone()));
         tasks.spawn(forget_the_idle(Arc::clone(&self.app)));
+        if let Some(tls) = &self.app.tls {
+            tasks.spawn(Arc::clone(tls).do_duties());
+        }
         let (stopping, stopped) = tokio::sync::watch::channel(false);
-        let patience = Duration::from_millis(self.app.config.now().values.host.slow_client_ms);
-        let router = http::router(Arc::clone(&self.app));
-        let server = tokio::spawn(http::serve(self.listener, router, patience, stopped));
+        let config = self.app.config.now();
+        let patience = Duration::from_millis(config.values.host.slow_client_ms);
+        if let Some(listener) = self.redirects {
+            let router = http::redirects(config.link(""));
+            tokio::spawn(http::serve(listener, router, patience, None, stopped.clone()));
+        }
+        let mut router = http::router(Arc::clone(&self.app));
+        if config.values.tls.is_done_here() || config.values.tls.behind_proxy {
+            router = http::by_tls_only(router, config.values.tls.hsts_seconds);
+        }
+        let server = tokio::spawn(http::serve(self.listener, router, patience, self.app.tls.clone(), stopped));
         let told = told_to_stop(signal, &mut tasks).await;
         tracing::info!(runs = self.app.runs.executing(), "stopping: no new runs; waiting for those that execute");
         self.app.runs.stop().await;
@@ -342,6 +365,10 @@ fn runtime_settings(store: &Store) -> Result<RuntimeSettings, StartError> {
         ..CompileLimits::with_program(program)
     };
     Ok(settings)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address: address.to_string(), source })
 }
 
 fn unknown_address(source: std::io::Error) -> StartError {

@@ -36,6 +36,7 @@ mod sign_up;
 mod statements;
 mod test_checkout;
 mod top_ups;
+mod transport;
 mod unread;
 mod webhooks;
 
@@ -51,6 +52,7 @@ pub(crate) use problem::{Document as ProblemDocument, Kind as ProblemKind};
 pub use rates::Rates;
 use routes::Routes;
 pub(crate) use routes::STATUSES;
+pub use transport::{by_tls_only, redirects};
 use utoipa::openapi::OpenApi;
 
 use crate::app::App;
@@ -141,7 +143,7 @@ fn page(run_bytes: usize) -> Routes {
         .post("/test-checkout/{id}", "Makes a test payment, with which no money moves", test_checkout::answer)
         .get("/v1/credits/statements", "Lists the account's monthly statements, latest first", statements::list)
         .get("/v1/credits/statements/{number}", "Shows a monthly statement, or a page to print", statements::show)
-        .get("/v1/admin/accounts", "Lists all accounts, latest first", admin::list)
+        .get("/v1/admin/accounts", "Lists the accounts that this host serves, latest first", admin::list)
         .post(
             "/v1/admin/accounts",
             "Makes an account with its first API key, which only this answer shows",

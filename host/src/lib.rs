@@ -27,5 +27,6 @@ pub mod request_log;
 pub mod runs;
 pub mod runtime;
 pub mod statements;
+pub mod tls;
 pub mod vault;
 pub mod words;

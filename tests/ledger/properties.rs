@@ -78,6 +78,7 @@ impl Case {
                 unique[..26].copy_from_slice(account.suffix().as_bytes());
                 unique
             },
+            region: None,
             plan: "default".to_owned(),
             wrapped_key: Wrapped { master_version: 1, bytes: vec![0] },
             pending_until: None,

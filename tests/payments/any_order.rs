@@ -71,7 +71,8 @@ impl<'w> Case<'w> {
         let accounts = &stores[0].accounts;
         let mark = RunId::generate().suffix();
         let email = format!("{mark}@example.com");
-        let opening = Opening { email: &email, plan: "default", grant: Microcredits::ZERO, because: None };
+        let opening =
+            Opening { email: &email, plan: "default", region: None, grant: Microcredits::ZERO, because: None };
         let account = accounts.load(accounts.open(&opening, None).await.unwrap().account).await.unwrap().unwrap();
         let top_ups = [TopUpId::generate(), TopUpId::generate(), TopUpId::generate()];
         for id in &top_ups {

@@ -81,17 +81,19 @@ async fn a_refund_is_taken_at_once_and_a_reconciliation_finds_nothing() {
     server.verify_ledger();
 }
 
+const PROXY: &str = "tls.behind_proxy = true\n";
+
 #[tokio::test]
 async fn a_host_that_others_reach_does_not_start_with_tests_for_payments() {
     let mut server = Server::with(SELLING, 0).await;
     assert!(server.said().contains("payments are only tests"), "{}", server.said());
     server.stop();
     for (more, listen, said) in [
-        ("", "0.0.0.0:0", "it listens on 0.0.0.0:"),
-        ("", "[::]:0", "it listens on [::]:"),
+        (PROXY, "0.0.0.0:0", "it listens on 0.0.0.0:"),
+        (PROXY, "[::]:0", "it listens on [::]:"),
+        (PROXY, "127.0.0.1:0", "`tls.behind_proxy` is set"),
         ("public_url = \"https://agents.example.com\"\n", "127.0.0.1:0", "`public_url` is https://agents.example.com"),
         ("public_url = \"https://localhost\"\n", "127.0.0.1:0", "`public_url` is https://localhost"),
-        ("public_url = \"http://192.0.2.1\"\n", "127.0.0.1:0", "`public_url` is http://192.0.2.1"),
         ("trusted_proxies = [\"127.0.0.1/32\"]\n", "127.0.0.1:0", "`trusted_proxies` has 127.0.0.1/32"),
     ] {
         std::fs::write(server.data().join("aaasp.toml"), format!("{more}{SELLING}")).unwrap();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::authority::Issued;
 use super::database::Database;
 
 /// A cluster in a folder of its own, on a free loopback port.
@@ -36,6 +37,25 @@ impl Cluster {
 
     pub fn database(&self) -> Database {
         Database::of_server(&format!("postgres://postgres@127.0.0.1:{}", self.port), "postgres")
+    }
+
+    /// Where it is, by an address that leads to this machine and does not say so.
+    pub fn url_from_elsewhere(&self) -> String {
+        format!("postgres://postgres@0.0.0.0:{}/postgres", self.port)
+    }
+
+    /// Starts it anew, with TLS.
+    pub fn speak_tls(&mut self, issued: &Issued) {
+        let data = self.folder.path().join("data");
+        issued.put(&data);
+        done(Command::new("chmod").arg("600").arg(data.join("key.pem")));
+        if rustix::process::geteuid().is_root() {
+            done(Command::new("chown").arg("postgres:").arg(data.join("key.pem")).arg(data.join("cert.pem")));
+        }
+        let settings = "ssl = on\nssl_cert_file = 'cert.pem'\nssl_key_file = 'key.pem'\n";
+        std::fs::write(data.join("postgresql.auto.conf"), settings).unwrap();
+        self.kill();
+        self.restart();
     }
 
     /// SIGKILL for the server's first process; its children notice and end, whatever they were at.

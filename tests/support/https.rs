@@ -3,46 +3,35 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use super::authority::{self, Issued};
+
 /// Names that the servers' certificate is good for.
 const NAMES: [&str; 5] = ["api.test", "other.test", "xn--bcher-kva.test", "127.0.0.1", "localhost"];
 
-/// The authority, and the configuration of every server.
-struct Trust {
-    authority: CertificateDer<'static>,
-    server: ServerConfig,
-}
-
-static TRUST: LazyLock<Trust> = LazyLock::new(|| {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let names: Vec<String> = NAMES.map(str::to_owned).to_vec();
-    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
-    let server = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+static SERVER: LazyLock<ServerConfig> = LazyLock::new(|| {
+    let Issued { certificate, key, .. } = Issued::to(&NAMES);
+    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
-        .unwrap();
-    Trust { authority: authority.der().clone(), server }
+        .with_single_cert(vec![certificate], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+        .unwrap()
 });
 
 /// The certificate of the servers' authority.
 pub fn authority() -> CertificateDer<'static> {
-    TRUST.authority.clone()
+    authority::certificate()
 }
 
 /// The servers' side of TLS, speaking these protocols.
 pub fn acceptor(protocols: &[&[u8]]) -> TlsAcceptor {
-    let mut config = TRUST.server.clone();
+    let mut config = SERVER.clone();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
 }

@@ -94,13 +94,13 @@ impl Server {
 
     /// Starts the process on the folder as it is.
     pub fn serve(&mut self) {
-        let mut process = self
-            .command()
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        self.serve_with(&["--listen", "127.0.0.1:0"]);
+    }
+
+    /// The same, with these arguments.
+    pub fn serve_with(&mut self, arguments: &[&str]) {
+        let mut process =
+            self.command().arg("serve").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stderr, said) = (process.stderr.take().unwrap(), Arc::clone(&self.said));
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -233,11 +233,17 @@ impl Server {
 
     /// A second host on the same PostgreSQL database and keyring; none on SQLite, which is one host's.
     pub fn second_host(&self) -> Option<Self> {
+        let config = std::fs::read_to_string(self.data().join("aaasp.toml")).unwrap();
+        self.second_host_with(&config)
+    }
+
+    /// The same, with an operator's file of its own.
+    pub fn second_host_with(&self, config: &str) -> Option<Self> {
         let database = self.database.clone()?;
         let folder = TempDir::new().unwrap();
         std::fs::create_dir(folder.path().join("keys")).unwrap();
         std::fs::copy(self.data().join("keys/keyring.toml"), folder.path().join("keys/keyring.toml")).unwrap();
-        std::fs::copy(self.data().join("aaasp.toml"), folder.path().join("aaasp.toml")).unwrap();
+        std::fs::write(folder.path().join("aaasp.toml"), config).unwrap();
         let account = self.account.clone();
         let folder = Place::Temporary(folder);
         let mut second = Self {

@@ -22,6 +22,8 @@ pub enum Tool {
     Python,
     /// `initdb` and `postgres`.
     PostgreSql,
+    /// A client and a server of TLS that speak what nobody should any more.
+    OpenSsl,
     /// Checks licences and sources of the dependencies.
     CargoDeny,
     /// The load generator of the benchmark.
@@ -32,7 +34,7 @@ pub enum Tool {
 
 /// What all of the tests need.
 pub const FOR_TESTS: &[Tool] =
-    &[Tool::WasmTarget, Tool::JavaScript, Tool::Suite, Tool::Python, Tool::PostgreSql, Tool::CargoDeny];
+    &[Tool::WasmTarget, Tool::JavaScript, Tool::Suite, Tool::Python, Tool::PostgreSql, Tool::OpenSsl, Tool::CargoDeny];
 
 /// What `cargo xtask setup` looks after. The benchmark's own tools are installed when it asks for them.
 pub const EVERYTHING: &[Tool] = FOR_TESTS;
@@ -59,8 +61,9 @@ pub fn provide(workspace: &Workspace, tools: &[Tool]) -> Result<()> {
             Tool::Suite => suite(workspace),
             Tool::Python => python(workspace),
             Tool::PostgreSql => postgresql(),
+            Tool::OpenSsl => program("openssl"),
             Tool::CargoDeny => cargo_deny(workspace),
-            Tool::Wrk => wrk(),
+            Tool::Wrk => program("wrk"),
             Tool::WasmtimeCli => wasmtime_cli(workspace),
         }?;
     }
@@ -217,12 +220,13 @@ fn postgresql() -> Result<()> {
     }
 }
 
-fn wrk() -> Result<()> {
-    if shell::find("wrk").is_some() {
-        return found("wrk");
+/// A program whose package is called as it is.
+fn program(name: &str) -> Result<()> {
+    if shell::find(name).is_some() {
+        return found(name);
     }
-    apt_install("wrk", &["wrk"], "install wrk")?;
-    installed("wrk")
+    apt_install(name, &[name], &format!("install {name}"))?;
+    installed(name)
 }
 
 fn wasmtime_cli(workspace: &Workspace) -> Result<()> {

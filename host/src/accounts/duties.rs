@@ -80,7 +80,13 @@ impl Accounts {
     async fn warn_of_low_balances(&self, now: Micros) -> Result<(), DbError> {
         let default = self.default_low_balance();
         if low_balances::any_risen(&self.db, default).await? {
-            self.db.write(move |tx| Box::pin(low_balances::note_risen(tx, default))).await?;
+            let region = self.db.region().to_owned();
+            self.db
+                .write(move |tx| {
+                    let region = region.clone();
+                    Box::pin(async move { low_balances::note_risen(tx, &region, default).await })
+                })
+                .await?;
         }
         loop {
             let untold = low_balances::untold(&self.db, default).await?;

@@ -14,6 +14,7 @@ use crate::db::links::NewLink;
 use crate::db::{DbError, accounts, acts, letters, links};
 use crate::ids::AccountId;
 use crate::mail::{self, Letter};
+use crate::names::Name;
 
 /// How long a link works that somebody asked for, in minutes.
 pub(super) const LINK_MINUTES: u32 = 15;
@@ -75,17 +76,21 @@ impl SignUps {
 impl Accounts {
     async fn sign_up(&self, email: &str) -> Result<(), DbError> {
         match accounts::id_by_email(&self.db, &self.keyring.email_lookup(email)).await? {
-            Some(id) => self.sign_up_again(id).await,
+            Some(id) => match self.sign_up_again(id).await {
+                // Their own host writes to them, when they ask it.
+                Err(DbError::Elsewhere { .. }) => Ok(()),
+                done => done,
+            },
             None if self.config.now().values.accounts.sign_up == SignUp::Open => {
-                let plan = self.config.now().values.accounts.plan.clone();
+                let config = self.config.now();
+                let plan = config.values.accounts.plan.as_str();
+                // The file can't say otherwise than the host's own region, which nobody has to ask for.
+                let region = config.region_of(plan, None).map_err(DbError::corrupt)?;
                 let minutes = LINK_MINUTES;
                 let confirmation = |link| Letter::Confirmation { link, minutes };
-                let pending = Pending {
-                    email,
-                    plan: &plan,
-                    ms: PENDING_MS,
-                    link_ms: i64::from(minutes) * MINUTE_MS,
-                    because: None,
+                let pending = {
+                    let link_ms = i64::from(minutes) * MINUTE_MS;
+                    Pending { email, plan, region: region.as_ref(), ms: PENDING_MS, link_ms, because: None }
                 };
                 match self.open_pending(&pending, confirmation).await {
                     // Somebody signs up twice at the same moment.
@@ -142,10 +147,15 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError::Exists`] when the address has an account already.
-    pub async fn invite(&self, email: &str, plan: &str, because: &Because) -> Result<AccountId, DbError> {
+    pub async fn invite(
+        &self,
+        email: &str,
+        (plan, region): (&str, Option<&Name>),
+        because: &Because,
+    ) -> Result<AccountId, DbError> {
         let days = INVITATION_DAYS;
         let ms = i64::from(days) * DAY_MS;
-        let pending = Pending { email, plan, ms, link_ms: ms, because: Some(because) };
+        let pending = Pending { email, plan, region, ms, link_ms: ms, because: Some(because) };
         self.open_pending(&pending, |link| Letter::Invitation { link, days }).await
     }
 
@@ -155,9 +165,9 @@ impl Accounts {
         pending: &Pending<'_>,
         letter: impl FnOnce(String) -> Letter,
     ) -> Result<AccountId, DbError> {
-        let Pending { email, plan, ms, link_ms, because } = *pending;
+        let Pending { email, plan, region, ms, link_ms, because } = *pending;
         let at = self.clock.now();
-        let (account, data_key) = self.fresh_account(email, plan, Some(at.plus_ms(ms)))?;
+        let (account, data_key) = self.fresh_account(email, (plan, region), Some(at.plus_ms(ms)))?;
         let (id, secret) = (account.id, LinkSecret::generate()?);
         let expires_at = at.plus_ms(link_ms);
         let link = NewLink { digest: secret.digest(), account: id, purpose: Purpose::Confirm, at, expires_at };
@@ -206,6 +216,7 @@ impl Accounts {
 struct Pending<'a> {
     email: &'a str,
     plan: &'a str,
+    region: Option<&'a Name>,
     /// How long it waits.
     ms: i64,
     /// How long its first link works.

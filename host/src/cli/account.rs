@@ -100,6 +100,7 @@ pub(super) struct AccountView {
     pub id: String,
     pub email: String,
     pub plan: String,
+    pub region: Option<String>,
     pub status: String,
     pub created_at: Micros,
     limits: Limits,
@@ -188,13 +189,12 @@ impl OwnAccount {
 
 impl AccountView {
     pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("account", self.id.clone()),
-            ("email", self.email.clone()),
-            ("plan", self.plan.clone()),
-            ("status", self.status.clone()),
-            ("since", readable::time(self.created_at)),
-        ]
+        let region = self.region.clone().map(|region| ("region", region));
+        [("account", self.id.clone()), ("email", self.email.clone()), ("plan", self.plan.clone())]
+            .into_iter()
+            .chain(region)
+            .chain([("status", self.status.clone()), ("since", readable::time(self.created_at))])
+            .collect()
     }
 
     pub(super) fn print_limits(&self) {

@@ -127,6 +127,9 @@ enum AccountsCommand {
         /// Its plan [default: default].
         #[arg(long, value_name = "PLAN", env = "AAASP_PLAN")]
         plan: Option<String>,
+        /// Where its data stays [default: the plan's region, or else the host's].
+        #[arg(long, value_name = "REGION", env = "AAASP_REGION")]
+        region: Option<String>,
         #[command(flatten)]
         why: Why,
         #[command(flatten)]
@@ -250,23 +253,27 @@ async fn accounts(client: &Client, command: AccountsCommand) -> anyhow::Result<(
     match command {
         AccountsCommand::List(args) => {
             let rows = Rows {
-                header: &["id", "email", "plan", "status", "available", "held", "since"],
-                right: &[4, 5],
+                header: &["id", "email", "plan", "region", "status", "available", "held", "since"],
+                right: &[5, 6],
                 row: |found: AdminAccount| {
                     let (available, held) = (found.available_microcredits, found.held_microcredits);
                     let (account, since) = (found.account, readable::time);
                     let since = since(account.created_at);
                     let (available, held) = (available.to_string(), held.to_string());
-                    vec![account.id, account.email, account.plan, account.status, available, held, since]
+                    let region = account.region.unwrap_or_else(|| "-".to_owned());
+                    vec![account.id, account.email, account.plan, region, account.status, available, held, since]
                 },
                 nothing: "there are no accounts",
             };
             client.list(&["admin", "accounts"], &[], args, &rows).await
         }
-        AccountsCommand::Create { email, credits, plan, why, json } => {
+        AccountsCommand::Create { email, credits, plan, region, why, json } => {
             let mut body = json!({"email": email, "grant_microcredits": credits, "reason": why.reason});
             if let Some(plan) = plan {
                 body["plan"] = json!(plan);
+            }
+            if let Some(region) = region {
+                body["region"] = json!(region);
             }
             let answer = client.send(Method::POST, &["admin", "accounts"], &body).await?;
             answer.show(json, |opened: &Opened| {

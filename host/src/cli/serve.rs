@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::Args as ClapArgs;
+use clap::builder::FalseyValueParser;
 
 use super::data::DataArgs;
 use super::init;
@@ -17,7 +18,10 @@ An empty folder is initialised first. SIGTERM stops gracefully; SIGHUP reads the
 
 Examples:
   aaasp serve
-  aaasp serve --data /srv/aaasp --listen 0.0.0.0:8080 --metrics-listen 127.0.0.1:9090")]
+  aaasp serve --data /srv/aaasp --listen 0.0.0.0:443 --metrics-listen 127.0.0.1:9090
+  aaasp serve --data /srv/aaasp --listen 10.0.0.7:8080 --behind-proxy
+
+Others reach it by TLS only: set tls.certificate and tls.key, or tls.acme, in the operator's file.")]
 pub(super) struct Args {
     #[command(flatten)]
     data: DataArgs,
@@ -27,11 +31,15 @@ pub(super) struct Args {
     /// Where Prometheus scrapes /metrics [default: nowhere].
     #[arg(long, value_name = "ADDR", env = "AAASP_METRICS_LISTEN")]
     metrics_listen: Option<SocketAddr>,
+    /// A proxy in front of the host does TLS, so that it may listen in clear text.
+    #[arg(long, env = "AAASP_BEHIND_PROXY", value_parser = FalseyValueParser::new())]
+    behind_proxy: bool,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    let overrides = Overrides { listen: args.listen, metrics_listen: args.metrics_listen, ..Overrides::default() };
-    let config = args.data.config(overrides)?;
+    let (listen, metrics_listen, behind_proxy) = (args.listen, args.metrics_listen, args.behind_proxy);
+    let config = args.data.config(Overrides { listen, metrics_listen, behind_proxy, ..Overrides::default() })?;
+    config.refuse_clear_text()?;
     let folder = Folder::take(&args.data.data)?;
     super::block_on(async {
         let metrics = config.values.metrics_listen;
@@ -48,16 +56,16 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         // Whoever reads the address may ask for a stop at once, which has to be a graceful one already.
         let stop = told_to_stop()?;
         reload_when_told(host.reloader())?;
-        announce(host.address()?, &database);
+        announce(&host.url(), &database);
         host.serve(stop).await?;
         Ok(())
     })
 }
 
 #[expect(clippy::print_stdout, reason = "scripts read the address from here")]
-fn announce(address: SocketAddr, database: &str) {
-    println!("listening on http://{address}");
-    tracing::info!(%address, database, "ready");
+fn announce(url: &str, database: &str) {
+    println!("listening on {url}");
+    tracing::info!(url, database, "ready");
 }
 
 /// Reads the operator's file again at each SIGHUP.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
 
-use super::{PaymentValues, Values};
+use super::{PaymentValues, Values, is_plain_and_local};
 use crate::ledger::Microcredits;
 use crate::limits::RunLimits;
 use crate::objects::Objects;
@@ -165,8 +165,15 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
     for (key, reason) in values.payments.iter().flat_map(PaymentValues::impossible) {
         refuse(true, &format!("payments.{key}"), reason);
     }
+    for (key, reason) in values.impossible_regions() {
+        refuse(true, &key, reason);
+    }
+    for (key, reason) in values.tls.impossible(values.public_url.as_deref()) {
+        refuse(true, &format!("tls.{key}"), reason);
+    }
     let url = values.public_url.as_deref().map(url::Url::parse);
-    let good = url.is_none_or(|url| url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()));
+    let protected = |url: url::Url| (url.scheme() == "https" && url.has_host()) || is_plain_and_local(&url);
+    let good = url.is_none_or(|url| url.is_ok_and(protected));
     refuse(!good, "public_url", "expected a URL like `https://agents.example.com`".to_owned());
     for name in values.plans.keys() {
         refuse(name.is_empty() || name.len() > 63, "plans", "a plan's name has 1 to 63 characters".to_owned());

@@ -5,11 +5,15 @@ use utoipa::ToSchema;
 
 use super::LimitValues;
 use crate::ledger::{Microcredits, Prices};
+use crate::names::Name;
 
 /// A plan. What it leaves out is as the rest of the file has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlanValues {
+    /// The region of its accounts; none is the one that is said when an account is opened, or else the host's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<Name>,
     /// Limits below the host's.
     pub limits: LimitValues,
     /// What work costs, all of it; none are the prices of everybody.

@@ -48,6 +48,8 @@ million_output_tokens_microcredits = 0
 [payments]
 processor = "dodo"
 product_id = ""
+[tls.acme]
+domains = []
 [payments.currencies.name]
 microcredits_per_minor_unit = 1
 minimum = 1
@@ -70,7 +72,8 @@ pub fn settings() -> (Vec<Setting>, BTreeMap<String, String>) {
     };
     let whole = serde_json::json!(Values::schema());
     for (name, field) in fields(&whole) {
-        walk.tops.extend(reference(field).map(|of| (of.to_owned(), name.clone())));
+        let table = reference(field).filter(|of| walk.types.get(*of).is_some_and(|of| of["properties"].is_object()));
+        walk.tops.extend(table.map(|of| (of.to_owned(), name.clone())));
     }
     walk.fields_of("", &whole);
     walk.found.sort_by(|a, b| a.key.cmp(&b.key));
@@ -98,7 +101,12 @@ impl Walk {
     fn field(&mut self, key: String, field: &Value, required: bool) {
         let of = reference(field).and_then(|name| Some((name, self.types.get(name)?.clone())));
         if field["additionalProperties"].is_object() {
-            return self.field(format!("{key}.*"), &field["additionalProperties"], false);
+            let mut each = field["additionalProperties"].clone();
+            // Of values that are no tables, what they all are says what each is.
+            if description(&each).is_none() && reference(&each).is_none() {
+                each["description"] = field["description"].clone();
+            }
+            return self.field(format!("{key}.*"), &each, false);
         }
         let nested = key.contains('.');
         let default = match &of {

@@ -52,6 +52,9 @@ pub(super) fn effective(values: &Values, file: Option<&Path>, text: &str, overri
     if let Some(listen) = overrides.metrics_listen {
         flags.insert("metrics_listen", format!("\"{listen}\""));
     }
+    if overrides.behind_proxy {
+        flags.insert("tls.behind_proxy", "true".to_owned());
+    }
     let database = if overrides.database.is_some() || values.database.is_some() {
         "\"postgres://…\" (hidden)"
     } else {

@@ -4,11 +4,13 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::data_keys::StoredDataKey;
+use super::region::served;
 use super::{Db, DbError, WriteTx, data_keys, ledger, spending};
 use crate::accounts::Status;
 use crate::clock::Micros;
 use crate::ids::AccountId;
 use crate::ledger::{Microcredits, Tenant};
+use crate::names::Name;
 use crate::vault::Wrapped;
 
 /// An account as it is stored.
@@ -20,6 +22,8 @@ pub struct StoredAccount {
     pub sealed_email: Vec<u8>,
     /// The plan's name.
     pub plan: String,
+    /// Where its data stays; none is anywhere.
+    pub region: Option<Name>,
     /// What its callers may do.
     pub status: Status,
     /// When it was made.
@@ -43,6 +47,8 @@ pub struct NewAccount {
     pub email_lookup: [u8; 32],
     /// The plan's name.
     pub plan: String,
+    /// Where its data stays; none is anywhere.
+    pub region: Option<Name>,
     /// The data key, wrapped: version 1.
     pub wrapped_key: Wrapped,
     /// Until when it waits for its address to be confirmed; none is active from the start.
@@ -57,8 +63,8 @@ pub struct NewAccount {
 /// [`DbError::Exists`] when the address is taken.
 pub async fn insert(tx: &mut WriteTx<'_>, account: &NewAccount) -> Result<Tenant, DbError> {
     let done = sqlx::query(
-        "INSERT INTO accounts (id, sealed_email, email_lookup, plan, status, pending_until, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        "INSERT INTO accounts (id, sealed_email, email_lookup, plan, status, pending_until, created_at, region)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
     )
     .bind(account.id.to_string())
     .bind(account.sealed_email.as_slice())
@@ -67,6 +73,7 @@ pub async fn insert(tx: &mut WriteTx<'_>, account: &NewAccount) -> Result<Tenant
     .bind(if account.pending_until.is_some() { Status::Pending } else { Status::Active }.as_str())
     .bind(account.pending_until.map(|until| until.0))
     .bind(account.at.0)
+    .bind(account.region.as_ref().map(Name::as_str))
     .execute(&mut **tx)
     .await?;
     if done.rows_affected() == 0 {
@@ -80,7 +87,7 @@ pub async fn insert(tx: &mut WriteTx<'_>, account: &NewAccount) -> Result<Tenant
 /// A row for each version of the data key, those of one account together.
 const COLUMNS: &str = "SELECT accounts.id, accounts.sealed_email, accounts.plan, accounts.status,
          accounts.created_at, tenants.tenant, data_keys.version, data_keys.wrapped,
-         accounts.daily_spend";
+         accounts.daily_spend, accounts.region";
 const JOINED: &str = "JOIN tenants ON tenants.account_id = accounts.id
      JOIN data_keys ON data_keys.account_id = accounts.id
      ORDER BY accounts.id DESC, data_keys.version";
@@ -116,19 +123,21 @@ pub async fn plans(db: &Db) -> Result<Vec<String>, DbError> {
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// All accounts, latest first.
+/// The accounts that this host serves, latest first.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn list(db: &Db, before: Option<AccountId>, limit: i64) -> Result<Vec<StoredAccount>, DbError> {
+    let served = served!("accounts.id", "$3");
     let text = format!(
-        "{COLUMNS} FROM (SELECT * FROM accounts WHERE id < $1
+        "{COLUMNS} FROM (SELECT * FROM accounts WHERE id < $1 AND {served}
              AND EXISTS (SELECT 1 FROM data_keys WHERE data_keys.account_id = accounts.id)
              ORDER BY id DESC LIMIT $2) AS accounts {JOINED}"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(text))
         .bind(before.map_or_else(|| "~".to_owned(), |id| id.to_string()))
         .bind(limit)
+        .bind(db.region())
         .fetch_all(&db.pool)
         .await?;
     stored_accounts(&rows)
@@ -218,10 +227,12 @@ pub async fn activate(tx: &mut WriteTx<'_>, account: AccountId, at: Micros) -> R
 /// [`DbError`] when the database doesn't answer.
 pub async fn overdue(db: &Db, now: Micros, after: Option<AccountId>) -> Result<Vec<AccountId>, DbError> {
     let rows = sqlx::query(
-        "SELECT id FROM accounts WHERE status = 'pending' AND pending_until < $1 AND id > $2 ORDER BY id LIMIT 100",
+        "SELECT id FROM accounts WHERE status = 'pending' AND pending_until < $1 AND id > $2
+           AND ($3 = '' OR region IS NULL OR region = $3) ORDER BY id LIMIT 100",
     )
     .bind(now.0)
     .bind(after.map(|id| id.to_string()).unwrap_or_default())
+    .bind(db.region())
     .fetch_all(&db.pool)
     .await?;
     rows.iter().map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).collect()
@@ -292,6 +303,10 @@ fn stored_accounts(rows: &[AnyRow]) -> Result<Vec<StoredAccount>, DbError> {
             status: row.try_get::<String, _>(3)?.parse().map_err(DbError::corrupt)?,
             created_at: Micros(row.try_get(4)?),
             tenant: Tenant(row.try_get(5)?),
+            region: {
+                let region: Option<String> = row.try_get(9)?;
+                region.map(|region| region.parse().map_err(DbError::corrupt)).transpose()?
+            },
             daily_spend: row.try_get::<Option<i64>, _>(8)?.map(Microcredits),
             data_keys: vec![data_key],
         });

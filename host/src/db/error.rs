@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::ledger::Microcredits;
+use crate::names::Name;
 use crate::vault::SealError;
 
 /// How the engines say that their disk is full: SQLite's FULL and IOERR_SHMSIZE (<https://sqlite.org/rescode.html>),
@@ -67,6 +68,17 @@ pub enum DbError {
     /// A credential always has a version that is in use.
     #[error("it is the credential's only version; delete the credential instead, or set another value first")]
     OnlyVersion,
+    /// The account is one of another region.
+    #[error(
+        "the account is in the region `{region}`, and this host serves another{}",
+        .url.as_ref().map(|url| format!("; ask {url}")).unwrap_or_default()
+    )]
+    Elsewhere {
+        /// Its region.
+        region: Name,
+        /// Where that is reached, if the operator's file says so.
+        url: Option<String>,
+    },
     /// The writer has stopped.
     #[error("the host is shutting down")]
     Closed,

@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 use utoipa::ToSchema;
 
+use super::region::served;
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
 use crate::ids::{AccountId, LetterId};
@@ -166,33 +167,42 @@ pub async fn to_strangers(
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
-/// True when a letter is due.
+/// True when a letter is due to an account that this host serves.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn any_due(db: &Db, now: Micros) -> Result<bool, DbError> {
-    let found = sqlx::query("SELECT 1 FROM letters WHERE state = 'waiting' AND next_attempt_at <= $1 LIMIT 1")
-        .bind(now.0)
-        .fetch_optional(&db.pool)
-        .await?;
+    let text = concat!(
+        "SELECT 1 FROM letters WHERE state = 'waiting' AND next_attempt_at <= $1 AND ",
+        served!("letters.account_id", "$2"),
+        " LIMIT 1"
+    );
+    let found = sqlx::query(text).bind(now.0).bind(db.region()).fetch_optional(&db.pool).await?;
     Ok(found.is_some())
 }
 
-/// Takes the letter whose turn it is, of those that are due, so that nobody else does before a moment.
+/// Takes the letter whose turn it is, of those that are due to an account that is served in a region, so that nobody
+/// else does before a moment.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn take_due(tx: &mut WriteTx<'_>, now: Micros, until: Micros) -> Result<Option<StoredLetter>, DbError> {
+pub async fn take_due(
+    tx: &mut WriteTx<'_>,
+    region: &str,
+    now: Micros,
+    until: Micros,
+) -> Result<Option<StoredLetter>, DbError> {
+    let served = served!("letters.account_id", "$3");
     // On PostgreSQL another host may take the same one: then what is asked for outside is no longer so. The sign keeps
     // SQLite from sorting all that are due, instead of going through them by turn.
     let text = format!(
         "UPDATE letters SET attempts = attempts + 1, next_attempt_at = $2
-         WHERE id = (SELECT id FROM letters WHERE state = 'waiting' AND +next_attempt_at <= $1
+         WHERE id = (SELECT id FROM letters WHERE state = 'waiting' AND +next_attempt_at <= $1 AND {served}
                      ORDER BY turn, id LIMIT 1)
            AND state = 'waiting' AND next_attempt_at <= $1
          RETURNING {COLUMNS}"
     );
-    let row = sqlx::query(AssertSqlSafe(text)).bind(now.0).bind(until.0).fetch_optional(&mut **tx).await?;
+    let row = sqlx::query(AssertSqlSafe(text)).bind(now.0).bind(until.0).bind(region).fetch_optional(&mut **tx).await?;
     row.as_ref().map(stored_letter).transpose()
 }
 
@@ -221,7 +231,7 @@ pub async fn end(tx: &mut WriteTx<'_>, id: LetterId, ended: &Ended) -> Result<()
     Ok(())
 }
 
-/// Letters of a state, or all, latest first: for operators.
+/// Letters of a state, or all, to the accounts that this host serves, latest first: for operators.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
@@ -231,12 +241,15 @@ pub async fn list(
     before: Option<LetterId>,
     limit: i64,
 ) -> Result<Vec<StoredLetter>, DbError> {
-    let text =
-        format!("SELECT {COLUMNS} FROM letters WHERE ($1 = '' OR state = $1) AND id < $2 ORDER BY id DESC LIMIT $3");
+    let served = served!("letters.account_id", "$4");
+    let text = format!(
+        "SELECT {COLUMNS} FROM letters WHERE ($1 = '' OR state = $1) AND id < $2 AND {served} ORDER BY id DESC LIMIT $3"
+    );
     let rows = sqlx::query(AssertSqlSafe(text))
         .bind(state.map_or("", LetterState::as_str))
         .bind(before.map_or_else(|| "~".to_owned(), |id| id.to_string()))
         .bind(limit)
+        .bind(db.region())
         .fetch_all(&db.pool)
         .await?;
     rows.iter().map(stored_letter).collect()

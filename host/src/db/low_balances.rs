@@ -2,6 +2,7 @@
 
 use sqlx::Row as _;
 
+use super::region::served;
 use super::{Db, DbError, WriteTx};
 use crate::ids::AccountId;
 use crate::ledger::Microcredits;
@@ -20,20 +21,23 @@ pub struct LowBalance {
     pub threshold: Microcredits,
 }
 
-/// Some accounts that have less than their threshold, or else than the default, and were not told so.
+/// Some accounts that this host serves and that have less than their threshold, or else than the default, and were not told so.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn untold(db: &Db, default: Microcredits) -> Result<Vec<LowBalance>, DbError> {
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         "SELECT accounts.id, balances.available + balances.held, COALESCE(accounts.low_balance, $1)
          FROM accounts JOIN tenants ON tenants.account_id = accounts.id JOIN balances ON balances.tenant = tenants.tenant
          WHERE accounts.status = 'active' AND accounts.low_balance_told = 0
            AND balances.available + balances.held < COALESCE(accounts.low_balance, $1)
-         ORDER BY accounts.id LIMIT $2",
-    )
+           AND ",
+        served!("accounts.id", "$3"),
+        " ORDER BY accounts.id LIMIT $2",
+    ))
     .bind(default.0)
     .bind(PAGE)
+    .bind(db.region())
     .fetch_all(&db.pool)
     .await?;
     rows.iter()
@@ -59,26 +63,28 @@ pub async fn note_told(tx: &mut WriteTx<'_>, account: AccountId) -> Result<bool,
     Ok(done.rows_affected() == 1)
 }
 
-/// True when there are accounts that were told and have their threshold again.
+/// True when this host serves accounts that were told and have their threshold again.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn any_risen(db: &Db, default: Microcredits) -> Result<bool, DbError> {
     let text = format!("SELECT 1 FROM accounts WHERE {RISEN} LIMIT 1");
-    Ok(sqlx::query(sqlx::AssertSqlSafe(text)).bind(default.0).fetch_optional(&db.pool).await?.is_some())
+    let found = sqlx::query(sqlx::AssertSqlSafe(text)).bind(default.0).bind(db.region());
+    Ok(found.fetch_optional(&db.pool).await?.is_some())
 }
 
 /// Lets those accounts be told at their next crossing.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn note_risen(tx: &mut WriteTx<'_>, default: Microcredits) -> Result<(), DbError> {
+pub async fn note_risen(tx: &mut WriteTx<'_>, region: &str, default: Microcredits) -> Result<(), DbError> {
     let text = format!("UPDATE accounts SET low_balance_told = 0 WHERE {RISEN}");
-    sqlx::query(sqlx::AssertSqlSafe(text)).bind(default.0).execute(&mut **tx).await?;
+    sqlx::query(sqlx::AssertSqlSafe(text)).bind(default.0).bind(region).execute(&mut **tx).await?;
     Ok(())
 }
 
-const RISEN: &str = "low_balance_told = 1 AND COALESCE(low_balance, $1) <=
+const RISEN: &str =
+    "($2 = '' OR region IS NULL OR region = $2) AND low_balance_told = 1 AND COALESCE(low_balance, $1) <=
     (SELECT balances.available + balances.held FROM tenants JOIN balances ON balances.tenant = tenants.tenant
      WHERE tenants.account_id = accounts.id)";
 

@@ -33,6 +33,7 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     10 "0010_spending",
     11 "0011_request_batches",
     12 "0012_upkeep",
+    13 "0013_regions",
     14 "0014_erasures",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
@@ -48,6 +49,7 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     10 "0010_spending",
     11 "0011_request_batches",
     12 "0012_upkeep",
+    13 "0013_regions",
     14 "0014_erasures",
 );
 

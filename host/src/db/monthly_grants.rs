@@ -2,6 +2,7 @@
 
 use sqlx::Row as _;
 
+use super::region::served;
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
 use crate::ids::AccountId;
@@ -10,7 +11,7 @@ use crate::ledger::Tenant;
 /// Accounts that one look brings.
 const PAGE: i64 = 200;
 
-/// Some active accounts of a plan that began before a moment and have no grant for a month.
+/// Some active accounts of a plan that this host serves, that began before a moment and have no grant for a month.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
@@ -20,16 +21,19 @@ pub async fn without(
     month: &str,
     began_before: Micros,
 ) -> Result<Vec<(AccountId, Tenant)>, DbError> {
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         "SELECT accounts.id, tenants.tenant FROM accounts JOIN tenants ON tenants.account_id = accounts.id
          WHERE accounts.plan = $1 AND accounts.status = 'active' AND accounts.created_at < $3
            AND NOT EXISTS (SELECT 1 FROM monthly_grants WHERE account_id = accounts.id AND month = $2)
-         ORDER BY accounts.id LIMIT $4",
-    )
+           AND ",
+        served!("accounts.id", "$5"),
+        " ORDER BY accounts.id LIMIT $4",
+    ))
     .bind(plan)
     .bind(month)
     .bind(began_before.0)
     .bind(PAGE)
+    .bind(db.region())
     .fetch_all(&db.pool)
     .await?;
     rows.iter()

@@ -1,10 +1,12 @@
-//! Deletes what was kept as long as was promised, in small batches that hold up nobody.
+//! Deletes what was kept as long as was promised, in small batches that hold up nobody. Each host does so for the
+//! accounts that it serves, as its own operator's file says.
 
 mod money;
 
 use futures::future::BoxFuture;
 pub use money::*;
 
+use super::region::served;
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
 use crate::ids::{RequestId, RunId};
@@ -21,20 +23,22 @@ const BATCHES: i64 = 32;
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_logs(db: &Db, plan: &str, before: Micros) -> Result<u64, DbError> {
     // No run writes before it is made, and its id holds when that was: the primary key finds the old ones.
-    let (plan, runs) = (plan.to_owned(), RunId::first_at(before).to_string());
+    let (plan, runs, region) = (plan.to_owned(), RunId::first_at(before).to_string(), db.region().to_owned());
     in_batches(db, BATCH, move |tx| {
-        let (plan, runs) = (plan.clone(), runs.clone());
+        let (plan, runs, region) = (plan.clone(), runs.clone(), region.clone());
         Box::pin(async move {
             let done = sqlx::query(
                 "DELETE FROM log_chunks WHERE (account_id, run_id, first_sequence) IN (
                      SELECT log_chunks.account_id, log_chunks.run_id, log_chunks.first_sequence FROM accounts
                      JOIN log_chunks ON log_chunks.account_id = accounts.id AND log_chunks.run_id < $2
-                     WHERE accounts.plan = $1 AND log_chunks.created_at < $3 LIMIT $4)",
+                     WHERE accounts.plan = $1 AND log_chunks.created_at < $3
+                       AND ($5 = '' OR accounts.region IS NULL OR accounts.region = $5) LIMIT $4)",
             )
             .bind(plan)
             .bind(runs)
             .bind(before.0)
             .bind(BATCH)
+            .bind(region)
             .execute(&mut **tx)
             .await?;
             Ok(done.rows_affected())
@@ -48,10 +52,14 @@ pub async fn delete_logs(db: &Db, plan: &str, before: Micros) -> Result<u64, DbE
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_answered_requests(db: &Db, before: Micros) -> Result<u64, DbError> {
-    delete_in_batches(
+    delete_served(
         db,
-        "DELETE FROM answered_requests WHERE (caller_id, name) IN (
-             SELECT caller_id, name FROM answered_requests WHERE created_at < $1 LIMIT $2)",
+        concat!(
+            "DELETE FROM answered_requests WHERE (caller_id, name) IN (
+                 SELECT caller_id, name FROM answered_requests WHERE created_at < $1 AND ",
+            served!("answered_requests.account_id", "$3"),
+            " LIMIT $2)",
+        ),
         before,
     )
     .await
@@ -62,10 +70,14 @@ pub async fn delete_answered_requests(db: &Db, before: Micros) -> Result<u64, Db
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_credential_uses(db: &Db, before: Micros) -> Result<u64, DbError> {
-    delete_in_batches(
+    delete_served(
         db,
-        "DELETE FROM credential_uses WHERE (account_id, id) IN (
-             SELECT account_id, id FROM credential_uses WHERE used_at < $1 LIMIT $2)",
+        concat!(
+            "DELETE FROM credential_uses WHERE (account_id, id) IN (
+                 SELECT account_id, id FROM credential_uses WHERE used_at < $1 AND ",
+            served!("credential_uses.account_id", "$3"),
+            " LIMIT $2)",
+        ),
         before,
     )
     .await
@@ -76,9 +88,13 @@ pub async fn delete_credential_uses(db: &Db, before: Micros) -> Result<u64, DbEr
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_letters(db: &Db, before: Micros) -> Result<u64, DbError> {
-    delete_in_batches(
+    delete_served(
         db,
-        "DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE ended_at < $1 LIMIT $2)",
+        concat!(
+            "DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE ended_at < $1 AND ",
+            served!("letters.account_id", "$3"),
+            " LIMIT $2)",
+        ),
         before,
     )
     .await
@@ -89,10 +105,18 @@ pub async fn delete_letters(db: &Db, before: Micros) -> Result<u64, DbError> {
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_links(db: &Db, now: Micros) -> Result<u64, DbError> {
-    let links = "DELETE FROM links WHERE digest IN (SELECT digest FROM links WHERE expires_at < $1 LIMIT $2)";
-    let changes = "DELETE FROM email_changes
-         WHERE account_id IN (SELECT account_id FROM email_changes WHERE expires_at < $1 LIMIT $2)";
-    Ok(delete_in_batches(db, links, now).await? + delete_in_batches(db, changes, now).await?)
+    let links = concat!(
+        "DELETE FROM links WHERE digest IN (SELECT digest FROM links WHERE expires_at < $1 AND ",
+        served!("links.account_id", "$3"),
+        " LIMIT $2)"
+    );
+    let changes = concat!(
+        "DELETE FROM email_changes
+         WHERE account_id IN (SELECT account_id FROM email_changes WHERE expires_at < $1 AND ",
+        served!("email_changes.account_id", "$3"),
+        " LIMIT $2)"
+    );
+    Ok(delete_served(db, links, now).await? + delete_served(db, changes, now).await?)
 }
 
 /// Deletes the metadata of requests that accounts of a plan made before a moment. Returns how many batches of them.
@@ -101,19 +125,21 @@ pub async fn delete_links(db: &Db, now: Micros) -> Result<u64, DbError> {
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_requests(db: &Db, plan: &str, before: Micros) -> Result<u64, DbError> {
     // An id holds its time, so that the primary key finds the old ones of each account.
-    let (plan, before) = (plan.to_owned(), RequestId::first_at(before).to_string());
+    let (plan, before, region) = (plan.to_owned(), RequestId::first_at(before).to_string(), db.region().to_owned());
     in_batches(db, BATCHES, move |tx| {
-        let (plan, before) = (plan.clone(), before.clone());
+        let (plan, before, region) = (plan.clone(), before.clone(), region.clone());
         Box::pin(async move {
             let done = sqlx::query(
                 "DELETE FROM request_batches WHERE (account_id, last_id, first_id) IN (
                      SELECT old.account_id, old.last_id, old.first_id FROM accounts
                      JOIN request_batches AS old ON old.account_id = accounts.id AND old.last_id < $2
-                     WHERE accounts.plan = $1 LIMIT $3)",
+                     WHERE accounts.plan = $1
+                       AND ($4 = '' OR accounts.region IS NULL OR accounts.region = $4) LIMIT $3)",
             )
             .bind(plan)
             .bind(before)
             .bind(BATCHES)
+            .bind(region)
             .execute(&mut **tx)
             .await?;
             Ok(done.rows_affected())
@@ -136,6 +162,19 @@ async fn delete_in_batches(db: &Db, statement: &'static str, before: Micros) -> 
     in_batches(db, BATCH, move |tx| {
         Box::pin(async move {
             let done = sqlx::query(statement).bind(before.0).bind(BATCH).execute(&mut **tx).await?;
+            Ok(done.rows_affected())
+        })
+    })
+    .await
+}
+
+/// The same for rows of the accounts that this host serves.
+async fn delete_served(db: &Db, statement: &'static str, before: Micros) -> Result<u64, DbError> {
+    let region = db.region().to_owned();
+    in_batches(db, BATCH, move |tx| {
+        let region = region.clone();
+        Box::pin(async move {
+            let done = sqlx::query(statement).bind(before.0).bind(BATCH).bind(region).execute(&mut **tx).await?;
             Ok(done.rows_affected())
         })
     })

@@ -9,6 +9,7 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::region::served;
 use super::sets::SetStatement;
 use super::writer::{Admission, Settlement, WriteTx};
 use super::{Db, DbError};
@@ -219,16 +220,19 @@ pub async fn list(db: &Db, account: AccountId, filter: &RunFilter, limit: i64) -
     rows.iter().map(stored_run).collect()
 }
 
-/// Deployments with queued runs, each with its account. The queue of an account that is not active stands still.
+/// Deployments with queued runs of accounts that this host serves, each with its account. The queue of an account that is not active stands still.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn deployments_with_queued_runs(db: &Db) -> Result<Vec<(AccountId, DeploymentId)>, DbError> {
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         "SELECT DISTINCT runs.account_id, runs.deployment_id FROM runs
          JOIN accounts ON accounts.id = runs.account_id AND accounts.status = 'active'
-         WHERE runs.status = 'queued' ORDER BY runs.account_id, runs.deployment_id",
-    )
+         WHERE runs.status = 'queued' AND ",
+        served!("runs.account_id", "$1"),
+        " ORDER BY runs.account_id, runs.deployment_id",
+    ))
+    .bind(db.region())
     .fetch_all(&db.pool)
     .await?;
     let parsed = |row: &AnyRow| {
@@ -255,7 +259,7 @@ pub async fn next_queued(db: &Db, account: AccountId, deployment: DeploymentId) 
 }
 
 /// Takes a run out of the queue, to start it at a moment or to settle it without having started. False when
-/// it is not queued any more, or is to start though its account is not active.
+/// it is not queued any more, or is to start though its account is not active or is served in another region.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
@@ -264,19 +268,23 @@ pub async fn claim(
     account: AccountId,
     run: RunId,
     host: (HostId, i64),
+    region: &str,
     starts_at: Option<Micros>,
 ) -> Result<bool, DbError> {
-    let done = sqlx::query(
+    let done = sqlx::query(concat!(
         "UPDATE runs SET status = 'running', host_id = $3, host_epoch = $4, started_at = $5
          WHERE account_id = $1 AND id = $2 AND status = 'queued'
-           AND ($6 = 0 OR EXISTS (SELECT 1 FROM accounts WHERE accounts.id = $1 AND accounts.status = 'active'))",
-    )
+           AND ($6 = 0 OR EXISTS (SELECT 1 FROM accounts WHERE accounts.id = $1 AND accounts.status = 'active'))
+           AND ",
+        served!("$1", "$7"),
+    ))
     .bind(account.to_string())
     .bind(run.to_string())
     .bind(host.0.to_string())
     .bind(host.1)
     .bind(starts_at.map(|at| at.0))
     .bind(i64::from(starts_at.is_some()))
+    .bind(region)
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -313,17 +321,19 @@ pub async fn cancel_requested(db: &Db, host: HostId) -> Result<Vec<RunId>, DbErr
     rows.iter().map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).collect()
 }
 
-/// Running runs that are not of this host's present epoch.
+/// Running runs of accounts that this host serves, which are not of its present epoch.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn running_elsewhere(db: &Db, host: (HostId, i64)) -> Result<Vec<StoredRun>, DbError> {
-    let rows = sqlx::query(select_runs!(
-        "WHERE runs.status = 'running' AND (runs.host_id <> $1 OR runs.host_epoch <> $2)
-         ORDER BY runs.id LIMIT 1000"
+    let rows = sqlx::query(concat!(
+        select_runs!("WHERE runs.status = 'running' AND (runs.host_id <> $1 OR runs.host_epoch <> $2) AND "),
+        served!("runs.account_id", "$3"),
+        " ORDER BY runs.id LIMIT 1000"
     ))
     .bind(host.0.to_string())
     .bind(host.1)
+    .bind(db.region())
     .fetch_all(&db.pool)
     .await?;
     rows.iter().map(stored_run).collect()

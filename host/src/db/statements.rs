@@ -4,6 +4,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::region::served;
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
 use crate::ledger::{Microcredits, Tenant, Verb};
@@ -27,7 +28,7 @@ macro_rules! untold {
     };
 }
 
-/// Tenants behind one of them, by number, with transfers before a moment that no statement tells of, and the time of
+/// Tenants that this host serves, behind one of them, by number, with transfers before a moment that no statement tells of, and the time of
 /// the first of these.
 ///
 /// # Errors
@@ -39,12 +40,15 @@ pub async fn due(db: &Db, after: Option<Tenant>, before: Micros, limit: i64) -> 
                  (SELECT MIN(at) FROM transfers WHERE transfers.tenant = balances.tenant
                       AND verb NOT IN ('hold', 'release') AND at >= ",
         untold!("balances.tenant"),
-        ") AS first FROM balances WHERE balances.tenant > $1) AS untold
+        ") AS first FROM balances WHERE balances.tenant > $1 AND ",
+        served!("(SELECT account_id FROM tenants WHERE tenants.tenant = balances.tenant)", "$4"),
+        ") AS untold
          WHERE first < $2 ORDER BY tenant LIMIT $3",
     ))
     .bind(after.map_or(-1, |tenant| tenant.0))
     .bind(before.0)
     .bind(limit)
+    .bind(db.region())
     .fetch_all(&db.pool)
     .await?;
     rows.iter().map(|row| Ok((Tenant(row.try_get(0)?), Micros(row.try_get(1)?)))).collect()

@@ -18,6 +18,7 @@ use crate::clock::Micros;
 use crate::ids::AccountId;
 use crate::ledger::Microcredits;
 use crate::limits::{AccountLimits, RunLimits};
+use crate::names::Name;
 
 /// An account as the API shows it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,6 +26,9 @@ pub(super) struct AccountView {
     id: AccountId,
     email: String,
     plan: String,
+    /// Where its data stays; absent when that is anywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<Name>,
     status: Status,
     created_at: Micros,
     limits: LimitsView,
@@ -42,6 +46,7 @@ impl AccountView {
             id: account.id,
             email: account.email()?,
             plan: account.plan.clone(),
+            region: account.region.clone(),
             status: account.status,
             created_at: account.created_at,
             limits: LimitsView { run: account.run_limits.clone(), account: account.limits.clone() },

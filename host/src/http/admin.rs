@@ -20,12 +20,16 @@ use crate::config::{Change, DEFAULT_PLAN};
 use crate::db::ledger;
 use crate::ids::{AccountId, GrantId};
 use crate::ledger::Microcredits;
+use crate::names::Name;
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewAccount {
     email: String,
     plan: Option<String>,
+    /// Where its data is to stay; the plan's region, or else the host's, unless it is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<Name>,
     #[serde(default)]
     grant_microcredits: Microcredits,
     reason: Reason,
@@ -81,7 +85,7 @@ pub(super) struct Reloaded {
     changes: Vec<Change>,
 }
 
-/// All accounts, latest first.
+/// The accounts that this host serves, latest first.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     _: Operator,
@@ -111,7 +115,9 @@ pub(super) async fn create(
         checked_grant("/grant_microcredits", new.grant_microcredits)?;
     }
     let because = operator.because(new.reason.clone());
-    let opening = Opening { email, plan, grant: new.grant_microcredits, because: Some(&because) };
+    let region = region_of(&app, plan, new.region.as_ref())?;
+    let opening =
+        Opening { email, plan, region: region.as_ref(), grant: new.grant_microcredits, because: Some(&because) };
     let opened = app.accounts.open(&opening, once.by(&app, operator.key, &new)).await?;
     let api_key = opened.api_key.expose().to_owned();
     Ok(Made(OpenedView { account: opened.account, api_key }))
@@ -171,6 +177,11 @@ pub(super) async fn reload(
     app.accounts.note_act(&operator.because(why.reason), "reload").await?;
     let changes = app.reload().map_err(|error| Problem::invalid("", error.to_string()))?;
     Ok(Answer(Reloaded { changes }))
+}
+
+/// The region of an account that is opened here.
+pub(super) fn region_of(app: &App, plan: &str, asked: Option<&Name>) -> Result<Option<Name>, Problem> {
+    app.config.now().region_of(plan, asked).map_err(|error| Problem::invalid("/region", error.to_string()))
 }
 
 /// An account that something can be done to: one that waits for its address opens by the link alone, and is forgotten

@@ -117,6 +117,7 @@ impl<R: Right> Part for May<R> {
         described.asks_for_status(R::NEEDS);
         described.refuses(&Problem::unauthenticated(""));
         described.refuses(&Problem::forbidden(""));
+        described.refuses(&Problem::misdirected("", None, None));
         described.refuses(&Problem::too_many("", 1));
     }
 }
@@ -125,6 +126,7 @@ impl Part for Operator {
     fn describe(described: &mut Described) {
         described.asks_for_key(OPERATOR_KEY, None);
         described.refuses(&Problem::unauthenticated(""));
+        described.refuses(&Problem::misdirected("", None, None));
         described.refuses(&Problem::too_many("", 1));
     }
 }

@@ -1,31 +1,46 @@
 //! The API's connections. Each is served within the operator's patience, so that no slow client holds for ever what
 //! others need: one that is silent is hung up on, and so is one that does not read its answer.
 
+mod many;
+
+use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
 use super::address::Peer;
+use crate::tls::{ACME, HTTP_2, Tls};
 
 /// Before the next try when the host has run out of file descriptors: connections end meanwhile.
 const EXHAUSTED: Duration = Duration::from_secs(1);
 
-/// Serves until it is told to stop, then lets open connections end their requests.
-pub async fn serve(listener: TcpListener, router: Router, patience: Duration, mut stopped: watch::Receiver<bool>) {
+/// Serves until it is told to stop, then lets open connections end their requests. Without TLS it is in clear text.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    patience: Duration,
+    tls: Option<Arc<Tls>>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let open = TaskTracker::new();
-    let mut protocol = http1::Builder::new();
-    protocol.timer(TokioTimer::new()).header_read_timeout(patience);
+    let protocols = Protocols::new(patience);
+    let mut handshakes = tls.map(|tls| Handshakes::new(&tls));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -36,7 +51,9 @@ pub async fn serve(listener: TcpListener, router: Router, patience: Duration, mu
                 if let Err(error) = set_up(&stream, patience) {
                     tracing::debug!(%error, "a connection could not be set up as it should be");
                 }
-                open.spawn(serve_one(protocol.clone(), (stream, Peer(peer.ip())), router.clone(), stopped.clone()));
+                let handshake = handshakes.as_mut().map(Handshakes::begin);
+                let connection = Connection { protocols: protocols.clone(), peer, router: router.clone() };
+                open.spawn(connection.serve(stream, handshake, stopped.clone()));
             }
             // The peer was gone before it was answered, which concerns nobody else.
             Err(error) if is_of_connection(&error) => {}
@@ -51,26 +68,117 @@ pub async fn serve(listener: TcpListener, router: Router, patience: Duration, mu
     open.wait().await;
 }
 
-async fn serve_one(
-    protocol: http1::Builder,
-    (stream, peer): (TcpStream, Peer),
-    router: Router,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        router.clone().call(request)
-    });
-    let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = told_to_stop(&mut stopped) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+/// Handshakes that go on. Whoever means it is done in a moment: at the limit the oldest gives way, so that nobody is
+/// kept out by those who only hold a place.
+struct Handshakes {
+    acceptor: TlsAcceptor,
+    patience: Duration,
+    most: usize,
+    /// From the oldest on; the other end is gone when a handshake is over.
+    begun: VecDeque<oneshot::Sender<()>>,
+}
+
+impl Handshakes {
+    fn new(tls: &Tls) -> Self {
+        Self { acceptor: tls.acceptor(), patience: tls.handshake, most: tls.pending, begun: VecDeque::new() }
+    }
+
+    fn begin(&mut self) -> Handshake {
+        if self.begun.len() >= self.most {
+            self.begun.retain(|begun| !begun.is_closed());
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
+        if self.begun.len() >= self.most {
+            self.begun.pop_front();
+        }
+        let (begun, gives_way) = oneshot::channel();
+        self.begun.push_back(begun);
+        Handshake { acceptor: self.acceptor.clone(), patience: self.patience, gives_way }
+    }
+}
+
+struct Handshake {
+    acceptor: TlsAcceptor,
+    patience: Duration,
+    /// Ends when another one needs the place.
+    gives_way: oneshot::Receiver<()>,
+}
+
+impl Handshake {
+    /// None when it came to nothing.
+    async fn shake(self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+        let why = tokio::select! {
+            shaken = self.acceptor.accept(stream) => match shaken {
+                Ok(stream) => return Some(stream),
+                Err(error) => error.to_string(),
+            },
+            () = tokio::time::sleep(self.patience) => "it takes too long".to_owned(),
+            _ = self.gives_way => "too many go on, and it is the oldest".to_owned(),
+        };
+        metrics::counter!("aaasp_tls_handshakes_failed_total").increment(1);
+        tracing::debug!(why, "a handshake came to nothing");
+        None
+    }
+}
+
+/// How each protocol is spoken.
+#[derive(Clone)]
+struct Protocols {
+    one: http1::Builder,
+    many: http2::Builder<TokioExecutor>,
+    patience: Duration,
+}
+
+impl Protocols {
+    fn new(patience: Duration) -> Self {
+        let mut one = http1::Builder::new();
+        one.timer(TokioTimer::new()).header_read_timeout(patience);
+        Self { one, many: many::protocol(patience), patience }
+    }
+}
+
+struct Connection {
+    protocols: Protocols,
+    peer: SocketAddr,
+    router: Router,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, handshake: Option<Handshake>, mut stopped: watch::Receiver<bool>) {
+        let Some(handshake) = handshake else { return self.serve_one(stream, stopped).await };
+        let shaken = tokio::select! {
+            shaken = handshake.shake(stream) => shaken,
+            () = told_to_stop(&mut stopped) => None,
+        };
+        let Some(stream) = shaken else { return };
+        match stream.get_ref().1.alpn_protocol() {
+            Some(HTTP_2) => {
+                let Protocols { many, patience, .. } = self.protocols;
+                many::serve(many, stream, (Peer(self.peer.ip()), self.router), patience, stopped).await;
+            }
+            // Who wanted proof has seen it, and may ask for nothing more (RFC 8737, 3).
+            Some(ACME) => {}
+            _ => self.serve_one(stream, stopped).await,
+        }
+    }
+
+    /// HTTP/1: one request after the other.
+    async fn serve_one(self, stream: impl AsyncRead + AsyncWrite + Unpin, mut stopped: watch::Receiver<bool>) {
+        let (router, peer) = (self.router, Peer(self.peer.ip()));
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.clone().call(request)
+        });
+        let mut connection = pin!(self.protocols.one.serve_connection(TokioIo::new(stream), service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = told_to_stop(&mut stopped) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use super::rates::{self, Standing};
 use crate::accounts::Scope;
 use crate::ids::RequestId;
 use crate::ledger::Microcredits;
+use crate::names::Name;
 
 /// An error as a client sees it. What it must not see goes to the log, under the same request id.
 #[derive(Clone, Debug)]
@@ -43,6 +44,12 @@ struct ExtensionMembers {
     /// The scope that the key lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
+    /// The region of the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<Name>,
+    /// Where that region is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region_url: Option<String>,
     /// What would be held.
     #[serde(skip_serializing_if = "Option::is_none")]
     required_microcredits: Option<Microcredits>,
@@ -192,6 +199,13 @@ impl Problem {
     /// 410.
     pub fn gone(detail: impl Into<String>) -> Self {
         Self::new(Kind::Gone, detail)
+    }
+
+    /// 421: hosts of another region serve the account.
+    pub(super) fn misdirected(detail: impl Into<String>, region: Option<Name>, url: Option<String>) -> Self {
+        let mut problem = Self::new(Kind::Misdirected, detail);
+        (problem.extra.region, problem.extra.region_url) = (region, url);
+        problem
     }
 
     /// 503.

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::Problem;
 use super::acts::Reason;
 use super::address::{ClientAddress, client_address};
-use super::admin::checked_email;
+use super::admin::{checked_email, region_of};
 use super::answer::{Accepted, Made};
 use super::auth::Operator;
 use super::body::Json;
@@ -104,6 +104,7 @@ impl Reply for ConfirmedView {
         described.answers(StatusCode::OK, "What the link did", vec![("application/json", schema)]);
         described.refuses(&Problem::conflict(""));
         described.refuses(&Problem::gone(""));
+        described.refuses(&Problem::misdirected("", None, None));
     }
 }
 
@@ -174,6 +175,12 @@ pub(super) async fn invite(
     if !config.values.plans.contains_key(plan) {
         return Err(Problem::invalid("/plan", format!("there is no plan `{plan}`")));
     }
-    let account = app.accounts.invite(email, plan, &operator.because(wanted.reason)).await?;
+    let region = region_of(&app, plan, None)?;
+    if !app.db.serves(region.as_ref()) {
+        let detail = format!("accounts of the plan `{plan}` are in another region; invite them by a host of that one");
+        return Err(Problem::invalid("/plan", detail));
+    }
+    let because = operator.because(wanted.reason);
+    let account = app.accounts.invite(email, (plan, region.as_ref()), &because).await?;
     Ok(Made(Invited { account }))
 }

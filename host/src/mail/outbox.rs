@@ -81,7 +81,13 @@ impl Outbox {
             return Ok(None);
         }
         let until = now.plus_ms(LEASE_MS);
-        self.db.write(move |tx| Box::pin(letters::take_due(tx, now, until))).await
+        let region = self.db.region().to_owned();
+        self.db
+            .write(move |tx| {
+                let region = region.clone();
+                Box::pin(async move { letters::take_due(tx, &region, now, until).await })
+            })
+            .await
     }
 
     /// Hands a letter over, and writes down what became of it.

@@ -101,7 +101,7 @@ impl Book {
 
     /// None for an account that is closed, or whose data key is gone: its money is booked all the same.
     async fn reader(&self, account: AccountId) -> Result<Option<Reader>, DbError> {
-        let found = self.accounts.load(account).await?.filter(|account| account.status != Status::Closed);
+        let found = self.accounts.load_anywhere(account).await?.filter(|account| account.status != Status::Closed);
         found.map(|account| Ok(Reader { email: account.email()?, account })).transpose()
     }
 }

@@ -36,6 +36,7 @@ impl Test {
         let open = match (values.listen.ip().is_loopback(), public, values.trusted_proxies.first()) {
             (false, ..) => Some(format!("it listens on {}", values.listen)),
             (_, Some(url), _) => Some(format!("`public_url` is {url}")),
+            _ if values.tls.behind_proxy => Some("`tls.behind_proxy` is set".to_owned()),
             (.., Some(proxy)) => Some(format!("`trusted_proxies` has {proxy}")),
             _ => None,
         };

@@ -9,8 +9,9 @@ use super::live::Beginning;
 use super::slots::Slot;
 use super::{Deployed, Runs, record};
 use crate::accounts::Account;
+use crate::clock::Micros;
 use crate::db::{DbError, Settlement, runs};
-use crate::ids::{DeploymentId, RunId};
+use crate::ids::{AccountId, DeploymentId, RunId};
 use crate::runtime::{LoadError, Loaded};
 
 impl Runs {
@@ -45,10 +46,10 @@ impl Runs {
             }
             // The slot may have become free because the host stops; what is not claimed by now stays in the queue.
             let Some(beginning) = self.live.begin() else { return Ok(()) };
-            let (id, run, host, at) = (account.id, next.id, self.host, self.clock.now());
+            let (id, run, at) = (account.id, next.id, self.clock.now());
             // Another host may have been faster, the run was cancelled, or the account was suspended; then the next
             // one is looked for.
-            if self.db.write(move |tx| Box::pin(runs::claim(tx, id, run, host, Some(at)))).await? {
+            if self.claim(id, run, Some(at)).await? {
                 let runs = Arc::clone(self);
                 let account = Arc::clone(account);
                 let place = (beginning, slot);
@@ -102,12 +103,21 @@ impl Runs {
     pub(super) async fn cancel_queued(&self, account: &Account, run: RunId) -> Result<bool, DbError> {
         // A host that stops leaves it in the queue, with the request to cancel it.
         let Some(_beginning) = self.live.begin() else { return Ok(false) };
-        let (id, host) = (account.id, self.host);
-        if !self.db.write(move |tx| Box::pin(runs::claim(tx, id, run, host, None))).await? {
+        if !self.claim(account.id, run, None).await? {
             return Ok(false);
         }
         self.abandon(account, run, "cancelled").await;
         Ok(true)
+    }
+
+    async fn claim(&self, account: AccountId, run: RunId, starts_at: Option<Micros>) -> Result<bool, DbError> {
+        let (host, region) = (self.host, self.db.region().to_owned());
+        self.db
+            .write(move |tx| {
+                let region = region.clone();
+                Box::pin(async move { runs::claim(tx, account, run, host, &region, starts_at).await })
+            })
+            .await
     }
 
     /// Finishes a run of this host that did nothing; it is charged nothing.

@@ -32,6 +32,9 @@ impl From<&DbError> for Problem {
                 *problem.extra = ExtensionMembers::limit(limit, *value);
                 problem
             }
+            DbError::Elsewhere { region, url } => {
+                Self::misdirected(error.to_string(), Some(region.clone()), url.clone())
+            }
             DbError::KeyReused => Self::invalid("", error.to_string()),
             DbError::Busy(what) => Self::unavailable(*what),
             DbError::Closed => Self::unavailable("the host is shutting down"),

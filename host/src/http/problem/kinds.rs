@@ -104,6 +104,10 @@ kinds! {
     ///
     /// Say the right one in the `Content-Type` header.
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type", "Unsupported media type", [];
+    /// The account is in a region that this host does not serve. Nothing of it was looked at, and nothing was done.
+    ///
+    /// Ask the host that `region_url` names, or ask the operator for it.
+    Misdirected = MISDIRECTED_REQUEST "misdirected", "The account is in another region", ["region", "region_url"];
     /// A field or parameter has a value that it can't have, or an idempotency key comes with another request than before.
     ///
     /// Mend what `errors` points to.

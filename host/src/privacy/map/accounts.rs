@@ -158,6 +158,7 @@ pub(super) const TABLES: &[Table] = &[
             sealed("sealed_email", Category::Contact, ("accounts", "id", "email"), Inside::Text),
             secret("email_lookup"),
             text("plan", Category::Billing),
+            text("region", Category::Usage),
             text("status", Category::Usage),
             time("created_at", Category::Usage),
             time("pending_until", Category::Usage),

@@ -1,0 +1,2 @@
+-- The region that an account's data stays in. None is served by every host.
+ALTER TABLE accounts ADD COLUMN region TEXT;
