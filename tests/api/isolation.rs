@@ -137,8 +137,8 @@ async fn everything(owner: &Client) -> Vec<String> {
 const FOR_THE_STOPPED: [&str; 3] = ["/v1/runs/{id}/cancel", "/v1/api-keys/{id}", "/v1/deployments/{name}/estimate"];
 
 /// Routes by which an account manages itself, which one in restriction may.
-const FOR_THE_RESTRICTED: [&str; 4] =
-    ["/v1/account", "/v1/api-keys", "/v1/api-keys/{id}/rotate", "/v1/credits/top-ups"];
+const FOR_THE_RESTRICTED: [&str; 5] =
+    ["/v1/account", "/v1/api-keys", "/v1/api-keys/{id}/rotate", "/v1/credits/top-ups", "/v1/credits/auto-top-up"];
 
 #[tokio::test]
 async fn every_route_honours_the_status_of_the_account() {
