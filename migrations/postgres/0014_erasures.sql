@@ -16,3 +16,6 @@ CREATE TABLE erasures (
     certificate text COLLATE "C"
 );
 CREATE INDEX erasures_due ON erasures (due_at) WHERE erased_at IS NULL;
+
+-- The region that a host serves: the first of those that live does what is to be done once in it.
+ALTER TABLE hosts ADD COLUMN region text COLLATE "C" NOT NULL DEFAULT '';

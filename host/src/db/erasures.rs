@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use utoipa::ToSchema;
 
 use super::engine::DbEngine;
+use super::region::served;
 use super::{Db, DbError, WriteTx};
 use crate::accounts::Status;
 use crate::clock::Micros;
@@ -113,13 +114,22 @@ pub async fn of(db: &Db, account: AccountId) -> Result<Option<StoredErasure>, Db
     row.as_ref().map(stored).transpose()
 }
 
-/// Erasures that are due and not done.
+/// Erasures of accounts that this host serves, which are due and not done.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn due(db: &Db, now: Micros) -> Result<Vec<StoredErasure>, DbError> {
-    let text = format!("SELECT {COLUMNS} FROM erasures WHERE erased_at IS NULL AND due_at <= $1 ORDER BY due_at");
-    sqlx::query(AssertSqlSafe(text)).bind(now.0).fetch_all(&db.pool).await?.iter().map(stored).collect()
+    let served = served!("erasures.account_id", "$2");
+    let text =
+        format!("SELECT {COLUMNS} FROM erasures WHERE erased_at IS NULL AND due_at <= $1 AND {served} ORDER BY due_at");
+    sqlx::query(AssertSqlSafe(text))
+        .bind(now.0)
+        .bind(db.region())
+        .fetch_all(&db.pool)
+        .await?
+        .iter()
+        .map(stored)
+        .collect()
 }
 
 /// All erasures, latest first.

@@ -17,19 +17,22 @@ pub async fn begin_epoch(
     now: Micros,
     lease_until: Micros,
 ) -> Result<i64, DbError> {
+    let region = db.region().to_owned();
     db.write(move |tx| {
+        let region = region.clone();
         Box::pin(async move {
             master_keys::lock(tx).await?;
             let row = sqlx::query(
-                "INSERT INTO hosts (id, epoch, started_at, lease_until, master_version) VALUES ($1, 1, $2, $3, $4)
+                "INSERT INTO hosts (id, epoch, started_at, lease_until, master_version, region) VALUES ($1, 1, $2, $3, $4, $5)
                  ON CONFLICT (id) DO UPDATE
-                 SET epoch = hosts.epoch + 1, started_at = $2, lease_until = $3, master_version = $4
+                 SET epoch = hosts.epoch + 1, started_at = $2, lease_until = $3, master_version = $4, region = $5
                  RETURNING epoch",
             )
             .bind(host.to_string())
             .bind(now.0)
             .bind(lease_until.0)
             .bind(i64::from(master_version))
+            .bind(region)
             .fetch_one(&mut **tx)
             .await?;
             Ok(row.try_get(0)?)
@@ -57,13 +60,17 @@ pub async fn renew_lease(db: &Db, host: HostId, epoch: i64, lease_until: Micros)
     .await
 }
 
-/// True for one of the hosts that live: it does for all of them what needs to be done only once. Where two believe it
+/// True for one of the hosts of a region that live: it does for all of them what needs to be done only once. Where two believe it
 /// of themselves for a moment, nothing is done twice, and one may have to try again.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn is_first(db: &Db, host: HostId, now: Micros) -> Result<bool, DbError> {
-    let row = sqlx::query("SELECT MIN(id) FROM hosts WHERE lease_until > $1").bind(now.0).fetch_one(&db.pool).await?;
+    let row = sqlx::query("SELECT MIN(id) FROM hosts WHERE lease_until > $1 AND region = $2")
+        .bind(now.0)
+        .bind(db.region())
+        .fetch_one(&db.pool)
+        .await?;
     Ok(row.try_get::<Option<String>, _>(0)?.is_none_or(|first| first == host.to_string()))
 }
 

@@ -31,6 +31,7 @@ pub(super) const TABLES: &[Table] = &[
             moment("started_at"),
             moment("lease_until"),
             count("master_version"),
+            technical("region"),
         ],
         ..of_nobody("hosts", "a host, and until when it is alive", &["id"])
     },
