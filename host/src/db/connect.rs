@@ -73,16 +73,17 @@ impl DatabaseUrl {
         self.engine == DbEngine::Sqlite
     }
 
-    /// The URL without its password.
+    /// The URL without its password, and without its query, which may hold one too.
     #[must_use]
     pub fn redacted(&self) -> String {
         let Some((scheme, rest)) = self.text.split_once("://") else { return String::new() };
+        let rest = rest.split('?').next().unwrap_or_default();
         match rest.rsplit_once('@') {
             Some((credentials, place)) => {
                 let user = credentials.split(':').next().unwrap_or_default();
                 format!("{scheme}://{user}@{place}")
             }
-            None => format!("{scheme}://{}", rest.split('?').next().unwrap_or_default()),
+            None => format!("{scheme}://{rest}"),
         }
     }
 }
