@@ -2,3 +2,5 @@
 
 mod erasure;
 mod map;
+mod promises;
+mod retention;

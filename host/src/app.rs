@@ -9,7 +9,7 @@ use crate::db::{Db, spending};
 use crate::folder::Disk;
 use crate::http::Rates;
 use crate::payments::Payments;
-use crate::privacy::Erasures;
+use crate::privacy::{Erasures, Files};
 use crate::receipts::SigningKey;
 use crate::request_log::RequestLog;
 use crate::runs::Runs;
@@ -55,8 +55,14 @@ impl App {
     /// What erases accounts.
     #[must_use]
     pub fn erasures(&self) -> Erasures {
-        let stored = (self.db.clone(), self.accounts.clone(), self.clock.clone());
-        Erasures::new(stored, Arc::clone(&self.rotation), (Arc::clone(&self.runs), Arc::clone(&self.runtime)))
+        let by = (Arc::clone(&self.rotation), Arc::clone(&self.payments), Arc::clone(&self.runs));
+        Erasures::new((self.db.clone(), self.accounts.clone()), (self.config.clone(), self.clock.clone()), by)
+    }
+
+    /// What the host keeps beside the database.
+    #[must_use]
+    pub fn files(&self) -> Files {
+        Files::new(self.db.clone(), Arc::clone(&self.runtime), self.config.now().data.clone())
     }
 
     /// Takes what has changed in the operator's file, as far as it can be taken without a restart.

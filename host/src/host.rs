@@ -272,7 +272,8 @@ impl Host {
         tasks.spawn(Arc::clone(&self.app.requests).do_duties());
         tasks.spawn(Statements::new(self.app.db.clone(), self.app.clock.clone()).do_duties());
         tasks.spawn(self.app.accounts.clone().do_duties(self.id));
-        tasks.spawn(self.app.erasures().do_duties());
+        tasks.spawn(self.app.erasures().do_duties(self.id));
+        tasks.spawn(self.app.files().do_duties());
         let no_more_mail = CancellationToken::new();
         tasks.spawn(self.outbox.do_duties(no_more_mail.clone()));
         tasks.spawn(forget_the_idle(Arc::clone(&self.app)));

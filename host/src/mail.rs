@@ -8,7 +8,7 @@ mod transport;
 
 pub use letter::Letter;
 pub use outbox::Outbox;
-pub use transport::{SMTP_PASSWORD, Transport, TransportError, forget_files};
+pub use transport::{SMTP_PASSWORD, Transport, TransportError, forget_file, kept_as_files};
 
 use serde::{Deserialize, Serialize};
 

@@ -2,6 +2,8 @@
 //! erasure and retention do what the map says.
 
 mod erasure;
+mod files;
 pub mod map;
 
 pub use erasure::Erasures;
+pub use files::Files;

@@ -114,9 +114,12 @@ impl Runs {
     /// The input of a run.
     ///
     /// # Errors
-    /// [`DbError::Missing`] when the account has no such run.
+    /// [`DbError::Missing`] when the account has no such run, or it was kept long enough.
     pub async fn input(&self, account: &Account, run: RunId) -> Result<String, DbError> {
         let sealed = runs::sealed_input(&self.db, account.id, run).await?;
+        if sealed.is_empty() {
+            return Err(DbError::Missing("input any more: it was kept for as long as the plan says"));
+        }
         self.accounts.opening(account, |account| record::opened_input(account, run, &sealed)).await
     }
 

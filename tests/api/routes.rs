@@ -57,10 +57,18 @@ impl Route {
     }
 }
 
+/// Whoever walks all routes without a key asks for more than a minute's failures.
+const EVERYTHING: &str = "
+    [accounts]
+    sign_up = \"open\"
+    [rates]
+    address_failures_per_minute = 1000
+";
+
 /// A server on which every route does something: it sells credits, and anybody may sign up.
 pub(super) async fn selling() -> (Dodo, Server) {
     let dodo = Dodo::start().await;
-    let server = dodo.server_with("[accounts]\nsign_up = \"open\"\n", 1_000_000).await;
+    let server = dodo.server_with(EVERYTHING, 1_000_000).await;
     (dodo, server)
 }
 
@@ -120,6 +128,10 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Nobody, Method::GET, "/.well-known/jwks.json", Body::None);
     add(Door::Account, Method::GET, "/v1/account", Body::None);
     add(Door::Account, Method::PATCH, "/v1/account", json(json!({"low_balance_microcredits": 5})));
+    add(Door::Account, Method::DELETE, "/v1/account", Body::None);
+    add(Door::Account, Method::GET, "/v1/account/deletion", Body::None);
+    add(Door::Account, Method::DELETE, "/v1/account/deletion", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/erasures", Body::None);
     add(Door::Account, Method::GET, "/v1/api-keys", Body::None);
     add(Door::Account, Method::POST, "/v1/api-keys", json(json!({"name": "walked"})));
     add(Door::Account, Method::POST, "/v1/api-keys/{id}/rotate", json(json!({"overlap_seconds": 60})));

@@ -37,7 +37,7 @@ async fn another_certificate_is_shown_without_a_restart_and_breaks_no_connection
 
     let third = Issued::to(&["127.0.0.1", "third.test"]);
     third.put(folder.path());
-    server.operator().post("/v1/admin/reload", serde_json::json!({})).await.expect(200);
+    server.operator().post("/v1/admin/reload", serde_json::json!({"reason": "a test"})).await.expect(200);
     shown(&server, &third).await;
 }
 

@@ -33,6 +33,8 @@ fn config(region: &str) -> String {
 
 /// An account in a region, and its id.
 async fn opened(server: &Server, body: Value) -> (Client, String) {
+    let mut body = body;
+    body["reason"] = json!("a test");
     let made = server.operator().post("/v1/admin/accounts", body).await.expect(201);
     let key = made["api_key"].as_str();
     (server.account.with_key(key), made["account"].as_str().unwrap().to_owned())
@@ -71,14 +73,17 @@ async fn an_account_is_in_the_region_of_its_plan_or_the_one_that_is_said_or_the_
     let problem = clients[1].get("/v1/account").await.problem(421);
     assert_eq!((&problem["region"], &problem["region_url"]), (&json!("us"), &json!("https://us.example")));
     for (wanted, said) in [
-        (json!({"email": "b@a.example", "region": "mars"}), "there is no region `mars`"),
-        (json!({"email": "b@a.example", "region": "eu", "plan": "america"}), "are in the region `us`"),
+        (json!({"email": "b@a.example", "region": "mars", "reason": "a test"}), "there is no region `mars`"),
+        (
+            json!({"email": "b@a.example", "region": "eu", "plan": "america", "reason": "a test"}),
+            "are in the region `us`",
+        ),
     ] {
         let problem = server.operator().post("/v1/admin/accounts", wanted).await.problem(422);
         assert_eq!(problem["errors"][0]["pointer"], "/region");
         assert!(problem["detail"].as_str().unwrap().contains(said), "{problem}");
     }
-    let invited = json!({"email": "c@a.example", "plan": "america"});
+    let invited = json!({"email": "c@a.example", "plan": "america", "reason": "a test"});
     server.operator().post("/v1/admin/invitations", invited).await.problem(422);
 
     // A host of no region serves every one.

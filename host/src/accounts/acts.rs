@@ -86,7 +86,7 @@ impl Accounts {
                 let act = act.clone();
                 Box::pin(async move {
                     acts::insert(tx, &act).await?;
-                    accounts::set_status(tx, id, status).await
+                    accounts::change_status(tx, id, status).await
                 })
             })
             .await

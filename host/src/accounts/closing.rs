@@ -1,7 +1,5 @@
 //! The end of an account: its owner asks for it, confirms it by the link that is sent, and can think again for a while.
 
-use std::path::PathBuf;
-
 use super::links::LinkSecret;
 use super::sign_up::LINK_MINUTES;
 use super::{Account, Accounts, Purpose, Status};
@@ -20,11 +18,6 @@ impl Accounts {
     #[must_use]
     pub(crate) fn erasure_digest(&self, account: AccountId) -> [u8; 32] {
         self.keyring.request_digest(&["erasure", &account.to_string()])
-    }
-
-    /// The folder that letters are files in, while there is no mail server.
-    pub(crate) fn data_folder(&self) -> PathBuf {
-        self.config.now().data.clone()
     }
 
     /// Closes an account: it is erased when the time to think again is over. Returns when that is. Written in the
@@ -81,12 +74,13 @@ impl Accounts {
     pub async fn keep(&self, account: &Account) -> Result<(), DbError> {
         let letter =
             mail::sealed(account.id, &account.data_key, &account.email()?, Letter::AccountKept, self.clock.now())?;
-        let id = account.id;
+        let (id, now) = (account.id, self.clock.now());
         self.db
             .write(move |tx| {
                 let letter = letter.clone();
                 Box::pin(async move {
-                    let before = erasures::cancel(tx, id).await?.ok_or(DbError::Missing("deletion of this account"))?;
+                    let before =
+                        erasures::cancel(tx, id, now).await?.ok_or(DbError::Missing("deletion of this account"))?;
                     accounts::set_status(tx, id, before).await?;
                     letters::put(tx, &letter).await
                 })

@@ -58,6 +58,11 @@ impl Accounts {
 
     /// Closes an account, which is erased later.
     async fn close(&self, account: &Account, digest: [u8; 32]) -> Result<Micros, DbError> {
+        // Two links may be on their way.
+        if let Some(due_at) = self.closes_at(account.id).await? {
+            self.db.write(move |tx| Box::pin(async move { links::take(tx, &digest).await })).await?;
+            return Ok(due_at);
+        }
         let closing = self.closing(account)?;
         let due_at = closing.new.due_at;
         self.db

@@ -92,7 +92,7 @@ impl Accounts {
 
     async fn answered<A: DeserializeOwned>(&self, once: &Once, earlier: &Earlier) -> Result<A, DbError> {
         let sealed = earlier.sealed_answer.as_deref().ok_or_else(|| DbError::corrupt("a write without its answer"))?;
-        let account = self.load(earlier.account).await?.ok_or(DbError::Missing("account"))?;
+        let account = self.load_anywhere(earlier.account).await?.ok_or(DbError::Missing("account"))?;
         let seal = seal(&account.data_key, account.id, once)?;
         let text = Zeroizing::new(seal.open("answer", sealed).map_err(DbError::sealed(TABLE))?);
         serde_json::from_slice(&text).map_err(DbError::corrupt)

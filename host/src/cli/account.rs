@@ -75,6 +75,7 @@ Example:
 #[derive(Deserialize)]
 struct DeletionAsked {
     closing_days: u32,
+    erased_at: Option<Micros>,
 }
 
 /// The caller's own account.
@@ -119,8 +120,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             set(&client, email.as_deref(), low_balance, daily_spend, json).await
         }
         Some(Command::Delete { json }) => client.delete(&["account"]).await?.show(json, |asked: &DeletionAsked| {
-            out::note("A link was sent to the account's address; nothing happens until it is opened.");
-            out::note(format!("After that you can think again for {} days: aaasp account keep", asked.closing_days));
+            match asked.erased_at {
+                Some(at) => out::note(format!("It is being deleted already, and erased on {}.", readable::time(at))),
+                None => out::note("A link was sent to the account's address; nothing happens until it is opened."),
+            }
+            out::note(format!("To think again, for {} days: aaasp account keep", asked.closing_days));
         }),
         Some(Command::Keep { json }) => {
             client.delete(&["account", "deletion"]).await?;

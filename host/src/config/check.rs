@@ -90,6 +90,7 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
     let kept = &values.retention;
     for (key, kept, most, unit) in [
         ("log_days", kept.log_days, MOST_DAYS, "days"),
+        ("content_days", kept.content_days, MOST_DAYS, "days"),
         ("audit_days", kept.audit_days, MOST_DAYS, "days"),
         ("letter_days", kept.letter_days, MOST_DAYS, "days"),
         ("request_days", kept.request_days, MOST_DAYS, "days"),

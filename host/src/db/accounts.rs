@@ -5,7 +5,7 @@ use sqlx::any::AnyRow;
 
 use super::data_keys::StoredDataKey;
 use super::region::served;
-use super::{Db, DbError, WriteTx, data_keys, ledger, spending};
+use super::{Db, DbError, WriteTx, data_keys, erasures, ledger, spending};
 use crate::accounts::Status;
 use crate::clock::Micros;
 use crate::ids::AccountId;
@@ -186,6 +186,23 @@ pub async fn set_daily_spend(
 /// [`DbError::Missing`] when there is no such account.
 pub async fn set_status(tx: &mut WriteTx<'_>, account: AccountId, status: Status) -> Result<(), DbError> {
     let done = sqlx::query("UPDATE accounts SET status = $2 WHERE id = $1")
+        .bind(account.to_string())
+        .bind(status.as_str())
+        .execute(&mut **tx)
+        .await?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::Missing("account")) }
+}
+
+/// Gives an account another status, as an operator wants. One that is being deleted stays so, and has the status only if
+/// its owner thinks again.
+///
+/// # Errors
+/// [`DbError::Missing`] when there is no such account, or its erasure has begun.
+pub async fn change_status(tx: &mut WriteTx<'_>, account: AccountId, status: Status) -> Result<(), DbError> {
+    if erasures::set_status_before(tx, account, status).await? {
+        return Ok(());
+    }
+    let done = sqlx::query("UPDATE accounts SET status = $2 WHERE id = $1 AND status <> 'closed'")
         .bind(account.to_string())
         .bind(status.as_str())
         .execute(&mut **tx)

@@ -1,8 +1,9 @@
 //! What operators did, and why.
 
+use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, Row as _};
 
+use super::region::served;
 use super::{Db, DbError, Earlier, Once, WriteTx, answered};
 use crate::clock::Micros;
 use crate::ids::{AccountId, OperatorActId, OperatorKeyId};
@@ -73,7 +74,7 @@ pub async fn insert_once(
     Ok(None)
 }
 
-/// What operators did, to one account or at all, latest first.
+/// What operators did, to one account or at all, latest first; of accounts that other hosts serve, nothing.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
@@ -83,12 +84,17 @@ pub async fn list(
     before: Option<OperatorActId>,
     limit: i64,
 ) -> Result<Vec<StoredAct>, DbError> {
-    let text = "SELECT id, account_id, operator_key_id, act, subject, amount, sealed_reason, reason, created_at
-         FROM operator_acts WHERE ($1 = '' OR account_id = $1) AND id < $2 ORDER BY id DESC LIMIT $3";
-    let rows = sqlx::query(AssertSqlSafe(text.to_owned()))
+    let text = concat!(
+        "SELECT id, account_id, operator_key_id, act, subject, amount, sealed_reason, reason, created_at
+         FROM operator_acts WHERE ($1 = '' OR account_id = $1) AND id < $2 AND ",
+        served!("operator_acts.account_id", "$4"),
+        " ORDER BY id DESC LIMIT $3"
+    );
+    let rows = sqlx::query(text)
         .bind(account.map(|account| account.to_string()).unwrap_or_default())
         .bind(before.map_or_else(|| "~".to_owned(), |id| id.to_string()))
         .bind(limit)
+        .bind(db.region())
         .fetch_all(&db.pool)
         .await?;
     rows.iter().map(stored).collect()

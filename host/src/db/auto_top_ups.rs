@@ -4,6 +4,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::region::served;
 use super::top_ups::{self, StoredTopUp};
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
@@ -67,8 +68,8 @@ pub async fn account_of(db: &Db, id: AutoTopUpId) -> Result<Option<AccountId>, D
     row.await?.map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).transpose()
 }
 
-/// Puts what an account asks for in the place of what it asked for before. It may buy at once, and what is on its way
-/// still counts for the month.
+/// Puts what an account asks for in the place of what it asked for before. With another mandate it may buy at once; with
+/// the same one what is on its way stays so, or a request that is repeated would buy twice.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
@@ -79,7 +80,9 @@ pub async fn put(tx: &mut WriteTx<'_>, new: &StoredAutoTopUp) -> Result<(), DbEr
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, NULL, NULL, $10)
          ON CONFLICT (account_id) DO UPDATE
          SET id = $2, state = $3, threshold = $4, amount = $5, currency = $6, monthly_cap = $7, mandate = $8,
-             page_url = $9, armed = 1, charging = NULL, off_because = NULL, changed_at = $10",
+             page_url = $9, armed = CASE WHEN auto_top_ups.id = $2 THEN auto_top_ups.armed ELSE 1 END,
+             charging = CASE WHEN auto_top_ups.id = $2 THEN auto_top_ups.charging ELSE NULL END, off_because = NULL,
+             changed_at = $10",
     )
     .bind(new.account.to_string())
     .bind(new.id.to_string())
@@ -174,16 +177,17 @@ pub async fn charging(
     row.map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).transpose()
 }
 
-/// Notes that a top-up is no longer on its way.
+/// Notes that a top-up is no longer on its way, once what it bought is there.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn arrived(tx: &mut WriteTx<'_>, account: AccountId, top_up: TopUpId) -> Result<(), DbError> {
-    sqlx::query("UPDATE auto_top_ups SET charging = NULL WHERE account_id = $1 AND charging = $2")
-        .bind(account.to_string())
-        .bind(top_up.to_string())
-        .execute(&mut **tx)
-        .await?;
+    // The next crossing may come before anybody looks.
+    let text = format!(
+        "UPDATE auto_top_ups SET charging = NULL, armed = CASE WHEN {BALANCE} >= threshold THEN 1 ELSE armed END
+         WHERE account_id = $1 AND charging = $2"
+    );
+    sqlx::query(AssertSqlSafe(text)).bind(account.to_string()).bind(top_up.to_string()).execute(&mut **tx).await?;
     Ok(())
 }
 
@@ -215,12 +219,14 @@ pub async fn arm(db: &Db) -> Result<(), DbError> {
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn due(db: &Db, month: Micros) -> Result<Vec<StoredAutoTopUp>, DbError> {
+    let served = served!("auto_top_ups.account_id", "$3");
     let text = format!(
         "{COLUMNS} JOIN accounts ON accounts.id = auto_top_ups.account_id
-         WHERE accounts.status = 'active' AND {MAY_BUY} AND {BALANCE} < threshold
+         WHERE accounts.status = 'active' AND {MAY_BUY} AND {BALANCE} < threshold AND {served}
          ORDER BY auto_top_ups.account_id LIMIT $2"
     );
-    let rows = sqlx::query(AssertSqlSafe(text)).bind(month.0).bind(PAGE).fetch_all(&db.pool).await?;
+    let question = sqlx::query(AssertSqlSafe(text)).bind(month.0).bind(PAGE).bind(db.region());
+    let rows = question.fetch_all(&db.pool).await?;
     rows.iter().map(stored).collect()
 }
 
@@ -232,7 +238,7 @@ const MAY_BUY: &str = "auto_top_ups.state = 'on' AND armed = 1 AND charging IS N
            AND automatic = 1 AND created_at >= $1 AND top_ups.state NOT IN ('failed', 'cancelled'))";
 
 /// Writes the top-up that is about to be asked for, once for each crossing and within the month's cap. False when
-/// another host has done so, or its owner has changed it.
+/// another host has done so, its owner has changed it, or the balance has risen meanwhile.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
@@ -244,7 +250,8 @@ pub async fn begin(
 ) -> Result<bool, DbError> {
     let text = format!(
         "UPDATE auto_top_ups SET armed = 0, charging = $2
-         WHERE account_id = $3 AND id = $4 AND amount = $5 AND currency = $6 AND {MAY_BUY}"
+         WHERE account_id = $3 AND id = $4 AND amount = $5 AND currency = $6 AND {MAY_BUY} AND {BALANCE} < threshold
+           AND EXISTS (SELECT 1 FROM accounts WHERE accounts.id = auto_top_ups.account_id AND status = 'active')"
     );
     let done = sqlx::query(AssertSqlSafe(text))
         .bind(month.0)
@@ -285,11 +292,14 @@ pub async fn refused(tx: &mut WriteTx<'_>, account: AccountId, top_up: TopUpId) 
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn silent(db: &Db, before: Micros) -> Result<Vec<StoredAutoTopUp>, DbError> {
+    let served = served!("auto_top_ups.account_id", "$3");
     let text = format!(
         "{COLUMNS} JOIN top_ups ON top_ups.id = auto_top_ups.charging
-         WHERE auto_top_ups.state = 'on' AND top_ups.created_at < $1 ORDER BY auto_top_ups.account_id LIMIT $2"
+         WHERE auto_top_ups.state = 'on' AND top_ups.state = 'pending' AND top_ups.created_at < $1 AND {served}
+         ORDER BY auto_top_ups.account_id LIMIT $2"
     );
-    let rows = sqlx::query(AssertSqlSafe(text)).bind(before.0).bind(PAGE).fetch_all(&db.pool).await?;
+    let question = sqlx::query(AssertSqlSafe(text)).bind(before.0).bind(PAGE).bind(db.region());
+    let rows = question.fetch_all(&db.pool).await?;
     rows.iter().map(stored).collect()
 }
 

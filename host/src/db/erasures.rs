@@ -12,7 +12,7 @@ use super::region::served;
 use super::{Db, DbError, WriteTx};
 use crate::accounts::Status;
 use crate::clock::Micros;
-use crate::ids::{AccountId, ErasureId, LetterId};
+use crate::ids::{AccountId, ErasureId};
 use crate::privacy::map::Table;
 use crate::words::words;
 
@@ -56,6 +56,8 @@ pub struct StoredErasure {
     pub status_before: Status,
     /// When it was asked for.
     pub asked_at: Micros,
+    /// Since when it is where it is.
+    pub state_at: Micros,
     /// From when on it is done.
     pub due_at: Micros,
     /// When it was done.
@@ -87,8 +89,9 @@ pub struct NewErasure {
 /// [`DbError::Exists`] when the account is about to be erased already.
 pub async fn insert(tx: &mut WriteTx<'_>, new: &NewErasure) -> Result<(), DbError> {
     let done = sqlx::query(
-        "INSERT INTO erasures (id, account_id, pseudonym, account_digest, state, status_before, asked_at, due_at)
-         VALUES ($1, $2, $3, $4, 'asked', $5, $6, $7) ON CONFLICT DO NOTHING",
+        "INSERT INTO erasures
+             (id, account_id, pseudonym, account_digest, state, status_before, asked_at, state_at, due_at)
+         VALUES ($1, $2, $3, $4, 'asked', $5, $6, $6, $7) ON CONFLICT DO NOTHING",
     )
     .bind(new.id.to_string())
     .bind(new.account.to_string())
@@ -102,7 +105,8 @@ pub async fn insert(tx: &mut WriteTx<'_>, new: &NewErasure) -> Result<(), DbErro
     if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::Exists("a deletion of this account")) }
 }
 
-const COLUMNS: &str = "id, account_id, pseudonym, state, status_before, asked_at, due_at, erased_at, certificate";
+const COLUMNS: &str =
+    "id, account_id, pseudonym, state, status_before, asked_at, due_at, erased_at, certificate, state_at";
 
 /// The erasure of an account that is not over.
 ///
@@ -164,6 +168,7 @@ fn stored(row: &AnyRow) -> Result<StoredErasure, DbError> {
         state: state(&text(3)?)?,
         status_before: text(4)?.parse().map_err(DbError::corrupt)?,
         asked_at: Micros(row.try_get(5)?),
+        state_at: Micros(row.try_get(9)?),
         due_at: Micros(row.try_get(6)?),
         erased_at: row.try_get::<Option<i64>, _>(7)?.map(Micros),
         certificate: certificate.map(|text| serde_json::from_str(&text)).transpose().map_err(DbError::corrupt)?,
@@ -175,15 +180,26 @@ fn stored(row: &AnyRow) -> Result<StoredErasure, DbError> {
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn cancel(tx: &mut WriteTx<'_>, account: AccountId) -> Result<Option<Status>, DbError> {
-    let row = sqlx::query("DELETE FROM erasures WHERE account_id = $1 AND state = 'asked' RETURNING status_before")
-        .bind(account.to_string())
-        .fetch_optional(&mut **tx)
-        .await?;
+pub async fn cancel(tx: &mut WriteTx<'_>, account: AccountId, now: Micros) -> Result<Option<Status>, DbError> {
+    let text = "DELETE FROM erasures WHERE account_id = $1 AND state = 'asked' AND due_at > $2 RETURNING status_before";
+    let row = sqlx::query(text).bind(account.to_string()).bind(now.0).fetch_optional(&mut **tx).await?;
     row.map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).transpose()
 }
 
-/// Moves an erasure on. False when another host has done so.
+/// What the account is once its owner thinks again, as an operator wants it. False when nobody can think again.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn set_status_before(tx: &mut WriteTx<'_>, account: AccountId, status: Status) -> Result<bool, DbError> {
+    let done = sqlx::query("UPDATE erasures SET status_before = $2 WHERE account_id = $1 AND state = 'asked'")
+        .bind(account.to_string())
+        .bind(status.as_str())
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Moves an erasure on. False when it is not where it was: its owner thought again, or another host was faster.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
@@ -191,18 +207,39 @@ pub async fn advance(
     tx: &mut WriteTx<'_>,
     erasure: ErasureId,
     (from, to): (ErasureState, ErasureState),
-    certificate: Option<&str>,
+    at: Micros,
 ) -> Result<bool, DbError> {
-    let done = sqlx::query(
-        "UPDATE erasures SET state = $3, certificate = COALESCE($4, certificate) WHERE id = $1 AND state = $2",
-    )
-    .bind(erasure.to_string())
-    .bind(from.as_str())
-    .bind(to.as_str())
-    .bind(certificate)
-    .execute(&mut **tx)
-    .await?;
+    let done = sqlx::query("UPDATE erasures SET state = $3, state_at = $4 WHERE id = $1 AND state = $2")
+        .bind(erasure.to_string())
+        .bind(from.as_str())
+        .bind(to.as_str())
+        .bind(at.0)
+        .execute(&mut **tx)
+        .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Writes down what is about to be erased, before any of it is: a host that dies in between counts nothing again.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn certify(tx: &mut WriteTx<'_>, erasure: ErasureId, certificate: &str) -> Result<(), DbError> {
+    sqlx::query("UPDATE erasures SET certificate = $2 WHERE id = $1 AND certificate IS NULL")
+        .bind(erasure.to_string())
+        .bind(certificate)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// How many rows of a table are an account's.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn count_rows(db: &Db, table: &Table, account: AccountId) -> Result<u64, DbError> {
+    let text = format!("SELECT COUNT(*) FROM {} WHERE account_id = $1", table.name);
+    let row = sqlx::query(AssertSqlSafe(text)).bind(account.to_string()).fetch_one(&db.pool).await?;
+    u64::try_from(row.try_get::<i64, _>(0)?).map_err(DbError::corrupt)
 }
 
 /// Notes that an account is erased, and forgets which one it was.
@@ -210,7 +247,7 @@ pub async fn advance(
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn finish(tx: &mut WriteTx<'_>, erasure: ErasureId, at: Micros) -> Result<(), DbError> {
-    sqlx::query("UPDATE erasures SET state = 'erased', account_id = NULL, erased_at = $2 WHERE id = $1")
+    sqlx::query("UPDATE erasures SET state = 'erased', account_id = NULL, state_at = $2, erased_at = $2 WHERE id = $1")
         .bind(erasure.to_string())
         .bind(at.0)
         .execute(&mut **tx)
@@ -246,7 +283,7 @@ pub async fn delete_rows(tx: &mut WriteTx<'_>, table: &Table, account: AccountId
     Ok(done.rows_affected())
 }
 
-/// Gives the account's rows to the pseudonym. Returns how many.
+/// Gives the account's rows to the pseudonym.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
@@ -255,10 +292,11 @@ pub async fn give_rows(
     table: &Table,
     account: AccountId,
     pseudonym: AccountId,
-) -> Result<u64, DbError> {
+) -> Result<(), DbError> {
     let text = format!("UPDATE {} SET account_id = $2 WHERE account_id = $1", table.name);
     let statement = sqlx::query(AssertSqlSafe(text)).bind(account.to_string()).bind(pseudonym.to_string());
-    Ok(statement.execute(&mut **tx).await?.rows_affected())
+    statement.execute(&mut **tx).await?;
+    Ok(())
 }
 
 /// Deletes the row of the account itself.
@@ -292,18 +330,6 @@ pub async fn has_waiting_letters(db: &Db, account: AccountId) -> Result<bool, Db
         .fetch_optional(&db.pool)
         .await?;
     Ok(row.is_some())
-}
-
-/// Letters to the account but for the last one, which says that it is erased.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn letters(db: &Db, account: AccountId) -> Result<Vec<LetterId>, DbError> {
-    let rows = sqlx::query("SELECT id FROM letters WHERE account_id = $1 AND kind <> 'account_erased'")
-        .bind(account.to_string())
-        .fetch_all(&db.pool)
-        .await?;
-    rows.iter().map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).collect()
 }
 
 /// Writes the tables anew that rows were deleted from, so that the bytes of these are in no page. SQLite overwrites

@@ -167,6 +167,15 @@ pub async fn to_strangers(
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
+/// Whether a letter is known, sent or not.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn is_there(db: &Db, letter: LetterId) -> Result<bool, DbError> {
+    let found = sqlx::query("SELECT 1 FROM letters WHERE id = $1").bind(letter.to_string()).fetch_optional(&db.pool);
+    Ok(found.await?.is_some())
+}
+
 /// True when a letter is due to an account that this host serves.
 ///
 /// # Errors

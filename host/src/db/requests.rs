@@ -59,9 +59,16 @@ pub async fn insert(tx: &mut WriteTx<'_>, requests: &[RequestMetadata]) -> Resul
     for request in requests {
         accounts.entry(request.account).or_default().push(request);
     }
-    let batches: Result<Vec<_>, _> = accounts.into_iter().map(|(account, of)| batch(account, of)).collect();
+    let mut batches = Vec::with_capacity(accounts.len());
+    for (account, of) in accounts {
+        // One that was erased meanwhile leaves nothing.
+        let known = sqlx::query("SELECT 1 FROM accounts WHERE id = $1").bind(account.to_string());
+        if known.fetch_optional(&mut **tx).await?.is_some() {
+            batches.push(batch(account, of)?);
+        }
+    }
     INSERT
-        .execute(tx, &batches?, |query, batch| {
+        .execute(tx, &batches, |query, batch| {
             query
                 .bind(batch.account.to_string())
                 .bind(batch.last.to_string())

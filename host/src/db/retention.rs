@@ -1,8 +1,10 @@
 //! Deletes what was kept as long as was promised, in small batches that hold up nobody. Each host does so for the
 //! accounts that it serves, as its own operator's file says.
 
+mod contents;
 mod money;
 
+pub use contents::forget_contents;
 use futures::future::BoxFuture;
 pub use money::*;
 

@@ -13,6 +13,7 @@ use super::page::{Page, PageQuery, QueryOf};
 use crate::accounts::{CloseAccount, KnowMyself};
 use crate::app::App;
 use crate::clock::Micros;
+use crate::db::DbError;
 use crate::db::erasures::{self, Certificate, ErasureState, StoredErasure};
 use crate::ids::{AccountId, ErasureId};
 
@@ -21,13 +22,15 @@ use crate::ids::{AccountId, ErasureId};
 pub(super) struct DeletionAsked {
     /// How long its owner can think again once the link was opened, in days.
     closing_days: u32,
+    /// When it is erased, if the link was opened before: then nothing was sent.
+    erased_at: Option<Micros>,
 }
 
 /// An account that is being deleted.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DeletionView {
-    /// When it is erased.
-    erased_at: Micros,
+    /// When it is erased; null for one that is not being deleted.
+    erased_at: Option<Micros>,
 }
 
 /// An erasure, as operators see it.
@@ -58,14 +61,11 @@ pub(super) async fn ask(
     State(app): State<Arc<App>>,
     caller: May<CloseAccount>,
 ) -> Result<Accepted<DeletionAsked>, Problem> {
-    if let Some(due) = app.accounts.closes_at(caller.account.id).await? {
-        return Err(Problem::conflict(format!(
-            "the account is being deleted already; it is erased on {}",
-            due.rfc3339()
-        )));
+    let erased_at = app.accounts.closes_at(caller.account.id).await?;
+    if erased_at.is_none() {
+        app.accounts.ask_to_delete(&caller.account).await?;
     }
-    app.accounts.ask_to_delete(&caller.account).await?;
-    Ok(Accepted(DeletionAsked { closing_days: app.config.now().values.accounts.closing_days }))
+    Ok(Accepted(DeletionAsked { closing_days: app.config.now().values.accounts.closing_days, erased_at }))
 }
 
 /// When the account is erased.
@@ -73,14 +73,17 @@ pub(super) async fn show(
     State(app): State<Arc<App>>,
     caller: May<KnowMyself>,
 ) -> Result<Answer<DeletionView>, Problem> {
-    let due = app.accounts.closes_at(caller.account.id).await?;
-    let erased_at = due.ok_or_else(|| Problem::not_found("deletion of this account"))?;
-    Ok(Answer(DeletionView { erased_at }))
+    Ok(Answer(DeletionView { erased_at: app.accounts.closes_at(caller.account.id).await? }))
 }
 
 /// Everything is as it was before.
 pub(super) async fn cancel(State(app): State<Arc<App>>, caller: May<CloseAccount>) -> Result<Deleted, Problem> {
-    app.accounts.keep(&caller.account).await?;
+    match app.accounts.keep(&caller.account).await {
+        Err(DbError::Missing(_)) => {
+            return Err(Problem::conflict("the account is not being deleted, or it is too late to think again"));
+        }
+        kept => kept?,
+    }
     app.callers.forget();
     Ok(Deleted)
 }

@@ -208,6 +208,7 @@ impl Letter {
                 | Self::SignIn { .. }
                 | Self::EmailChangeOld { .. }
                 | Self::EmailChangeNew { .. }
+                | Self::Deletion { .. }
         )
     }
 

@@ -185,18 +185,20 @@ fn smtp(
     Ok(builder.build())
 }
 
-/// Deletes letters that were kept as files.
+/// Letters that are files.
+#[must_use]
+pub fn kept_as_files(data: &Path) -> Vec<LetterId> {
+    let Ok(entries) = std::fs::read_dir(data.join(OUTBOX)) else { return Vec::new() };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter_map(|name| name.strip_suffix(".eml")?.parse().ok()).collect()
+}
+
+/// Deletes a letter that is a file.
 ///
 /// # Errors
-/// A file can't be deleted.
-pub fn forget_files(data: &Path, letters: &[LetterId]) -> std::io::Result<()> {
-    for letter in letters {
-        match std::fs::remove_file(data.join(OUTBOX).join(format!("{letter}.eml"))) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
+/// The file can't be deleted.
+pub fn forget_file(data: &Path, letter: LetterId) -> std::io::Result<()> {
+    std::fs::remove_file(data.join(OUTBOX).join(format!("{letter}.eml")))
 }
 
 /// Writes a message that nobody but the operator reads, whole or not at all.

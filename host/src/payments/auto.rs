@@ -169,7 +169,12 @@ impl Payments {
     async fn top_up_due(&self) -> Result<(), DbError> {
         let now = self.clock.now();
         for auto in auto_top_ups::silent(&self.db, now.plus_ms(-SILENCE_MS)).await? {
-            self.switch_off(&auto, "nobody knows what became of the last payment").await?;
+            match self.switch_off(&auto, "nobody knows what became of the last payment").await {
+                Err(error) if !error.may_pass() => {
+                    tracing::error!(account = %auto.account, %error, "an automatic top-up could not be switched off");
+                }
+                switched => switched?,
+            }
         }
         auto_top_ups::arm(&self.db).await?;
         for auto in auto_top_ups::due(&self.db, Month::of(now).begins()).await? {

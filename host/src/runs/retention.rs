@@ -29,7 +29,7 @@ impl Runs {
             ("payments", retention::delete_payments(db, billing).await),
             ("acts of operators", retention::delete_acts(db, billing).await),
             ("months of grants", retention::delete_monthly_grants(db, &a_month_ago.to_string()).await),
-            ("logs and requests", of_plans(db, &config, now).await),
+            ("logs, contents of runs and requests", of_plans(db, &config, now).await),
         ] {
             match deleted {
                 Ok(0) => {}
@@ -47,6 +47,7 @@ async fn of_plans(db: &Db, config: &Config, now: Micros) -> Result<u64, DbError>
     let mut deleted = 0;
     for plan in accounts::plans(db).await? {
         deleted += retention::delete_logs(db, &plan, days_ago(config.log_days(&plan))).await?;
+        deleted += retention::forget_contents(db, &plan, days_ago(config.content_days(&plan))).await?;
         deleted += retention::delete_requests(db, &plan, days_ago(config.request_days(&plan))).await?;
     }
     Ok(deleted)

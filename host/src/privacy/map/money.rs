@@ -102,14 +102,17 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         columns: &[technical("account_id"), text("month", Category::Billing)],
+        kept: Kept::Expiry,
         ..of_billing("monthly_grants", "a month for which the plan's grant was given", &["account_id", "month"])
     },
     Table {
         columns: &[technical("account_id"), number("tenant", Category::Billing)],
+        kept: Kept::Service,
         ..of_billing("tenants", "the only link between an account and its transfers", &["account_id"])
     },
     Table {
         columns: &[count("tenant"), amount("available"), amount("held"), amount("debt")],
+        kept: Kept::Service,
         ..of_tenants("balances", "credits that are there, held and owed", &["tenant"])
     },
     Table {
@@ -124,10 +127,12 @@ pub(super) const TABLES: &[Table] = &[
             count("host_sequence"),
             column("chain", None, Form::Bytes),
         ],
+        kept: Kept::Service,
         ..of_tenants("transfers", "an amount that moved between two accounts of the ledger", &["tenant", "id"])
     },
     Table {
         columns: &[count("tenant"), amount("bought")],
+        kept: Kept::Service,
         ..of_tenants("forgotten_payments", "what payments bought that are deleted", &["tenant"])
     },
     Table {

@@ -1,0 +1,93 @@
+//! Forgets what runs were given and returned, once it was kept long enough. The runs stay, with what they cost.
+
+use sqlx::Row as _;
+
+use super::{BATCHES, in_batches};
+use crate::clock::Micros;
+use crate::db::region::served;
+use crate::db::{Db, DbError};
+use crate::ids::RunId;
+
+/// Accounts that are looked for at a time.
+const ACCOUNTS: i64 = 100;
+
+/// Forgets inputs, outputs and errors of runs of a plan's accounts that were made before a moment. Returns of how many.
+///
+/// Each account says up to which run it is done, so that no run is looked at twice. A run's id holds when it was made.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer; what was forgotten until then stays forgotten.
+pub async fn forget_contents(db: &Db, plan: &str, before: Micros) -> Result<u64, DbError> {
+    let (before, mut after, mut forgotten) = (RunId::first_at(before).to_string(), String::new(), 0);
+    loop {
+        let found = with_old_runs(db, plan, &before, &after).await?;
+        let Some((last, _)) = found.last() else { return Ok(forgotten) };
+        after.clone_from(last);
+        for (account, done) in found {
+            forgotten += forget_of(db, &account, &done, &before).await?;
+        }
+    }
+}
+
+/// Accounts that have finished runs between what they are done with and a run, each with the former.
+async fn with_old_runs(db: &Db, plan: &str, before: &str, after: &str) -> Result<Vec<(String, String)>, DbError> {
+    let rows = sqlx::query(concat!(
+        "SELECT id, contents_until FROM accounts WHERE plan = $1 AND id > $3 AND EXISTS (
+             SELECT 1 FROM runs WHERE runs.account_id = accounts.id AND runs.id >= accounts.contents_until
+               AND runs.id < $2 AND runs.status = 'finished') AND ",
+        served!("accounts.id", "$4"),
+        " ORDER BY id LIMIT $5",
+    ))
+    .bind(plan)
+    .bind(before)
+    .bind(after)
+    .bind(db.region())
+    .bind(ACCOUNTS)
+    .fetch_all(&db.pool)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+async fn forget_of(db: &Db, account: &str, done: &str, before: &str) -> Result<u64, DbError> {
+    let bound = (account.to_owned(), done.to_owned(), before.to_owned());
+    let forgotten = in_batches(db, BATCHES, move |tx| {
+        let (account, done, before) = bound.clone();
+        Box::pin(async move {
+            // The text of an empty value is none of the account's.
+            let done = sqlx::query(
+                "UPDATE runs SET sealed_input = $4, sealed_output = NULL, sealed_error = NULL
+                 WHERE account_id = $1 AND id IN (
+                     SELECT id FROM runs WHERE account_id = $1 AND id >= $2 AND id < $3
+                       AND status = 'finished' AND LENGTH(sealed_input) > 0 LIMIT $5)",
+            )
+            .bind(account)
+            .bind(done)
+            .bind(before)
+            .bind(Vec::new())
+            .bind(BATCHES)
+            .execute(&mut **tx)
+            .await?;
+            Ok(done.rows_affected())
+        })
+    })
+    .await?;
+    // A run that has not finished yet is come back to.
+    let (account, before) = (account.to_owned(), before.to_owned());
+    db.write(move |tx| {
+        let (account, before) = (account.clone(), before.clone());
+        Box::pin(async move {
+            sqlx::query(
+                "UPDATE accounts SET contents_until = COALESCE((
+                     SELECT MIN(id) FROM runs WHERE account_id = $1 AND id < $2 AND status <> 'finished'
+                       AND id >= accounts.contents_until), $2) WHERE id = $1",
+            )
+            .bind(account)
+            .bind(before)
+            .execute(&mut **tx)
+            .await?;
+            Ok(())
+        })
+    })
+    .await?;
+    Ok(forgotten)
+}
