@@ -259,6 +259,20 @@ pub fn tables() -> impl DoubleEndedIterator<Item = &'static Table> {
     [runs::TABLES, agents::TABLES, money::TABLES, accounts::TABLES, system::TABLES].into_iter().flatten()
 }
 
+/// What most tables of an account's things are: kept as long as it is, for what it asked for, and deleted with it.
+const fn of_account(name: &'static str, holds: &'static str, key: &'static [&'static str]) -> Table {
+    Table {
+        name,
+        holds,
+        key,
+        about: About::Account,
+        purpose: Purpose::Service,
+        kept: Kept::Account,
+        erasure: Erasure::Deleted,
+        columns: &[],
+    }
+}
+
 const fn column(name: &'static str, category: Option<Category>, form: Form) -> Column {
     Column { name, category, form, kept: None }
 }

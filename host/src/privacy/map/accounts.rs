@@ -1,8 +1,8 @@
 //! Accounts: who they are, how they come in, what is written to them.
 
 use super::{
-    About, Category, Column, Erasure, Form, Inside, Kept, Purpose, Table, column, count, moment, number, sealed,
-    secret, technical, text, time,
+    About, Category, Column, Erasure, Form, Inside, Kept, Purpose, Table, column, count, moment, number, of_account,
+    sealed, secret, technical, text, time,
 };
 
 const fn flag(name: &'static str) -> Column {
@@ -11,13 +11,8 @@ const fn flag(name: &'static str) -> Column {
 
 pub(super) const TABLES: &[Table] = &[
     Table {
-        name: "email_changes",
-        holds: "a change of the email address that is not confirmed yet",
-        key: &["account_id"],
-        about: About::Account,
         purpose: Purpose::Authentication,
         kept: Kept::Expiry,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("account_id"),
             sealed("sealed_email", Category::Contact, ("email_changes", "account_id", "email"), Inside::Text),
@@ -26,15 +21,11 @@ pub(super) const TABLES: &[Table] = &[
             column("confirmed_by_new", Some(Category::Security), Form::Flag),
             time("expires_at", Category::Security),
         ],
+        ..of_account("email_changes", "a change of the email address that is not confirmed yet", &["account_id"])
     },
     Table {
-        name: "links",
-        holds: "a link that works once",
-        key: &["digest"],
-        about: About::Account,
         purpose: Purpose::Authentication,
         kept: Kept::Expiry,
-        erasure: Erasure::Deleted,
         columns: &[
             secret("digest"),
             technical("account_id"),
@@ -42,15 +33,11 @@ pub(super) const TABLES: &[Table] = &[
             time("created_at", Category::Security),
             time("expires_at", Category::Security),
         ],
+        ..of_account("links", "a link that works once", &["digest"])
     },
     Table {
-        name: "letters",
-        holds: "a letter to the account; its content is gone once it is sent",
-        key: &["id"],
-        about: About::Account,
         purpose: Purpose::Letters,
         kept: Kept::Letters,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("id"),
             technical("account_id"),
@@ -66,15 +53,11 @@ pub(super) const TABLES: &[Table] = &[
             time("created_at", Category::Correspondence),
             time("ended_at", Category::Correspondence),
         ],
+        ..of_account("letters", "a letter to the account; its content is gone once it is sent", &["id"])
     },
     Table {
-        name: "operator_acts",
-        holds: "what an operator did to the account, and why",
-        key: &["id"],
-        about: About::Account,
         purpose: Purpose::Security,
         kept: Kept::Billing,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("id"),
             technical("account_id"),
@@ -86,15 +69,11 @@ pub(super) const TABLES: &[Table] = &[
             technical("reason"),
             time("created_at", Category::Security),
         ],
+        ..of_account("operator_acts", "what an operator did to the account, and why", &["id"])
     },
     Table {
-        name: "api_keys",
-        holds: "an API key, of which only a digest is kept",
-        key: &["id"],
-        about: About::Account,
         purpose: Purpose::Authentication,
         kept: Kept::EndedKeys,
-        erasure: Erasure::Deleted,
         columns: &[
             text("id", Category::Security),
             technical("account_id"),
@@ -107,15 +86,10 @@ pub(super) const TABLES: &[Table] = &[
             time("last_used_at", Category::Usage),
             time("revoked_at", Category::Security),
         ],
+        ..of_account("api_keys", "an API key, of which only a digest is kept", &["id"])
     },
     Table {
-        name: "data_keys",
-        holds: "the key that opens what is sealed of the account, itself sealed by a master key",
-        key: &["account_id", "version"],
-        about: About::Account,
         purpose: Purpose::Security,
-        kept: Kept::Account,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("account_id"),
             count("version"),
@@ -123,12 +97,13 @@ pub(super) const TABLES: &[Table] = &[
             secret("wrapped"),
             moment("created_at"),
         ],
+        ..of_account(
+            "data_keys",
+            "the key that opens what is sealed of the account, itself sealed by a master key",
+            &["account_id", "version"],
+        )
     },
     Table {
-        name: "erasures",
-        holds: "that an account is being, or was, erased, and what was done",
-        key: &["id"],
-        about: About::Account,
         purpose: Purpose::Rights,
         kept: Kept::Service,
         erasure: Erasure::Itself,
@@ -145,15 +120,10 @@ pub(super) const TABLES: &[Table] = &[
             time("erased_at", Category::Security),
             technical("certificate"),
         ],
+        ..of_account("erasures", "that an account is being, or was, erased, and what was done", &["id"])
     },
     Table {
-        name: "accounts",
-        holds: "an account: an email address, a plan and a status",
-        key: &["id"],
         about: About::Itself,
-        purpose: Purpose::Service,
-        kept: Kept::Account,
-        erasure: Erasure::Deleted,
         columns: &[
             text("id", Category::Contact),
             sealed("sealed_email", Category::Contact, ("accounts", "id", "email"), Inside::Text),
@@ -168,5 +138,6 @@ pub(super) const TABLES: &[Table] = &[
             flag("low_balance_told"),
             number("daily_spend", Category::Billing),
         ],
+        ..of_account("accounts", "an account: an email address, a plan and a status", &["id"])
     },
 ];

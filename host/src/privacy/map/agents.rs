@@ -1,8 +1,8 @@
 //! What accounts bring and make: agents, deployments, credentials.
 
 use super::{
-    About, Category, Column, Erasure, Form, Inside, Kept, Purpose, Table, column, count, json, moment, number, sealed,
-    secret, technical, text, time,
+    Category, Column, Form, Inside, Purpose, Table, column, count, json, moment, number, of_account, sealed, secret,
+    technical, text, time,
 };
 
 const fn flag(name: &'static str) -> Column {
@@ -11,57 +11,42 @@ const fn flag(name: &'static str) -> Column {
 
 pub(super) const TABLES: &[Table] = &[
     Table {
-        name: "first_uses",
-        holds: "that the owner was told of a deployment's first use of a credential",
-        key: &["account_id", "deployment_id", "credential"],
-        about: About::Account,
         purpose: Purpose::Letters,
-        kept: Kept::Account,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("account_id"),
             technical("deployment_id"),
             text("credential", Category::Security),
             time("told_at", Category::Correspondence),
         ],
+        ..of_account(
+            "first_uses",
+            "that the owner was told of a deployment's first use of a credential",
+            &["account_id", "deployment_id", "credential"],
+        )
     },
     Table {
-        name: "spending",
-        holds: "what was spent on the last day of a capped account or deployment",
-        key: &["account_id", "deployment_id"],
-        about: About::Account,
         purpose: Purpose::Billing,
-        kept: Kept::Account,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("account_id"),
             technical("deployment_id"),
             number("day", Category::Billing),
             number("spent", Category::Billing),
         ],
+        ..of_account(
+            "spending",
+            "what was spent on the last day of a capped account or deployment",
+            &["account_id", "deployment_id"],
+        )
     },
     Table {
-        name: "deployment_credentials",
-        holds: "a credential that a deployment names",
-        key: &["deployment_id", "credential"],
-        about: About::Account,
-        purpose: Purpose::Service,
-        kept: Kept::Account,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("account_id"),
             text("deployment_id", Category::Content),
             text("credential", Category::Content),
         ],
+        ..of_account("deployment_credentials", "a credential that a deployment names", &["deployment_id", "credential"])
     },
     Table {
-        name: "deployment_revisions",
-        holds: "what a deployment was at one of its revisions",
-        key: &["deployment_id", "revision"],
-        about: About::Account,
-        purpose: Purpose::Service,
-        kept: Kept::Account,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("account_id"),
             text("deployment_id", Category::Content),
@@ -80,15 +65,13 @@ pub(super) const TABLES: &[Table] = &[
             number("daily_spend", Category::Content),
             time("created_at", Category::Usage),
         ],
+        ..of_account(
+            "deployment_revisions",
+            "what a deployment was at one of its revisions",
+            &["deployment_id", "revision"],
+        )
     },
     Table {
-        name: "deployments",
-        holds: "a deployment",
-        key: &["id"],
-        about: About::Account,
-        purpose: Purpose::Service,
-        kept: Kept::Account,
-        erasure: Erasure::Deleted,
         columns: &[
             text("id", Category::Content),
             technical("account_id"),
@@ -98,15 +81,9 @@ pub(super) const TABLES: &[Table] = &[
             time("updated_at", Category::Usage),
             time("deleted_at", Category::Usage),
         ],
+        ..of_account("deployments", "a deployment", &["id"])
     },
     Table {
-        name: "agent_versions",
-        holds: "a version of an agent",
-        key: &["agent_id", "version"],
-        about: About::Account,
-        purpose: Purpose::Service,
-        kept: Kept::Account,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("account_id"),
             text("agent_id", Category::Content),
@@ -117,15 +94,9 @@ pub(super) const TABLES: &[Table] = &[
             number("bytes", Category::Content),
             time("created_at", Category::Usage),
         ],
+        ..of_account("agent_versions", "a version of an agent", &["agent_id", "version"])
     },
     Table {
-        name: "agents",
-        holds: "an agent",
-        key: &["id"],
-        about: About::Account,
-        purpose: Purpose::Service,
-        kept: Kept::Account,
-        erasure: Erasure::Deleted,
         columns: &[
             text("id", Category::Content),
             technical("account_id"),
@@ -133,30 +104,18 @@ pub(super) const TABLES: &[Table] = &[
             time("created_at", Category::Usage),
             time("deleted_at", Category::Usage),
         ],
+        ..of_account("agents", "an agent", &["id"])
     },
     Table {
-        name: "component_chunks",
-        holds: "a part of a component",
-        key: &["account_id", "digest", "position"],
-        about: About::Account,
-        purpose: Purpose::Service,
-        kept: Kept::Account,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("account_id"),
             text("digest", Category::Content),
             count("position"),
             column("chunk", Some(Category::Content), Form::Bytes),
         ],
+        ..of_account("component_chunks", "a part of a component", &["account_id", "digest", "position"])
     },
     Table {
-        name: "components",
-        holds: "a component, which versions of agents are",
-        key: &["account_id", "digest"],
-        about: About::Account,
-        purpose: Purpose::Service,
-        kept: Kept::Account,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("account_id"),
             text("digest", Category::Content),
@@ -164,15 +123,9 @@ pub(super) const TABLES: &[Table] = &[
             count("complete"),
             time("created_at", Category::Usage),
         ],
+        ..of_account("components", "a component, which versions of agents are", &["account_id", "digest"])
     },
     Table {
-        name: "credential_versions",
-        holds: "a value of a credential",
-        key: &["credential_id", "version"],
-        about: About::Account,
-        purpose: Purpose::Service,
-        kept: Kept::Account,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("account_id"),
             text("credential_id", Category::Content),
@@ -181,15 +134,9 @@ pub(super) const TABLES: &[Table] = &[
             secret("sealed_secret"),
             moment("created_at"),
         ],
+        ..of_account("credential_versions", "a value of a credential", &["credential_id", "version"])
     },
     Table {
-        name: "credentials",
-        holds: "a credential's name",
-        key: &["id"],
-        about: About::Account,
-        purpose: Purpose::Service,
-        kept: Kept::Account,
-        erasure: Erasure::Deleted,
         columns: &[
             text("id", Category::Content),
             technical("account_id"),
@@ -197,5 +144,6 @@ pub(super) const TABLES: &[Table] = &[
             number("last_version", Category::Content),
             time("created_at", Category::Usage),
         ],
+        ..of_account("credentials", "a credential's name", &["id"])
     },
 ];

@@ -2,8 +2,8 @@
 //! them, under a pseudonym.
 
 use super::{
-    About, Category, Column, Erasure, Form, Kept, Purpose, Table, column, count, json, moment, number, technical, text,
-    time,
+    About, Category, Column, Erasure, Form, Kept, Purpose, Table, column, count, json, moment, number, of_account,
+    technical, text, time,
 };
 
 const fn amount(name: &'static str) -> Column {
@@ -12,14 +12,10 @@ const fn amount(name: &'static str) -> Column {
 
 const fn of_billing(name: &'static str, holds: &'static str, key: &'static [&'static str]) -> Table {
     Table {
-        name,
-        holds,
-        key,
-        about: About::Account,
         purpose: Purpose::Billing,
         kept: Kept::Billing,
         erasure: Erasure::Pseudonymised,
-        columns: &[],
+        ..of_account(name, holds, key)
     }
 }
 

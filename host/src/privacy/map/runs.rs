@@ -1,7 +1,7 @@
 //! What runs leave behind.
 
 use super::{
-    About, Category, Column, Erasure, Form, Inside, Kept, Purpose, Seal, Table, column, count, json, number, sealed,
+    Category, Column, Form, Inside, Kept, Purpose, Seal, Table, column, count, json, number, of_account, sealed,
     secret, technical, text, time,
 };
 
@@ -15,13 +15,7 @@ const LINES: Seal =
 
 pub(super) const TABLES: &[Table] = &[
     Table {
-        name: "log_chunks",
-        holds: "lines of a run's log",
-        key: &["account_id", "run_id", "first_sequence"],
-        about: About::Account,
-        purpose: Purpose::Service,
         kept: Kept::Logs,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("account_id"),
             text("run_id", Category::Usage),
@@ -30,15 +24,9 @@ pub(super) const TABLES: &[Table] = &[
             column("sealed_entries", Some(Category::Content), Form::Sealed(LINES)),
             time("created_at", Category::Usage),
         ],
+        ..of_account("log_chunks", "lines of a run's log", &["account_id", "run_id", "first_sequence"])
     },
     Table {
-        name: "runs",
-        holds: "a run: what it was given, what it returned, what it cost",
-        key: &["account_id", "id"],
-        about: About::Account,
-        purpose: Purpose::Service,
-        kept: Kept::Account,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("account_id"),
             text("id", Category::Usage),
@@ -65,15 +53,11 @@ pub(super) const TABLES: &[Table] = &[
             time("started_at", Category::Usage),
             time("finished_at", Category::Usage),
         ],
+        ..of_account("runs", "a run: what it was given, what it returned, what it cost", &["account_id", "id"])
     },
     Table {
-        name: "credential_uses",
-        holds: "a use of a credential: by which run, for what, and how it ended",
-        key: &["account_id", "id"],
-        about: About::Account,
         purpose: Purpose::Security,
         kept: Kept::Audit,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("account_id"),
             technical("id"),
@@ -86,30 +70,29 @@ pub(super) const TABLES: &[Table] = &[
             time("used_at", Category::Usage),
             time("ended_at", Category::Usage),
         ],
+        ..of_account(
+            "credential_uses",
+            "a use of a credential: by which run, for what, and how it ended",
+            &["account_id", "id"],
+        )
     },
     Table {
-        name: "request_batches",
-        holds: "metadata of requests: when, which route, how it was answered, with which key",
-        key: &["account_id", "last_id", "first_id"],
-        about: About::Account,
         purpose: Purpose::Security,
         kept: Kept::Requests,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("account_id"),
             technical("last_id"),
             technical("first_id"),
             json("requests", Category::Usage),
         ],
+        ..of_account(
+            "request_batches",
+            "metadata of requests: when, which route, how it was answered, with which key",
+            &["account_id", "last_id", "first_id"],
+        )
     },
     Table {
-        name: "answered_requests",
-        holds: "an answer that is given again when a request is repeated under its idempotency key",
-        key: &["caller_id", "name"],
-        about: About::Account,
-        purpose: Purpose::Service,
         kept: Kept::Idempotency,
-        erasure: Erasure::Deleted,
         columns: &[
             technical("caller_id"),
             text("name", Category::Usage),
@@ -120,5 +103,10 @@ pub(super) const TABLES: &[Table] = &[
             secret("sealed_answer"),
             time("created_at", Category::Usage),
         ],
+        ..of_account(
+            "answered_requests",
+            "an answer that is given again when a request is repeated under its idempotency key",
+            &["caller_id", "name"],
+        )
     },
 ];

@@ -1,17 +1,14 @@
 //! What the service keeps for itself, and nobody is in.
 
-use super::{About, Column, Erasure, Form, Kept, Purpose, Table, column, count, moment, technical};
+use super::{About, Column, Erasure, Form, Kept, Purpose, Table, column, count, moment, of_account, technical};
 
 const fn of_nobody(name: &'static str, holds: &'static str, key: &'static [&'static str]) -> Table {
     Table {
-        name,
-        holds,
-        key,
         about: About::Nobody,
         purpose: Purpose::Operation,
         kept: Kept::Service,
         erasure: Erasure::Untouched,
-        columns: &[],
+        ..of_account(name, holds, key)
     }
 }
 
