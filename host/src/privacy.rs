@@ -1,5 +1,5 @@
-//! Data rights: what is kept about people, why and for how long, and what follows from that. The map says it; export,
-//! erasure and retention do what the map says.
+//! Data rights: what is kept about people, why and for how long, and what follows from that. The map says it, and
+//! erasure does what the map says.
 
 mod erasure;
 mod files;

@@ -13,9 +13,6 @@ pub struct OperatorValues {
     /// Where people reach them about their data: an email address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact: Option<String>,
-    /// Where the data are: `EU`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
     /// Who else sees data, and what for, besides the payment processor: a provider of machines, of mail.
     pub recipients: Vec<String>,
 }

@@ -9,10 +9,11 @@ use utoipa::ToSchema;
 
 use super::engine::DbEngine;
 use super::region::served;
+use super::retention::in_batches;
 use super::{Db, DbError, WriteTx};
 use crate::accounts::Status;
 use crate::clock::Micros;
-use crate::ids::{AccountId, ErasureId};
+use crate::ids::{AccountId, ErasureId, RunId};
 use crate::privacy::map::Table;
 use crate::words::words;
 
@@ -272,15 +273,21 @@ pub async fn insert_pseudonym(tx: &mut WriteTx<'_>, pseudonym: AccountId, lookup
     Ok(())
 }
 
-/// Deletes rows of an account, at most so many. Returns how many.
+/// Deletes the rows of an account, so many in a commit.
 ///
 /// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn delete_rows(tx: &mut WriteTx<'_>, table: &Table, account: AccountId, most: i64) -> Result<u64, DbError> {
+/// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
+pub async fn delete_rows(db: &Db, table: &'static Table, account: AccountId, size: i64) -> Result<(), DbError> {
     let (name, key) = (table.name, table.key.join(", "));
     let text = format!("DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {name} WHERE account_id = $1 LIMIT $2)");
-    let done = sqlx::query(AssertSqlSafe(text)).bind(account.to_string()).bind(most).execute(&mut **tx).await?;
-    Ok(done.rows_affected())
+    let deleted = in_batches(db, size, move |tx| {
+        let text = text.clone();
+        Box::pin(async move {
+            let done = sqlx::query(AssertSqlSafe(text)).bind(account.to_string()).bind(size).execute(&mut **tx).await?;
+            Ok(done.rows_affected())
+        })
+    });
+    deleted.await.map(drop)
 }
 
 /// Gives the account's rows to the pseudonym.
@@ -308,16 +315,16 @@ pub async fn delete_account(tx: &mut WriteTx<'_>, account: AccountId) -> Result<
     Ok(())
 }
 
-/// Runs of an account that have not finished: how many of them execute, after those that wait were asked to stop.
+/// Some runs of an account that have not finished.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn unfinished_runs(db: &Db, account: AccountId) -> Result<Vec<String>, DbError> {
+pub async fn unfinished_runs(db: &Db, account: AccountId) -> Result<Vec<RunId>, DbError> {
     let rows = sqlx::query("SELECT id FROM runs WHERE account_id = $1 AND status <> 'finished' LIMIT 1000")
         .bind(account.to_string())
         .fetch_all(&db.pool)
         .await?;
-    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    rows.iter().map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).collect()
 }
 
 /// Whether a letter to the account is on its way.
@@ -332,8 +339,8 @@ pub async fn has_waiting_letters(db: &Db, account: AccountId) -> Result<bool, Db
     Ok(row.is_some())
 }
 
-/// Writes the tables anew that rows were deleted from, so that the bytes of these are in no page. SQLite overwrites
-/// them as it deletes; there only the WAL has to be emptied, which [`super::data_keys::wipe`] does.
+/// Frees the room of rows that were deleted from tables. SQLite overwrites them as it deletes; there only the WAL has to
+/// be emptied, which [`super::data_keys::wipe`] does.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.

@@ -184,7 +184,7 @@ async fn delete_served(db: &Db, statement: &'static str, before: Micros) -> Resu
 }
 
 /// Deletes a batch of so many rows a commit, until one is not full.
-async fn in_batches<F>(db: &Db, size: i64, delete: F) -> Result<u64, DbError>
+pub(super) async fn in_batches<F>(db: &Db, size: i64, delete: F) -> Result<u64, DbError>
 where
     F: for<'t> Fn(&'t mut WriteTx<'_>) -> BoxFuture<'t, Result<u64, DbError>> + Clone + Send + Sync + 'static,
 {

@@ -131,7 +131,7 @@ impl Erasures {
     async fn runs_have_ended(&self, owner: &Account) -> Result<bool, DbError> {
         let left = erasures::unfinished_runs(&self.db, owner.id).await?;
         for run in &left {
-            self.runs.cancel(owner, run.parse().map_err(DbError::corrupt)?).await?;
+            self.runs.cancel(owner, *run).await?;
         }
         Ok(left.is_empty() || erasures::unfinished_runs(&self.db, owner.id).await?.is_empty())
     }
@@ -186,12 +186,7 @@ impl Erasures {
     async fn delete_from(&self, table: &'static Table, account: AccountId) -> Result<(), DbError> {
         let is_large = |form: Form| matches!(form, Form::Bytes | Form::Sealed(_) | Form::Json);
         let most = if table.columns.iter().any(|column| is_large(column.form)) { LARGE_ROWS } else { ROWS };
-        loop {
-            let rows = self.db.write(move |tx| Box::pin(erasures::delete_rows(tx, table, account, most))).await?;
-            if rows < most.unsigned_abs() {
-                return Ok(());
-            }
-        }
+        erasures::delete_rows(&self.db, table, account, most).await
     }
 
     /// Writes the last letter, which says what was done.

@@ -110,9 +110,9 @@ impl Purpose {
 pub enum Kept {
     /// As long as the account is.
     Account,
-    /// As many days as the plan's `log_days` say, or the deployment's.
+    /// As many days as the plan's `log_days` say.
     Logs,
-    /// As many days as the plan's `content_days` say, or the deployment's.
+    /// As many days as the plan's `content_days` say.
     Content,
     /// As many days as the plan's `request_days` say.
     Requests,

@@ -16,8 +16,8 @@ impl Kept {
         let days = |days: u32| format!("{days} days");
         match self {
             Self::Account => "as long as the account".to_owned(),
-            Self::Logs => format!("{}, unless plan or deployment say otherwise", days(kept.log_days)),
-            Self::Content => format!("{}, unless plan or deployment say otherwise", days(kept.content_days)),
+            Self::Logs => format!("{}, unless the plan says otherwise", days(kept.log_days)),
+            Self::Content => format!("{}, unless the plan says otherwise", days(kept.content_days)),
             Self::Requests => format!("{}, unless the plan says otherwise", days(kept.request_days)),
             Self::Audit => days(kept.audit_days),
             Self::Idempotency => format!("{} hours", kept.idempotency_hours),
@@ -62,8 +62,8 @@ fn word(value: impl Serialize) -> String {
 #[must_use]
 pub fn markdown(config: &Config) -> String {
     let about = "Every table of the database, and every column that holds something about a person: what it holds, \
-                 why, on what legal basis, for how long, and what erasing an account does to it. Export, erasure and \
-                 retention follow this map, and a test fails for a column that is not in it.";
+                 why, on what legal basis, for how long, and what erasing an account does to it. Erasure follows \
+                 this map, and a test fails for a column that is not in it.";
     let mut page = Page::new("Data map", about);
     for table in tables().filter(|table| table.is_personal()) {
         let Table { name, holds, purpose, kept, erasure, .. } = *table;
@@ -151,7 +151,7 @@ impl Record {
         Self {
             controller: operator.name.clone().unwrap_or_else(|| "not said: set `operator.name`".to_owned()),
             contact: operator.contact.clone().unwrap_or_else(|| "not said: set `operator.contact`".to_owned()),
-            region: operator.region.clone(),
+            region: config.values.region.as_ref().map(ToString::to_string),
             data_subjects: "holders of accounts, and whoever they let their agents process data of",
             activities: Purpose::ALL.into_iter().filter_map(|purpose| Activity::of(purpose, config)).collect(),
             recipients,
@@ -162,9 +162,9 @@ impl Record {
     /// As a page.
     #[must_use]
     pub fn markdown(&self) -> String {
-        let region = self.region.as_deref().unwrap_or("not said: set `operator.region`");
+        let region = self.region.as_deref().unwrap_or("not said: set `region`");
         let about = format!(
-            "Of {} (GDPR, Article 30).\n\n- Contact: {}\n- Region: {region}\n- Whose data: {}",
+            "GDPR, Article 30.\n\n- Controller: {}\n- Contact: {}\n- Region: {region}\n- Whose data: {}",
             self.controller, self.contact, self.data_subjects
         );
         let mut page = Page::new("Record of processing activities", &about);
