@@ -1,6 +1,9 @@
 //! App: what every handler shares.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
 
 use crate::accounts::{Accounts, Callers, SignUps};
 use crate::clock::Clock;
@@ -8,12 +11,15 @@ use crate::config::{Change, ConfigError, LiveConfig};
 use crate::db::{Db, spending};
 use crate::folder::Disk;
 use crate::http::Rates;
+use crate::ids::HostId;
 use crate::payments::Payments;
-use crate::privacy::{Erasures, Files};
+use crate::privacy::{Erasures, Exports, Files};
 use crate::receipts::SigningKey;
 use crate::request_log::RequestLog;
 use crate::runs::Runs;
 use crate::runtime::Runtime;
+use crate::server_log::ServerLog;
+use crate::statements::Statements;
 use crate::tls::Tls;
 use crate::vault::rotation::Rotation;
 
@@ -39,10 +45,14 @@ pub struct App {
     pub payments: Arc<Payments>,
     /// The sandbox.
     pub runtime: Arc<Runtime>,
+    /// Copies of what is kept of accounts.
+    pub exports: Arc<Exports>,
     /// Runs and deployments.
     pub runs: Arc<Runs>,
     /// What was asked for.
     pub requests: Arc<RequestLog>,
+    /// Where requests came from.
+    pub server_log: Arc<ServerLog>,
     /// Signs receipts.
     pub receipts: SigningKey,
     /// How many requests are taken.
@@ -63,6 +73,34 @@ impl App {
     #[must_use]
     pub fn files(&self) -> Files {
         Files::new(self.db.clone(), Arc::clone(&self.runtime), self.config.now().data.clone())
+    }
+
+    /// Begins what a host does by itself, each in a task that never ends.
+    pub fn do_duties(self: &Arc<Self>, host: HostId, tasks: &mut JoinSet<()>) {
+        tasks.spawn(Arc::clone(&self.runs).do_duties());
+        tasks.spawn(Arc::clone(&self.rotation).do_duties());
+        tasks.spawn(Arc::clone(&self.payments).do_duties());
+        tasks.spawn(Arc::clone(&self.payments).top_up_by_itself());
+        tasks.spawn(self.callers.clone().do_duties());
+        tasks.spawn(Arc::clone(&self.requests).do_duties());
+        tasks.spawn(Arc::clone(&self.server_log).do_duties());
+        tasks.spawn(Statements::new(self.db.clone(), self.clock.clone()).do_duties());
+        tasks.spawn(self.accounts.clone().do_duties(host));
+        tasks.spawn(self.erasures().do_duties(host));
+        tasks.spawn(Arc::clone(&self.exports).do_duties());
+        tasks.spawn(self.files().do_duties());
+        tasks.spawn(Arc::clone(self).forget_the_idle());
+        if let Some(tls) = &self.tls {
+            tasks.spawn(Arc::clone(tls).do_duties());
+        }
+    }
+
+    /// Keeps what is counted of callers as small as those who ask.
+    async fn forget_the_idle(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            self.rates.forget_the_idle();
+        }
     }
 
     /// Takes what has changed in the operator's file, as far as it can be taken without a restart.

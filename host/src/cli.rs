@@ -18,6 +18,7 @@ mod deployments;
 mod dev;
 mod granted;
 mod home;
+mod import;
 mod init;
 mod input;
 mod json;
@@ -95,6 +96,8 @@ enum Command {
     Agents(agents::Args),
     /// List, show and delete deployments.
     Deployments(deployments::Args),
+    /// Upload and deploy what a copy of another account has.
+    Import(import::Args),
     /// Keep credentials that agents use and never see.
     Credential(credential::Args),
     /// Show each use of a credential.
@@ -180,6 +183,7 @@ fn done(command: Command) -> anyhow::Result<()> {
         Command::Logs(args) => block_on(logs::run(args)),
         Command::Agents(args) => block_on(agents::run(args)),
         Command::Deployments(args) => block_on(deployments::run(args)),
+        Command::Import(args) => block_on(import::run(args)),
         Command::Credential(args) => block_on(credential::run(args)),
         Command::Audit(args) => block_on(audit::run(args)),
         Command::Receipt(args) => block_on(receipt::run(args)),

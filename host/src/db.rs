@@ -17,6 +17,7 @@ pub mod email_changes;
 mod engine;
 pub mod erasures;
 mod error;
+pub mod exports;
 pub mod first_uses;
 pub mod hosts;
 pub mod keys;
@@ -37,6 +38,7 @@ mod sets;
 pub mod settings;
 pub mod spending;
 pub mod statements;
+pub mod told;
 pub mod top_ups;
 mod writer;
 

@@ -23,11 +23,12 @@ use crate::ledger::Microcredits;
 use crate::mail::{Outbox, SMTP_PASSWORD, Transport, TransportError};
 use crate::models::{Models, ModelsError};
 use crate::payments::{Payments, Seller, SellerError};
+use crate::privacy::Exports;
 use crate::receipts::SigningKey;
 use crate::request_log::RequestLog;
 use crate::runs::{LEASE_MS, Runs};
 use crate::runtime::{CompileLimits, Runtime, RuntimeError, RuntimeSettings};
-use crate::statements::Statements;
+use crate::server_log::ServerLog;
 use crate::tls::{Tls, TlsError};
 use crate::vault::Keyring;
 use crate::vault::rotation::{Rotation, RotationError};
@@ -223,8 +224,15 @@ impl Host {
         let seller = Seller::new(&store.config.now())?;
         let app = App {
             payments: Payments::new(store.db.clone(), store.accounts.clone(), store.clock.clone(), seller),
+            exports: Arc::new(Exports::new(
+                store.db.clone(),
+                store.accounts.clone(),
+                store.config.clone(),
+                store.clock.clone(),
+            )),
             receipts: SigningKey::new(&store.keyring.derived_key("receipts")),
             requests: RequestLog::new(store.db.clone()),
+            server_log: ServerLog::new(store.db.clone(), store.config.clone(), store.clock.clone()),
             callers: Callers::new(store.db.clone(), store.accounts.clone(), store.clock.clone()),
             sign_ups: SignUps::new(store.accounts.clone()),
             config: store.config,
@@ -264,22 +272,9 @@ impl Host {
     /// [`TaskEnded`] when it closed before the signal, because one of its tasks had ended.
     pub async fn serve(self, signal: impl Future<Output = ()> + Send + 'static) -> Result<(), TaskEnded> {
         let mut tasks = JoinSet::new();
-        tasks.spawn(Arc::clone(&self.app.runs).do_duties());
-        tasks.spawn(Arc::clone(&self.app.rotation).do_duties());
-        tasks.spawn(Arc::clone(&self.app.payments).do_duties());
-        tasks.spawn(Arc::clone(&self.app.payments).top_up_by_itself());
-        tasks.spawn(self.app.callers.clone().do_duties());
-        tasks.spawn(Arc::clone(&self.app.requests).do_duties());
-        tasks.spawn(Statements::new(self.app.db.clone(), self.app.clock.clone()).do_duties());
-        tasks.spawn(self.app.accounts.clone().do_duties(self.id));
-        tasks.spawn(self.app.erasures().do_duties(self.id));
-        tasks.spawn(self.app.files().do_duties());
+        self.app.do_duties(self.id, &mut tasks);
         let no_more_mail = CancellationToken::new();
         tasks.spawn(self.outbox.do_duties(no_more_mail.clone()));
-        tasks.spawn(forget_the_idle(Arc::clone(&self.app)));
-        if let Some(tls) = &self.app.tls {
-            tasks.spawn(Arc::clone(tls).do_duties());
-        }
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let config = self.app.config.now();
         let patience = Duration::from_millis(config.values.host.slow_client_ms);
@@ -308,16 +303,9 @@ impl Host {
         if let Err(error) = self.app.requests.write().await {
             tracing::warn!(%error, "the metadata of the last requests could not be written");
         }
+        self.app.server_log.write().await;
         self.app.db.close().await;
         told
-    }
-}
-
-/// Keeps what is counted of callers as small as those who ask.
-async fn forget_the_idle(app: Arc<App>) {
-    loop {
-        tokio::time::sleep(Duration::from_mins(1)).await;
-        app.rates.forget_the_idle();
     }
 }
 

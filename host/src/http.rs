@@ -17,6 +17,7 @@ mod credits;
 mod csv;
 mod deletion;
 mod deployments;
+mod exports;
 mod found;
 mod health;
 mod letters;
@@ -93,6 +94,11 @@ fn page(run_bytes: usize) -> Routes {
         )
         .delete("/v1/account/deletion", "Keeps an account that is being deleted", deletion::cancel)
         .get("/v1/account/deletion", "Shows when the account is erased", deletion::show)
+        .post("/v1/privacy/exports", "Has a copy made of everything that is kept about the account", exports::ask)
+        .get("/v1/privacy/exports", "Shows the account's copy, and how far it has come", exports::show)
+        .post("/v1/privacy/exports/links", "Makes a link that downloads the copy once", exports::link)
+        .get("/downloads/{secret}", "Shows people where the copy is that the link of a letter is for", exports::page)
+        .post("/downloads/{secret}", "Downloads what a link is for, once", exports::download)
         .get("/v1/api-keys", "Lists the account's API keys, latest first, without their secrets", api_keys::list)
         .post("/v1/api-keys", "Makes an API key, which only this answer shows", api_keys::create)
         .post("/v1/api-keys/{id}/rotate", "Puts another API key in the place of one, with an overlap", api_keys::rotate)

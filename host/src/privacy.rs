@@ -2,8 +2,10 @@
 //! erasure does what the map says.
 
 mod erasure;
+pub mod export;
 mod files;
 pub mod map;
 
 pub use erasure::Erasures;
+pub use export::Exports;
 pub use files::Files;

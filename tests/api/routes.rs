@@ -99,6 +99,12 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     .await;
     let letters = server.operator().get("/v1/admin/letters").await.expect(200);
     let letter = text(&items(&letters)[0], "id").to_owned();
+    account.post("/v1/privacy/exports", json!({})).await.expect(202);
+    let copy = until("the copy", async || {
+        let made = account.post("/v1/privacy/exports/links", json!({})).await;
+        (made.status == 201).then(|| text(&made.expect(201), "link").rsplit('/').next().unwrap().to_owned())
+    })
+    .await;
     let mut routes = Vec::new();
     let mut add = |door, method: Method, pattern: &'static str, body| {
         let thing = match pattern {
@@ -111,7 +117,11 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
         };
         let path =
             pattern.replace("{id}", thing).replace("{name}", thing).replace("{version}", "1").replace("{number}", "1");
-        let link = if method == Method::GET { &links[1] } else { &links[2] };
+        let link = match () {
+            () if pattern.starts_with("/downloads/") => &copy,
+            () if method == Method::GET => &links[1],
+            () => &links[2],
+        };
         let path = path.replace("{secret}", link);
         routes.push(Route { door, method, pattern, path, body });
     };
@@ -132,6 +142,11 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Account, Method::GET, "/v1/account/deletion", Body::None);
     add(Door::Account, Method::DELETE, "/v1/account/deletion", Body::None);
     add(Door::Operator, Method::GET, "/v1/admin/erasures", Body::None);
+    add(Door::Nobody, Method::GET, "/downloads/{secret}", Body::None);
+    add(Door::Nobody, Method::POST, "/downloads/{secret}", Body::None);
+    add(Door::Account, Method::GET, "/v1/privacy/exports", Body::None);
+    add(Door::Account, Method::POST, "/v1/privacy/exports/links", Body::None);
+    add(Door::Account, Method::POST, "/v1/privacy/exports", json(json!({})));
     add(Door::Account, Method::GET, "/v1/api-keys", Body::None);
     add(Door::Account, Method::POST, "/v1/api-keys", json(json!({"name": "walked"})));
     add(Door::Account, Method::POST, "/v1/api-keys/{id}/rotate", json(json!({"overlap_seconds": 60})));

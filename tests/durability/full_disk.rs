@@ -109,7 +109,7 @@ async fn a_queued_run_waits_for_room_for_its_component() {
     server.disk().fill();
     server.serve();
     let account = server.account.clone();
-    until("a try", || async { server.said().contains("the queue could not be served").then_some(()) }).await;
+    server.says("the queue could not be served").await;
     is_disk_full(&account.get("/readyz").await);
     is_disk_full(&ask(&account, "prompt", "key").await);
     let seen = |run: &Value| {

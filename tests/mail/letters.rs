@@ -51,7 +51,8 @@ fn following(letter: Option<&Wanted>) -> Option<Wanted> {
         Some(Wanted::CredentialFirstUsed { .. }) => Wanted::Deletion { link, minutes, days: 14 },
         Some(Wanted::Deletion { .. }) => Wanted::AccountClosing { until: at },
         Some(Wanted::AccountClosing { .. }) => Wanted::AccountKept,
-        Some(Wanted::AccountKept) => {
+        Some(Wanted::AccountKept) => Wanted::ExportReady { link, until: at },
+        Some(Wanted::ExportReady { .. }) => {
             let erased = [("runs".to_owned(), 3)].into();
             let certificate =
                 Certificate { erased, kept_why: "The law asks for it.".to_owned(), ..Certificate::default() };

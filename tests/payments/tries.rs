@@ -86,8 +86,8 @@ const PROXY: &str = "tls.behind_proxy = true\n";
 #[tokio::test]
 async fn a_host_that_others_reach_does_not_start_with_tests_for_payments() {
     let mut server = Server::with(SELLING, 0).await;
-    assert!(server.said().contains("payments are only tests"), "{}", server.said());
     server.stop();
+    assert!(server.said().contains("payments are only tests"), "{}", server.said());
     for (more, listen, said) in [
         (PROXY, "0.0.0.0:0", "it listens on 0.0.0.0:"),
         (PROXY, "[::]:0", "it listens on [::]:"),

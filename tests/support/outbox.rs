@@ -34,7 +34,7 @@ impl Letter {
 
     /// The link that it carries.
     pub fn link(&self) -> &str {
-        let link = self.text.split_whitespace().find(|word| word.contains("/confirm/"));
+        let link = self.text.split_whitespace().find(|word| word.contains("/confirm/") || word.contains("/downloads/"));
         link.unwrap_or_else(|| panic!("no link in {}", self.text))
     }
 

@@ -14,6 +14,7 @@ use super::Client;
 use super::database::Database;
 use super::outbox::{self, Letter};
 use super::tiny_disk::TinyDisk;
+use super::until::until;
 
 /// A server process. Dropping it kills the process and removes its folder.
 pub struct Server {
@@ -21,6 +22,8 @@ pub struct Server {
     database: Option<Database>,
     process: Option<Child>,
     said: Arc<Mutex<String>>,
+    /// Reads what the process says.
+    reader: Option<std::thread::JoinHandle<()>>,
     environment: Vec<(String, String)>,
     /// The first account, which `init` made.
     pub account: Client,
@@ -86,8 +89,15 @@ impl Server {
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
         let made: Value = serde_json::from_slice(&init.stdout).unwrap();
         let account = Client::new("", made["api_key"].as_str());
-        let mut server =
-            Self { folder, database, process: None, said: Arc::default(), environment: Vec::new(), account };
+        let mut server = Self {
+            folder,
+            database,
+            process: None,
+            said: Arc::default(),
+            reader: None,
+            environment: Vec::new(),
+            account,
+        };
         server.serve();
         server
     }
@@ -102,14 +112,14 @@ impl Server {
         let mut process =
             self.command().arg("serve").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stderr, said) = (process.stderr.take().unwrap(), Arc::clone(&self.said));
-        std::thread::spawn(move || {
+        self.reader = Some(std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 eprintln!("{line}");
                 let mut said = said.lock().unwrap();
                 said.push_str(&line);
                 said.push('\n');
             }
-        });
+        }));
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let base = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it did not start: {line:?}"));
@@ -132,7 +142,10 @@ impl Server {
         Command::new("kill").arg(process.id().to_string()).status().unwrap();
         let status = process.wait().unwrap();
         assert!(status.success(), "{status}");
-        started.elapsed()
+        let took = started.elapsed();
+        // What it said last may still be on its way.
+        self.reader.take().map(std::thread::JoinHandle::join);
+        took
     }
 
     /// True while the process has not ended by itself.
@@ -140,9 +153,14 @@ impl Server {
         self.process.as_mut().is_some_and(|process| process.try_wait().unwrap().is_none())
     }
 
-    /// What the process has written to stderr.
+    /// What the process has written to stderr: all of it once it is stopped, before that what has come so far.
     pub fn said(&self) -> String {
         self.said.lock().unwrap().clone()
+    }
+
+    /// Waits until the process has said something.
+    pub async fn says(&self, what: &str) {
+        until(what, || async { self.said().contains(what).then_some(()) }).await;
     }
 
     pub fn pid(&self) -> u32 {
@@ -251,6 +269,7 @@ impl Server {
             database: Some(database),
             process: None,
             said: Arc::default(),
+            reader: None,
             environment: Vec::new(),
             account,
         };

@@ -5,6 +5,7 @@ mod neighbours;
 mod process;
 mod report;
 mod restart;
+mod rights;
 mod target;
 
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ const GUESTS: [&str; 5] = [
 ];
 
 /// What is measured, in this order.
-const PARTS: [&str; 5] = ["in-process", "egress", "restarts", "neighbours", "http"];
+const PARTS: [&str; 6] = ["in-process", "egress", "restarts", "neighbours", "rights", "http"];
 
 /// What a person may shorten.
 pub struct Options {
@@ -97,6 +98,10 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if options.wants("neighbours") {
         let turns = (options.seconds, options.runs);
         report.neighbours(neighbours::measure(&aaasp, folder.path(), rust, hostile, turns)?);
+    }
+    if options.wants("rights") {
+        let turns = (options.seconds, options.runs);
+        report.rights(rights::measure(&aaasp, folder.path(), rust, hostile, turns)?);
     }
     if options.wants("http") {
         over_http(&mut report, options, Target::all(workspace, &aaasp, folder.path(), rust, http)?, folder.path())?;

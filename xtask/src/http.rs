@@ -1,6 +1,6 @@
 //! As much HTTP as talking to our own API takes: one request a connection, over loopback, without TLS.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
@@ -43,6 +43,19 @@ impl Client {
         }
         self.json("PUT", &format!("/v1/deployments/{name}"), Some(&deployment))?;
         Ok(version)
+    }
+
+    /// How many bytes an answer has.
+    pub fn bytes(&self, method: &str, path: &str) -> Result<u64> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        let head = format!("{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", self.address);
+        stream.write_all(head.as_bytes())?;
+        let mut answer = BufReader::new(stream);
+        let mut line = String::new();
+        while answer.read_line(&mut line)? > 2 {
+            line.clear();
+        }
+        Ok(std::io::copy(&mut answer, &mut std::io::sink())?)
     }
 
     /// The status of an answer, whatever it is.

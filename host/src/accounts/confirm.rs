@@ -43,6 +43,8 @@ impl Accounts {
         let done = match purpose {
             Purpose::Confirm => Confirmed::Account(self.activate(&account, digest).await?),
             Purpose::SignIn => Confirmed::Key(self.sign_in(&account, digest).await?),
+            // It has a page of its own.
+            Purpose::Export => return Err(DbError::Missing("link")),
             Purpose::Delete if account.status == Status::Closed => return Err(DbError::Missing("link")),
             Purpose::Delete => Confirmed::Closing(self.close(&account, digest).await?),
             Purpose::OldEmail | Purpose::NewEmail if !account.status.allows(Needs::ToManage) => {

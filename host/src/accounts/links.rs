@@ -28,11 +28,14 @@ pub enum Purpose {
     NewEmail,
     /// It deletes the account, once the time to think again is over.
     Delete,
+    /// It downloads the account's export.
+    Export,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 5] = [Self::Confirm, Self::SignIn, Self::OldEmail, Self::NewEmail, Self::Delete];
+    pub const ALL: [Self; 6] =
+        [Self::Confirm, Self::SignIn, Self::OldEmail, Self::NewEmail, Self::Delete, Self::Export];
 
     /// The word in the database.
     #[must_use]
@@ -43,6 +46,7 @@ impl Purpose {
             Self::OldEmail => "old_email",
             Self::NewEmail => "new_email",
             Self::Delete => "delete",
+            Self::Export => "export",
         }
     }
 }
@@ -77,7 +81,7 @@ pub struct MalformedLink;
 
 impl LinkSecret {
     /// 32 random bytes.
-    pub(super) fn generate() -> Result<Self, DbError> {
+    pub(crate) fn generate() -> Result<Self, DbError> {
         let mut secret = Zeroizing::new([0_u8; 32]);
         getrandom::fill(secret.as_mut_slice())
             .map_err(|_| DbError::corrupt("the operating system gave no randomness"))?;
@@ -92,7 +96,12 @@ impl LinkSecret {
 
     /// The whole link.
     pub(super) fn link(&self, config: &Config) -> String {
-        config.link(&format!("{PAGE}{}", self.0.expose_secret()))
+        self.link_to(PAGE, config)
+    }
+
+    /// The whole link to another page than that of most.
+    pub(crate) fn link_to(&self, page: &str, config: &Config) -> String {
+        config.link(&format!("{page}{}", self.0.expose_secret()))
     }
 }
 
@@ -102,7 +111,7 @@ impl FromStr for LinkSecret {
 
     fn from_str(text: &str) -> Result<Self, MalformedLink> {
         let text = text.trim();
-        let secret = text.rsplit_once(PAGE).map_or(text, |(_, secret)| secret);
+        let secret = text.rsplit_once('/').map_or(text, |(_, secret)| secret);
         let whole = URL_SAFE_NO_PAD.decode(secret).is_ok_and(|bytes| bytes.len() == 32);
         if whole { Ok(Self(secret.into())) } else { Err(MalformedLink) }
     }

@@ -191,6 +191,8 @@ rights! {
     MakeKeys: Some(Scope::Keys), ToManage;
     /// To change the account.
     ChangeAccount: Some(Scope::Account), ToManage;
+    /// To have a copy of everything.
+    ExportData: Some(Scope::Account), ToLook;
     /// To delete the account, and to think again.
     CloseAccount: Some(Scope::Account), ToLook;
 }

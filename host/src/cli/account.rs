@@ -1,5 +1,7 @@
 //! `aaasp account`: the account, its plan and its limits.
 
+mod export;
+
 use std::collections::BTreeMap;
 
 use anyhow::bail;
@@ -26,6 +28,7 @@ Examples:
   aaasp account set --email ada@example.org
   aaasp account set --low-balance 5
   aaasp account set --daily-spend 20
+  aaasp account export
   aaasp account delete"
 )]
 pub(super) struct Args {
@@ -53,6 +56,8 @@ enum Command {
         #[command(flatten)]
         json: JsonArgs,
     },
+    /// Have a copy of everything that is kept about the account.
+    Export(export::Args),
     /// Delete the account and all that it has.
     #[command(after_help = "\
 A link is sent to the account's address. Once it was opened, no more runs start, and everything is
@@ -119,6 +124,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         Some(Command::Set { email, low_balance, daily_spend, json }) => {
             set(&client, email.as_deref(), low_balance, daily_spend, json).await
         }
+        Some(Command::Export(args)) => export::run(&client, args).await,
         Some(Command::Delete { json }) => client.delete(&["account"]).await?.show(json, |asked: &DeletionAsked| {
             match asked.erased_at {
                 Some(at) => out::note(format!("It is being deleted already, and erased on {}.", readable::time(at))),

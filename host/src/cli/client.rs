@@ -194,6 +194,11 @@ impl Client {
         response.bytes().await.map_err(|error| self.unreachable(&error))
     }
 
+    /// Begins to read what a link of ours, which names no key, is for.
+    pub(super) async fn download(&self, path: &[&str]) -> anyhow::Result<Response> {
+        self.response(self.http.post(self.place(path)?)).await
+    }
+
     /// What a server tells anybody, at a path of its own.
     pub(super) async fn public(url: &str, path: &[&str]) -> anyhow::Result<Answer> {
         let client = Self::without_key(url)?;

@@ -94,6 +94,8 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
         ("audit_days", kept.audit_days, MOST_DAYS, "days"),
         ("letter_days", kept.letter_days, MOST_DAYS, "days"),
         ("request_days", kept.request_days, MOST_DAYS, "days"),
+        ("export_days", kept.export_days, MOST_DAYS, "days"),
+        ("server_log_days", kept.server_log_days, MOST_DAYS, "days"),
         ("ended_key_days", kept.ended_key_days, MOST_DAYS, "days"),
         ("webhook_days", kept.webhook_days, MOST_DAYS, "days"),
         ("billing_days", kept.billing_days, MOST_DAYS, "days"),

@@ -21,6 +21,10 @@ pub struct RetentionValues {
     pub letter_days: u32,
     /// Metadata of requests, in days.
     pub request_days: u32,
+    /// Copies of what is kept of an account, from when they are ready, in days.
+    pub export_days: u32,
+    /// Which address asked for what, with which program, in days; 0 writes no server log.
+    pub server_log_days: u32,
     /// API keys that were revoked or have expired, in days.
     pub ended_key_days: u32,
     /// Which webhooks of the payment processor were taken, in days. One that comes again later is known by its payment.
@@ -38,6 +42,8 @@ impl Default for RetentionValues {
             audit_days: 365,
             letter_days: 30,
             request_days: 30,
+            export_days: 7,
+            server_log_days: 7,
             ended_key_days: 90,
             webhook_days: 90,
             billing_days: BILLING_DAYS,

@@ -114,6 +114,15 @@ pub async fn tenant(db: &Db, account: AccountId) -> Result<Tenant, DbError> {
     Ok(Tenant(row.ok_or(DbError::Missing("account"))?.try_get(0)?))
 }
 
+/// Whether there is such an account still, open or closed.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn is_there(db: &Db, account: AccountId) -> Result<bool, DbError> {
+    let found = sqlx::query("SELECT 1 FROM accounts WHERE id = $1").bind(account.to_string());
+    Ok(found.fetch_optional(&db.pool).await?.is_some())
+}
+
 /// The plans that accounts have.
 ///
 /// # Errors

@@ -233,16 +233,6 @@ pub async fn certify(tx: &mut WriteTx<'_>, erasure: ErasureId, certificate: &str
     Ok(())
 }
 
-/// How many rows of a table are an account's.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn count_rows(db: &Db, table: &Table, account: AccountId) -> Result<u64, DbError> {
-    let text = format!("SELECT COUNT(*) FROM {} WHERE account_id = $1", table.name);
-    let row = sqlx::query(AssertSqlSafe(text)).bind(account.to_string()).fetch_one(&db.pool).await?;
-    u64::try_from(row.try_get::<i64, _>(0)?).map_err(DbError::corrupt)
-}
-
 /// Notes that an account is erased, and forgets which one it was.
 ///
 /// # Errors

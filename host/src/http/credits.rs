@@ -15,12 +15,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::Problem;
 use super::answer::Answer;
 use super::auth::May;
-use super::csv::{self, AcceptsCsv, Cell};
+use super::csv::{AcceptsCsv, CSV};
 use super::page::{self, Page, PageQuery, QueryOf};
 use super::routes::{Described, Reply};
 use crate::accounts::ReadBilling;
 use crate::app::App;
 use crate::clock::Micros;
+use crate::csv::{self, Cell};
 use crate::db::ledger::{self, StoredTransfer, TransferFilter};
 use crate::db::{Db, DbError};
 use crate::ledger::{Microcredits, Side, Tenant, Verb};
@@ -167,7 +168,7 @@ impl IntoResponse for Transactions {
             Self::Page(page) => Answer(page).into_response(),
             Self::Table(body) => {
                 let file = "attachment; filename=\"transactions.csv\"";
-                ([(header::CONTENT_TYPE, csv::CSV), (header::CONTENT_DISPOSITION, file)], body).into_response()
+                ([(header::CONTENT_TYPE, CSV), (header::CONTENT_DISPOSITION, file)], body).into_response()
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::http::request::Parts;
 
-use super::rates::Standing;
+use super::rates::Standings;
 use crate::ids::{AccountId, ApiKeyId};
 
 /// What is found out about one request; an extension of it.
@@ -13,7 +13,7 @@ pub(super) struct Found {
     /// Who it is from.
     pub caller: OnceLock<(AccountId, ApiKeyId)>,
     /// How its caller stands under the rates that it is counted under.
-    pub standing: OnceLock<Vec<Standing>>,
+    pub standing: OnceLock<Standings>,
 }
 
 impl Found {

@@ -16,6 +16,7 @@ use super::{Problem, pages, rates, unread};
 use crate::app::App;
 use crate::db::requests::RequestMetadata;
 use crate::ids::RequestId;
+use crate::server_log;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -30,9 +31,11 @@ pub(super) async fn request(State(app): State<Arc<App>>, request: Request, next:
     // The pattern, not the path: names and ids of people's things stay out of the log.
     let route: Option<Arc<str>> = request.extensions().get::<MatchedPath>().map(|path| path.as_str().into());
     let (mut parts, body) = request.into_parts();
+    let address = client_address(&parts, &app);
+    let user_agent = parts.headers.get(header::USER_AGENT).filter(|_| app.server_log.is_kept()).cloned();
     let found = Arc::new(Found::default());
     parts.extensions.insert(Arc::clone(&found));
-    let response = match app.rates.count_address(client_address(&parts, &app)) {
+    let response = match app.rates.count_address(address) {
         Ok(()) => undisturbed(Request::from_parts(parts, body), next).await,
         Err(problem) => problem.into_response(),
     };
@@ -49,7 +52,19 @@ pub(super) async fn request(State(app): State<Arc<App>>, request: Request, next:
             duration_us: i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX),
         });
     }
-    rates::tell(response.headers_mut(), found.standing.get().map_or(&[], Vec::as_slice));
+    if app.server_log.is_kept() {
+        app.server_log.note(server_log::Line {
+            at: app.clock.now(),
+            request: id,
+            account: found.caller.get().map(|(account, _)| *account),
+            address,
+            user_agent: user_agent.as_ref().and_then(|name| name.to_str().ok()).map(server_log::user_agent),
+            method: known(&method).into(),
+            route: route.as_deref().unwrap_or("none").into(),
+            status: response.status().as_u16(),
+        });
+    }
+    rates::tell(response.headers_mut(), found.standing.get().into_iter().flatten().flatten());
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

@@ -65,7 +65,7 @@ impl HtmlPage {
         self
     }
 
-    fn shows(mut self, text: impl Into<String>) -> Self {
+    pub(super) fn shows(mut self, text: impl Into<String>) -> Self {
         self.parts.push(Part::Code(text.into()));
         self
     }
@@ -99,7 +99,12 @@ impl HtmlPage {
             .says("Links work once, and not for long. Or the link was not whole: take it from the letter again.")
             .says("To be sent another one, ask for it again:")
             .shows(format!("aaasp signup --url {} --email YOUR_ADDRESS", app.config.now().link("")));
-        Self { status: StatusCode::GONE, ..page }
+        page.gone()
+    }
+
+    /// The same, for what is not there any more.
+    pub(super) fn gone(self) -> Self {
+        Self { status: StatusCode::GONE, ..self }
     }
 }
 
@@ -126,7 +131,7 @@ impl Reply for HtmlPage {
 }
 
 /// The secret of a link, as the last part of the path. None when it can't be one.
-pub(super) struct PathLink(Option<LinkSecret>);
+pub(super) struct PathLink(pub Option<LinkSecret>);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathLink {
     type Rejection = Problem;
@@ -157,7 +162,7 @@ pub(super) async fn ask(State(app): State<Arc<App>>, PathLink(link): PathLink) -
         None => None,
     };
     Ok(match purpose {
-        None => HtmlPage::dead(&app),
+        None | Some(Purpose::Export) => HtmlPage::dead(&app),
         Some(Purpose::Confirm) => HtmlPage::new(&app, "Confirm your email address")
             .says("This opens your account and makes your first API key.")
             .offers("Confirm, and show my key"),

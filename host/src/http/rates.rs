@@ -2,6 +2,7 @@
 //! (draft-ietf-httpapi-ratelimit-headers). Each host counts by itself.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -25,6 +26,9 @@ const HOUR: u32 = 3_600;
 
 /// Addresses over their failures that are known at a time.
 const MOST_OVER: u64 = 100_000;
+
+/// How the account and the key of a caller stand.
+pub(super) type Standings = [Option<Standing>; 2];
 
 /// How somebody stands under a rate, after a request.
 #[derive(Clone, Copy, Debug)]
@@ -182,14 +186,14 @@ impl Rates {
     }
 
     /// Counts a request of a caller, and says how account and key stand then.
-    pub(super) fn count_caller(&self, caller: &Caller) -> Result<Vec<Standing>, Problem> {
+    pub(super) fn count_caller(&self, caller: &Caller) -> Result<Standings, Problem> {
         let counted = self.0.load();
         let plans = &counted.plans;
         let plan = plans.get(&caller.account.plan).or_else(|| plans.get(crate::config::DEFAULT_PLAN));
-        let Some(plan) = plan else { return Ok(Vec::new()) };
+        let Some(plan) = plan else { return Ok(Standings::default()) };
         let key = plan.key.as_ref().map(|rate| rate.count(&caller.key.id)).transpose()?;
         let account = plan.account.as_ref().map(|rate| rate.count(&caller.account.id)).transpose()?;
-        Ok(account.into_iter().chain(key).collect())
+        Ok([account, key])
     }
 
     /// Forgets who has not asked for anything in a while.
@@ -219,19 +223,20 @@ fn counted_as(address: IpAddr) -> IpAddr {
 }
 
 /// The headers that tell how a caller stands.
-pub(super) fn tell(headers: &mut HeaderMap, standings: &[Standing]) {
-    if standings.is_empty() {
-        return;
+pub(super) fn tell<'a>(headers: &mut HeaderMap, standings: impl IntoIterator<Item = &'a Standing>) {
+    let (mut policy, mut left) = (String::new(), String::new());
+    for Standing { name, quota, window, remaining } in standings {
+        let used = u64::from(quota - remaining.min(quota));
+        let until_full = (used * u64::from(*window)).div_ceil(u64::from(*quota));
+        let separator = if policy.is_empty() { "" } else { ", " };
+        // Writing to a text can't fail.
+        let _ = write!(policy, "{separator}\"{name}\";q={quota};w={window}");
+        let _ = write!(left, "{separator}\"{name}\";r={remaining};t={until_full}");
     }
-    let list = |item: &dyn Fn(&Standing) -> String| standings.iter().map(item).collect::<Vec<_>>().join(", ");
-    let policy = list(&|standing| format!("\"{}\";q={};w={}", standing.name, standing.quota, standing.window));
-    let left = list(&|standing| {
-        let used = u64::from(standing.quota - standing.remaining.min(standing.quota));
-        let until_full = (used * u64::from(standing.window)).div_ceil(u64::from(standing.quota));
-        format!("\"{}\";r={};t={until_full}", standing.name, standing.remaining)
-    });
     for (name, text) in [("ratelimit-policy", policy), ("ratelimit", left)] {
-        headers.extend(HeaderValue::from_str(&text).ok().map(|value| (HeaderName::from_static(name), value)));
+        if !text.is_empty() {
+            headers.extend(HeaderValue::try_from(text).ok().map(|value| (HeaderName::from_static(name), value)));
+        }
     }
 }
 

@@ -139,6 +139,13 @@ pub enum Letter {
     },
     /// The account's owner thought again.
     AccountKept,
+    /// The copy that the account asked for is ready.
+    ExportReady {
+        /// Downloads it, once.
+        link: String,
+        /// Until when it is there.
+        until: Micros,
+    },
     /// The account is erased: the last letter.
     AccountErased {
         /// By what the operator finds the certificate again.
@@ -193,6 +200,7 @@ impl Letter {
             Self::Deletion { .. } => "deletion",
             Self::AccountClosing { .. } => "account_closing",
             Self::AccountKept => "account_kept",
+            Self::ExportReady { .. } => "export_ready",
             Self::AccountErased { .. } => "account_erased",
             Self::PolicyChange { .. } => "policy_change",
             Self::Announcement { .. } => "announcement",
@@ -339,6 +347,12 @@ impl Letter {
                 .says("To keep it until then: `aaasp account keep`."),
             Self::AccountKept => Content::new("Your account is kept")
                 .says("You thought again: nothing is erased, and everything works as before."),
+            Self::ExportReady { link, until } => Content::new("The copy of your data is ready")
+                .says("You asked for a copy of everything that is kept about your account.")
+                .action("Download it", link)
+                .fact("There until", until.rfc3339())
+                .says("The link works once. For another one: `aaasp account export`.")
+                .says("If this was not you, revoke the key that asked for it (`aaasp keys revoke`)."),
             Self::AccountErased { erasure, certificate } => {
                 let content = Content::new("Your account is erased")
                     .says("This is the last letter: your address is deleted once it is sent.")

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::map::{About, Erasure, Form, Table, tables};
+use super::map::{About, Category, Column, Erasure, Form, Table, tables};
 use crate::accounts::{Account, Accounts, Status};
 use crate::clock::Clock;
 use crate::config::LiveConfig;
 use crate::db::erasures::{self, Certificate, ErasureState, StoredErasure};
-use crate::db::{Db, DbError, accounts, data_keys, hosts, letters, payments};
+use crate::db::{Db, DbError, accounts, data_keys, hosts, letters, payments, told};
 use crate::ids::{AccountId, ErasureId, HostId};
 use crate::mail::{self, Letter};
 use crate::payments::Payments;
@@ -158,7 +158,7 @@ impl Erasures {
                 Erasure::Pseudonymised => &mut kept,
                 Erasure::Itself | Erasure::Untouched => continue,
             };
-            match erasures::count_rows(&self.db, table, account).await? {
+            match told::count(&self.db, table, account).await? {
                 0 => {}
                 rows => drop(counted.insert(table.name.to_owned(), rows)),
             }
@@ -184,8 +184,12 @@ impl Erasures {
     }
 
     async fn delete_from(&self, table: &'static Table, account: AccountId) -> Result<(), DbError> {
-        let is_large = |form: Form| matches!(form, Form::Bytes | Form::Sealed(_) | Form::Json);
-        let most = if table.columns.iter().any(|column| is_large(column.form)) { LARGE_ROWS } else { ROWS };
+        let is_large = |column: &Column| match column.form {
+            Form::Bytes | Form::Sealed(_) | Form::Json | Form::Rows(_) => true,
+            Form::Secret => column.category == Some(Category::Content),
+            Form::Text | Form::Number | Form::Flag | Form::Time => false,
+        };
+        let most = if table.columns.iter().any(is_large) { LARGE_ROWS } else { ROWS };
         erasures::delete_rows(&self.db, table, account, most).await
     }
 

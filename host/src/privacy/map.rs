@@ -124,6 +124,8 @@ pub enum Kept {
     Letters,
     /// As long as the account, and as many days as `ended_key_days` say once it is over.
     EndedKeys,
+    /// As many days as `export_days` say.
+    Exports,
     /// As many days as `webhook_days` say.
     Webhooks,
     /// Until it expires, which it does by itself.
@@ -204,6 +206,8 @@ pub enum Form {
     Time,
     /// A JSON value.
     Json,
+    /// A JSON array, of which each item is told as a row of its own.
+    Rows(&'static [Field]),
     /// Bytes that are text nowhere, as a component's are.
     Bytes,
     /// What must not leave the service, not even to its owner: keys, digests of keys, credentials.
@@ -236,7 +240,18 @@ pub enum Inside {
     /// A JSON value.
     Json,
     /// A JSON array, of which each item is told as a row of its own.
-    Rows,
+    Rows(&'static [Field]),
+}
+
+/// A field of the items of a JSON array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// What it is called.
+    pub name: &'static str,
+    /// Its place in an item that is an array itself, and not an object.
+    pub place: usize,
+    /// What its values are. The moment of a text that is an id is when that was made.
+    pub form: Form,
 }
 
 impl Table {
@@ -295,6 +310,10 @@ const fn time(name: &'static str, category: Category) -> Column {
 /// A JSON value about a person.
 const fn json(name: &'static str, category: Category) -> Column {
     column(name, Some(category), Form::Json)
+}
+
+const fn field(name: &'static str, place: usize, form: Form) -> Field {
+    Field { name, place, form }
 }
 
 /// A technical column: the name of a row, a count, a version.

@@ -1,5 +1,6 @@
 //! What must work: requests that are granted, with the credential put in, over HTTP/1.1 and HTTP/2.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use aaasp::runtime::Outcome;
@@ -104,12 +105,21 @@ async fn an_account_keeps_its_connections_and_shares_them_with_no_other() {
     let port = server.address.port();
     let step = json!({"authority": format!("api.test:{port}"), "path": "/"});
     let mut lab = Lab::new();
-    lab.send(port, json!([step, step])).await;
-    lab.send(port, json!([step])).await;
-    lab.account = aaasp::ids::AccountId::generate();
-    lab.send(port, json!([step])).await;
-    let connections: Vec<usize> = server.received().iter().map(|received| received.connection).collect();
-    assert_eq!(connections, [1, 1, 1, 2]);
+    let mut rounds = Vec::new();
+    for _ in 0..2 {
+        // A connection is free again shortly after its answer was read; on a busy machine a request may come before.
+        for _ in 0..5 {
+            lab.send(port, json!([step, step])).await;
+        }
+        rounds.push(server.received().len());
+        lab.account = aaasp::ids::AccountId::generate();
+    }
+    let received: Vec<usize> = server.received().iter().map(|received| received.connection).collect();
+    let used = |round: &[usize]| round.iter().copied().collect::<BTreeSet<_>>();
+    let (first, second) = (used(&received[..rounds[0]]), used(&received[rounds[0]..]));
+    assert_eq!(received.len(), 20);
+    assert!(first.is_disjoint(&second), "{received:?}");
+    assert!(first.len() < 10 && second.len() < 10, "no connection was kept: {received:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,7 +61,7 @@ pub fn measure(
     let data = folder.join("neighbours");
     let server = Server::start(&Options { aaasp, data: &data, database: None, credits: 1_000_000, config: "" })?;
     server.deploy("hello", polite, json!({}))?;
-    let neighbour = second_account(&server, &data)?;
+    let neighbour = another_account(&server, &data, "neighbour@example.org")?;
     neighbour.deploy("hostile", hostile, json!({}))?;
 
     let load = Load { clients: POLITE_CLIENTS, seconds, folder };
@@ -114,12 +114,16 @@ fn summed(attack: &'static str, all: &[Seen]) -> Neighbour {
     }
 }
 
-/// Another account on the same host, with credits for a long attack.
-fn second_account(server: &Server, data: &Path) -> Result<Client> {
+/// The operator of a server.
+pub(super) fn operator(server: &Server, data: &Path) -> Result<Client> {
     let key = std::fs::read_to_string(data.join("keys/operator.key")).context("the folder has no operator's key")?;
-    let operator = Client { address: server.client.address.clone(), api_key: key.trim().to_owned() };
-    let account =
-        json!({ "email": "neighbour@example.org", "grant_microcredits": 1_000_000_000_000_u64, "reason": "a bench" });
+    Ok(Client { address: server.client.address.clone(), api_key: key.trim().to_owned() })
+}
+
+/// Another account on the same host, with credits for a long attack.
+pub(super) fn another_account(server: &Server, data: &Path, email: &str) -> Result<Client> {
+    let operator = operator(server, data)?;
+    let account = json!({ "email": email, "grant_microcredits": 1_000_000_000_000_u64, "reason": "a bench" });
     let made = operator.json("POST", "/v1/admin/accounts", Some(&account))?;
     let api_key = made["api_key"].as_str().context("the new account has no API key")?.to_owned();
     Ok(Client { address: operator.address, api_key })

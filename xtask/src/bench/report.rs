@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::neighbours::Neighbour;
 use super::restart::Restart;
+use super::rights::Rights;
 
 /// What one measurement of one target found.
 #[derive(Clone, Copy)]
@@ -32,6 +33,7 @@ pub struct Report {
     egress: Value,
     restarts: Vec<Restart>,
     neighbours: Vec<Neighbour>,
+    rights: Vec<Rights>,
     idle: Vec<(&'static str, u64)>,
     // In the order in which they were first measured, which is the table's.
     measured: Vec<(&'static str, u32, Vec<Measurement>)>,
@@ -47,6 +49,7 @@ impl Report {
             egress: Value::Null,
             restarts: Vec::new(),
             neighbours: Vec::new(),
+            rights: Vec::new(),
             idle: Vec::new(),
             measured: Vec::new(),
         }
@@ -70,6 +73,11 @@ impl Report {
     /// Keeps what hostile neighbours cost a polite account.
     pub fn neighbours(&mut self, neighbours: Vec<Neighbour>) {
         self.neighbours = neighbours;
+    }
+
+    /// Keeps what the rights of a large account cost.
+    pub fn rights(&mut self, rights: Vec<Rights>) {
+        self.rights = rights;
     }
 
     /// Keeps a target's memory before its first run.
@@ -117,6 +125,7 @@ impl Report {
         }
         self.egress_table(&mut out);
         self.neighbours_table(&mut out);
+        self.rights_table(&mut out);
         for Restart { guest, first_us, warm_us } in &self.restarts {
             let (first, warm) = (*first_us as f64 / 1e3, *warm_us as f64 / 1e3);
             let _ = writeln!(out, "\nFirst run of {guest} after a restart: {first:.1} ms; warm: {warm:.1} ms.");
@@ -159,6 +168,16 @@ impl Report {
                     "p99_us": row.p99_us,
                 })
             }).collect::<Vec<_>>(),
+            "rights": self.rights.iter().map(|row| {
+                json!({
+                    "export_ms": row.export_ms,
+                    "export_memory_bytes": row.export_memory,
+                    "export_bytes": row.export_bytes,
+                    "erasure_ms": row.erasure_ms,
+                    "p99_us_before": row.before.p99_us,
+                    "p99_us_meanwhile": row.meanwhile.p99_us,
+                })
+            }).collect::<Vec<_>>(),
             "over_http": rows.collect::<Vec<_>>(),
             "idle_bytes": self.idle.iter().map(|(target, bytes)| json!({ "server": target, "bytes": bytes }))
                 .collect::<Vec<_>>(),
@@ -197,6 +216,31 @@ impl Report {
             let (p50, p99) = (row.p50_us as f64 / 1e3, row.p99_us as f64 / 1e3);
             let times = row.p99_us as f64 / idle.p99_us as f64;
             let _ = writeln!(out, "| {} | {:.0} | {p50:.2} | {p99:.2} | {times:.2} |", row.attack, row.runs_per_second);
+        }
+    }
+
+    /// An account with a million log lines: its copy, its erasure, and a polite account beside that.
+    fn rights_table(&self, out: &mut String) {
+        if self.rights.is_empty() {
+            return;
+        }
+        let _ = writeln!(
+            out,
+            "\n| a million log lines | copy s | memory MiB | copy MiB | erased s | p99 ms before | meanwhile | × |"
+        );
+        let _ = writeln!(out, "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+        for (turn, row) in self.rights.iter().enumerate() {
+            let (before, meanwhile) = (row.before.p99_us as f64 / 1e3, row.meanwhile.p99_us as f64 / 1e3);
+            let _ = writeln!(
+                out,
+                "| {} | {:.1} | {:.1} | {:.1} | {:.1} | {before:.2} | {meanwhile:.2} | {:.2} |",
+                turn + 1,
+                row.export_ms as f64 / 1e3,
+                mebibytes(row.export_memory),
+                mebibytes(row.export_bytes),
+                row.erasure_ms as f64 / 1e3,
+                meanwhile / before,
+            );
         }
     }
 

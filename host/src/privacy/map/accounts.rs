@@ -105,6 +105,41 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         purpose: Purpose::Rights,
+        kept: Kept::Exports,
+        columns: &[
+            technical("account_id"),
+            technical("export_id"),
+            count("attempt"),
+            count("position"),
+            // A copy of copies would grow without end.
+            column("sealed_part", Some(Category::Content), Form::Secret),
+        ],
+        ..of_account(
+            "export_parts",
+            "a part of a copy of what is kept of the account",
+            &["account_id", "export_id", "attempt", "position"],
+        )
+    },
+    Table {
+        purpose: Purpose::Rights,
+        columns: &[
+            technical("id"),
+            technical("account_id"),
+            text("recipient", Category::Security),
+            text("state", Category::Usage),
+            count("attempt"),
+            count("rows_total"),
+            count("rows_done"),
+            count("bytes"),
+            technical("sha256"),
+            time("asked_at", Category::Usage),
+            time("state_at", Category::Usage),
+            time("expires_at", Category::Usage),
+        ],
+        ..of_account("exports", "the copy of what is kept of the account that was asked for last", &["id"])
+    },
+    Table {
+        purpose: Purpose::Rights,
         kept: Kept::Service,
         erasure: Erasure::Itself,
         columns: &[

@@ -1,8 +1,8 @@
 //! What runs leave behind.
 
 use super::{
-    Category, Column, Form, Inside, Kept, Purpose, Seal, Table, column, count, json, number, of_account, sealed,
-    secret, technical, text, time,
+    Category, Column, Field, Form, Inside, Kept, Purpose, Seal, Table, column, count, field, json, moment, number,
+    of_account, sealed, secret, technical, text, time,
 };
 
 const fn content(name: &'static str, bound: &'static str, inside: Inside) -> Column {
@@ -10,8 +10,30 @@ const fn content(name: &'static str, bound: &'static str, inside: Inside) -> Col
     Column { kept: Some(Kept::Content), ..column }
 }
 
-const LINES: Seal =
-    Seal { table: "runs", row: "run_id", name: "log", number: Some("first_sequence"), inside: Inside::Rows };
+const LINES: Seal = Seal {
+    table: "runs",
+    row: "run_id",
+    name: "log",
+    number: Some("first_sequence"),
+    inside: Inside::Rows(&[
+        field("seq", 0, Form::Number),
+        field("at", 1, Form::Text),
+        field("level", 2, Form::Text),
+        field("source", 3, Form::Text),
+        field("message", 4, Form::Text),
+    ]),
+};
+
+/// As `db/requests.rs` writes them.
+const REQUESTS: &[Field] = &[
+    field("at", 0, Form::Time),
+    field("id", 0, Form::Text),
+    field("api_key", 1, Form::Text),
+    field("method", 2, Form::Text),
+    field("route", 3, Form::Text),
+    field("status", 4, Form::Number),
+    field("duration_us", 5, Form::Number),
+];
 
 pub(super) const TABLES: &[Table] = &[
     Table {
@@ -22,7 +44,7 @@ pub(super) const TABLES: &[Table] = &[
             count("first_sequence"),
             count("entries"),
             column("sealed_entries", Some(Category::Content), Form::Sealed(LINES)),
-            time("created_at", Category::Usage),
+            moment("created_at"),
         ],
         ..of_account("log_chunks", "lines of a run's log", &["account_id", "run_id", "first_sequence"])
     },
@@ -83,7 +105,7 @@ pub(super) const TABLES: &[Table] = &[
             technical("account_id"),
             technical("last_id"),
             technical("first_id"),
-            json("requests", Category::Usage),
+            column("requests", Some(Category::Usage), Form::Rows(REQUESTS)),
         ],
         ..of_account(
             "request_batches",

@@ -23,6 +23,7 @@ impl Kept {
             Self::Idempotency => format!("{} hours", kept.idempotency_hours),
             Self::Letters => format!("{} once it is sent or given up", days(kept.letter_days)),
             Self::EndedKeys => format!("{} once they ended", days(kept.ended_key_days)),
+            Self::Exports => days(kept.export_days),
             Self::Webhooks => days(kept.webhook_days),
             Self::Expiry => "until it expires".to_owned(),
             Self::Billing => format!("{}, for the law", days(kept.billing_days)),
@@ -48,7 +49,9 @@ impl Form {
         match self {
             Self::Sealed(_) => "sealed (AES-256-GCM)",
             Self::Secret => "a digest, or sealed; leaves the service never",
-            Self::Text | Self::Number | Self::Flag | Self::Time | Self::Json | Self::Bytes => "as it is",
+            Self::Text | Self::Number | Self::Flag | Self::Time | Self::Json | Self::Rows(_) | Self::Bytes => {
+                "as it is"
+            }
         }
     }
 }

@@ -1,0 +1,474 @@
+//! Exports: a copy of everything that is kept about an account, as the data map says what that is, in an archive that
+//! people and programs read. Each host writes those that are asked for, one after the other; a try that a dead host
+//! began is begun anew.
+
+mod archive;
+mod page;
+mod sheet;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use archive::{Next, Parts};
+use futures::stream::{self, Stream};
+use page::{Told, ToldTable};
+use sha2::{Digest as _, Sha256};
+use sheet::{Format, Opener, Sheet};
+use tokio::sync::mpsc;
+
+use super::map::{Record, Table, tables};
+use crate::accounts::{Account, Accounts, LinkSecret, Purpose, Status};
+use crate::clock::{Clock, Micros};
+use crate::config::LiveConfig;
+use crate::db::exports::{self, ExportState, Progress, StoredExport};
+use crate::db::links::{self, NewLink};
+use crate::db::told::{self, Cell};
+use crate::db::{Db, DbError, letters};
+use crate::ids::{AccountId, ExportId};
+use crate::mail::{self, Letter};
+use crate::vault::{Place, RowSeal};
+
+/// How often a host looks for exports that are asked for.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is noted how far an export has come; one that says nothing for a while has lost its host.
+const NOTED_EVERY: Duration = Duration::from_secs(1);
+const LOST_AFTER_MS: i64 = 20_000;
+
+/// An export that fails so often has a fault that trying again does not mend.
+const MOST_ATTEMPTS: i64 = 5;
+
+/// About how much of a table is read at once, and how many rows at most.
+const PAGE_BYTES: usize = 1 << 20;
+const PAGE_ROWS: i64 = 1_000;
+/// Rows of the first page, before it is known how large they are.
+const FIRST_ROWS: i64 = 8;
+
+/// Pages, and parts, that wait for whoever takes them.
+const WAITING: usize = 2;
+
+/// How long a link works that the API gives.
+const LINK_MINUTES: i64 = 15;
+const DAY_MS: i64 = 24 * 3_600_000;
+
+const PARTS: &str = "export_parts";
+
+/// Where an export is downloaded, before the secret of its link.
+pub const PAGE: &str = "/downloads/";
+
+/// An age recipient, whom alone an export opens for.
+#[derive(Clone, Debug)]
+pub struct Recipient(String);
+
+/// The text is no recipient.
+#[derive(Debug, thiserror::Error)]
+#[error("not an age recipient: {0}; it begins with `age1`, as `age-keygen` prints it")]
+pub struct NoRecipient(&'static str);
+
+impl FromStr for Recipient {
+    type Err = NoRecipient;
+
+    fn from_str(text: &str) -> Result<Self, NoRecipient> {
+        let text = text.trim();
+        text.parse::<age::x25519::Recipient>().map(|_| Self(text.to_owned())).map_err(NoRecipient)
+    }
+}
+
+/// What writes exports, and lends them.
+pub struct Exports {
+    db: Db,
+    accounts: Accounts,
+    config: LiveConfig,
+    clock: Clock,
+}
+
+impl Exports {
+    /// Over all that is kept.
+    #[must_use]
+    pub fn new(db: Db, accounts: Accounts, config: LiveConfig, clock: Clock) -> Self {
+        Self { db, accounts, config, clock }
+    }
+
+    /// Asks for an export. One that is being written for the same recipient goes on; one that is over makes room.
+    ///
+    /// # Errors
+    /// [`DbError::Exists`] when one is being written for somebody else.
+    pub async fn ask(&self, account: AccountId, recipient: Option<Recipient>) -> Result<StoredExport, DbError> {
+        let recipient = recipient.map(|Recipient(text)| text);
+        let before = self.of(account).await?;
+        if let Some(before) = before {
+            if matches!(before.state, ExportState::Asked | ExportState::Writing) {
+                let same = before.recipient == recipient;
+                return if same { Ok(before) } else { Err(DbError::Exists("an export that is being written")) };
+            }
+            exports::delete_parts(&self.db, account, 0).await?;
+            self.db.write(move |tx| Box::pin(exports::delete(tx, before.id))).await?;
+        }
+        let (id, at) = (ExportId::generate(), self.clock.now());
+        self.db
+            .write(move |tx| {
+                let recipient = recipient.clone();
+                Box::pin(async move { exports::insert(tx, (id, account), recipient.as_deref(), at).await })
+            })
+            .await?;
+        self.of(account).await?.ok_or(DbError::Missing("export"))
+    }
+
+    /// The account's export, if there is one.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn of(&self, account: AccountId) -> Result<Option<StoredExport>, DbError> {
+        exports::of(&self.db, account).await
+    }
+
+    /// A link that downloads the account's export once. The one before works no longer.
+    ///
+    /// # Errors
+    /// [`DbError::Missing`] when no export is ready.
+    pub async fn link(&self, account: AccountId) -> Result<(String, Micros), DbError> {
+        let export = self.of(account).await?.filter(|export| export.state == ExportState::Ready);
+        let export = export.ok_or(DbError::Missing("export that is ready"))?;
+        let until = self.clock.now().plus_ms(LINK_MINUTES * 60_000).min(export.expires_at.unwrap_or(Micros(i64::MAX)));
+        let (secret, link) = self.fresh_link(account, until)?;
+        self.db.write(move |tx| Box::pin(async move { links::replace(tx, &link).await })).await?;
+        Ok((secret, until))
+    }
+
+    fn fresh_link(&self, account: AccountId, expires_at: Micros) -> Result<(String, NewLink), DbError> {
+        let secret = LinkSecret::generate()?;
+        let at = self.clock.now();
+        let link = NewLink { digest: secret.digest(), account, purpose: Purpose::Export, at, expires_at };
+        Ok((secret.link_to(PAGE, &self.config.now()), link))
+    }
+
+    /// Uses a link up: what it downloads. None when the link works no longer.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn open(&self, link: &LinkSecret) -> Result<Option<Download>, DbError> {
+        let digest = link.digest();
+        let found = links::get(&self.db, &digest, self.clock.now()).await?;
+        let Some((id, Purpose::Export)) = found else { return Ok(None) };
+        let account = self.accounts.load(id).await?.filter(|account| account.status != Status::Closed);
+        let export = self.of(id).await?.filter(|export| export.state == ExportState::Ready);
+        let (Some(account), Some(export)) = (account, export) else { return Ok(None) };
+        match self.db.write(move |tx| Box::pin(async move { links::take(tx, &digest).await })).await {
+            Err(DbError::Missing(_)) => Ok(None),
+            taken => taken.map(|()| Some(Download { db: self.db.clone(), account, export })),
+        }
+    }
+
+    /// Writes what is asked for and deletes what expires, for as long as the host lives.
+    pub async fn do_duties(self: Arc<Self>) {
+        loop {
+            if let Err(error) = self.look_after().await {
+                tracing::warn!(%error, "exports could not be looked after; it will be tried again");
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    async fn look_after(&self) -> Result<(), DbError> {
+        let now = self.clock.now();
+        for export in exports::expiring(&self.db, now).await? {
+            exports::delete_parts(&self.db, export.account, 0).await?;
+            let step = (ExportState::Ready, ExportState::Expired);
+            self.db.write(move |tx| Box::pin(exports::set_state(tx, export.id, step, now))).await?;
+        }
+        for export in exports::to_write(&self.db, now.plus_ms(-LOST_AFTER_MS)).await? {
+            if let Err(error) = self.write(&export).await {
+                tracing::warn!(export = %export.id, %error, "an export could not be written; it will be tried again");
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&self, export: &StoredExport) -> Result<(), DbError> {
+        let Some(account) = self.accounts.load(export.account).await? else { return Ok(()) };
+        if export.attempt >= MOST_ATTEMPTS {
+            let (id, step, at) = (export.id, (ExportState::Writing, ExportState::Failed), self.clock.now());
+            return self.db.write(move |tx| Box::pin(exports::set_state(tx, id, step, at))).await;
+        }
+        let sheets: Vec<_> = tables().filter_map(Sheet::of).map(Arc::new).collect();
+        let mut total = 0;
+        for sheet in &sheets {
+            let rows = told::count(&self.db, sheet.table, account.id).await?;
+            total += i64::try_from(rows).map_err(DbError::corrupt)? * if sheet.is_of_files() { 1 } else { 2 };
+        }
+        let (begun, at) = (export.clone(), self.clock.now());
+        let is_ours = self.db.write(move |tx| {
+            let begun = begun.clone();
+            Box::pin(async move { exports::begin(tx, &begun, total, at).await })
+        });
+        if !is_ours.await? {
+            return Ok(());
+        }
+        let attempt = export.attempt + 1;
+        exports::delete_parts(&self.db, account.id, attempt).await?;
+
+        let told = self.told(&account, &sheets, at)?;
+        let recipient = export.recipient.as_deref().map(str::parse::<age::x25519::Recipient>).transpose();
+        let recipient = recipient.map_err(DbError::corrupt)?;
+        let opener = Opener { account: account.id, data_key: account.data_key.clone() };
+        let (next, orders) = mpsc::channel(WAITING);
+        let (parts, written) = mpsc::channel(WAITING);
+        let archive = tokio::task::spawn_blocking(move || {
+            archive::write(orders, Parts::new(parts), recipient.as_ref(), (&opener, &told))
+        });
+        let rows_done = AtomicI64::new(0);
+        let read = self.read(account.id, sheets, next, &rows_done);
+        let keep = self.keep(&account, (export.id, attempt), written, &rows_done);
+        // The archive says best why nobody takes or gives any more.
+        let (read, kept) = tokio::join!(read, keep);
+        let archived = archive.await.map_err(DbError::corrupt)?;
+        let kept = kept?;
+        archived?;
+        read?;
+        self.finish(&account, kept).await
+    }
+
+    /// What the archive tells of itself.
+    fn told(&self, account: &Account, sheets: &[Arc<Sheet>], at: Micros) -> Result<Told, DbError> {
+        let config = self.config.now();
+        let mut told = Told::new(account.id, account.email()?, at, Record::of(&config));
+        let tables = sheets.iter().filter(|sheet| !sheet.is_of_files());
+        told.tables = tables.map(|sheet| ToldTable::new(sheet.table, sheet.table.kept.words(&config))).collect();
+        Ok(told)
+    }
+
+    /// Reads all that is told, and hands it to the archive.
+    async fn read(
+        &self,
+        account: AccountId,
+        sheets: Vec<Arc<Sheet>>,
+        next: mpsc::Sender<Next>,
+        done: &AtomicI64,
+    ) -> Result<(), DbError> {
+        let config = self.config.now();
+        for sheet in sheets {
+            if sheet.is_of_files() {
+                self.read_files(account, &sheet, &next, done).await?;
+                continue;
+            }
+            let name = sheet.table.name;
+            let schema = sheet.schema(&sheet.table.kept.words(&config));
+            let schema = serde_json::to_vec_pretty(&schema).map_err(DbError::corrupt)?;
+            let mut orders = vec![Next::File(format!("tables/{name}.schema.json")), Next::Bytes(schema)];
+            for (format, ending) in [(Format::JsonLines, "jsonl"), (Format::Csv, "csv")] {
+                orders.push(Next::File(format!("tables/{name}.{ending}")));
+                orders.push(Next::Bytes(sheet.head(format)));
+                for order in orders.drain(..) {
+                    if next.send(order).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                let mut pages = Pages::new(&self.db, account, sheet.table, &sheet.read);
+                loop {
+                    let rows = pages.next().await?;
+                    let Some(last) = rows.last() else { break };
+                    pages.go_on_behind(sheet.place_of(last));
+                    done.fetch_add(rows.len() as i64, Ordering::Relaxed);
+                    if next.send(Next::Rows(Arc::clone(&sheet), format, rows)).await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the components, of which each is a file in parts.
+    async fn read_files(
+        &self,
+        account: AccountId,
+        sheet: &Sheet,
+        next: &mpsc::Sender<Next>,
+        done: &AtomicI64,
+    ) -> Result<(), DbError> {
+        const COLUMNS: &[&str] = &["digest", "position", "chunk"];
+        let mut pages = Pages::new(&self.db, account, sheet.table, COLUMNS);
+        pages.rows = 1;
+        let mut open = String::new();
+        loop {
+            for row in pages.next().await? {
+                let [Cell::Text(digest), Cell::Number(position), Cell::Bytes(chunk)] = &row[..] else {
+                    return Err(DbError::corrupt("a part of a component"));
+                };
+                let mut orders = Vec::new();
+                if *digest != open {
+                    open.clone_from(digest);
+                    orders.push(Next::File(format!("components/{digest}.wasm")));
+                }
+                orders.push(Next::Bytes(chunk.clone()));
+                for order in orders {
+                    if next.send(order).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                done.fetch_add(1, Ordering::Relaxed);
+                pages.go_on_behind(vec![Cell::Text(digest.clone()), Cell::Number(*position)]);
+            }
+            if pages.is_over {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Keeps what the archive hands on, and notes how far it has come.
+    async fn keep(
+        &self,
+        account: &Account,
+        (id, attempt): (ExportId, i64),
+        mut written: mpsc::Receiver<Vec<u8>>,
+        rows_done: &AtomicI64,
+    ) -> Result<Kept, DbError> {
+        let seal = seal(account, id)?;
+        let (mut position, mut bytes, mut digest) = (0, 0, Sha256::new());
+        let mut noted = tokio::time::interval(NOTED_EVERY);
+        let progress = |bytes: i64| Progress {
+            id,
+            attempt,
+            rows_done: rows_done.load(Ordering::Relaxed),
+            bytes,
+            at: self.clock.now(),
+        };
+        loop {
+            tokio::select! {
+                part = written.recv() => {
+                    let Some(part) = part else { break };
+                    digest.update(&part);
+                    bytes += i64::try_from(part.len()).map_err(DbError::corrupt)?;
+                    let sealed: Arc<[u8]> =
+                        seal.seal(&column(attempt, position), &part).map_err(DbError::sealed(PARTS))?.into();
+                    let (progress, account, at) = (progress(bytes), account.id, position);
+                    let kept = self.db.write(move |tx| {
+                        let sealed = Arc::clone(&sealed);
+                        Box::pin(async move {
+                            exports::advance(tx, &progress).await?;
+                            exports::put_part(tx, account, (id, attempt, at), &sealed).await
+                        })
+                    });
+                    kept.await?;
+                    position += 1;
+                }
+                _ = noted.tick() => {
+                    let progress = progress(bytes);
+                    self.db.write(move |tx| Box::pin(async move { exports::advance(tx, &progress).await })).await?;
+                }
+            }
+        }
+        Ok(Kept { progress: progress(bytes), sha256: hex::encode(digest.finalize()) })
+    }
+
+    /// Notes that an export is ready, and writes the letter that says so.
+    async fn finish(&self, account: &Account, kept: Kept) -> Result<(), DbError> {
+        let at = self.clock.now();
+        let days = self.config.now().values.retention.export_days;
+        let expires_at = at.plus_ms(i64::from(days) * DAY_MS);
+        let (url, link) = self.fresh_link(account.id, expires_at)?;
+        let letter = Letter::ExportReady { link: url, until: expires_at };
+        let letter = mail::sealed(account.id, &account.data_key, &account.email()?, letter, at)?;
+        let Kept { progress, sha256 } = kept;
+        let id = progress.id;
+        self.db
+            .write(move |tx| {
+                let (letter, sha256) = (letter.clone(), sha256.clone());
+                Box::pin(async move {
+                    exports::finish(tx, &progress, &sha256, expires_at).await?;
+                    links::replace(tx, &link).await?;
+                    letters::put(tx, &letter).await
+                })
+            })
+            .await?;
+        tracing::info!(export = %id, bytes = progress.bytes, "an export is ready");
+        Ok(())
+    }
+}
+
+/// An archive that is whole.
+struct Kept {
+    progress: Progress,
+    sha256: String,
+}
+
+/// Reads a table page by page, each about as large as the last ones let expect.
+struct Pages<'p> {
+    db: &'p Db,
+    account: AccountId,
+    table: &'static Table,
+    columns: &'p [&'static str],
+    behind: Option<Vec<Cell>>,
+    rows: i64,
+    is_over: bool,
+}
+
+impl<'p> Pages<'p> {
+    fn new(db: &'p Db, account: AccountId, table: &'static Table, columns: &'p [&'static str]) -> Self {
+        Self { db, account, table, columns, behind: None, rows: FIRST_ROWS, is_over: false }
+    }
+
+    /// The next page; an empty one behind the last.
+    async fn next(&mut self) -> Result<Vec<Vec<Cell>>, DbError> {
+        if self.is_over {
+            return Ok(Vec::new());
+        }
+        let of = (self.table, self.columns);
+        let rows = told::page(self.db, of, self.account, self.behind.as_deref(), self.rows).await?;
+        self.is_over = (rows.len() as i64) < self.rows;
+        let bytes: usize = rows.iter().flatten().map(Cell::bytes).sum();
+        let of_one = bytes / rows.len().max(1);
+        self.rows = i64::try_from(PAGE_BYTES / of_one.max(1)).unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS);
+        Ok(rows)
+    }
+
+    fn go_on_behind(&mut self, place: Vec<Cell>) {
+        self.behind = Some(place);
+    }
+}
+
+/// An export on its way to whoever asked for it.
+pub struct Download {
+    db: Db,
+    account: Account,
+    export: StoredExport,
+}
+
+impl Download {
+    /// What it is called.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let day: String = self.export.asked_at.rfc3339().chars().take(10).collect();
+        let ending = if self.export.recipient.is_some() { ".zip.age" } else { ".zip" };
+        format!("aaasp-export-{day}{ending}")
+    }
+
+    /// How long it is.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.export.bytes.unsigned_abs()
+    }
+
+    /// Its parts, one after the other.
+    pub fn parts(self) -> impl Stream<Item = Result<Vec<u8>, DbError>> {
+        stream::try_unfold((self, 0), async |(download, position)| {
+            let Self { db, account, export } = &download;
+            let of = (export.id, export.attempt, position);
+            let Some(sealed) = exports::part(db, account.id, of).await? else { return Ok(None) };
+            let name = column(export.attempt, position);
+            let part = seal(account, export.id)?.open(&name, &sealed).map_err(DbError::sealed(PARTS))?;
+            Ok(Some((part, (download, position + 1))))
+        })
+    }
+}
+
+fn seal(account: &Account, id: ExportId) -> Result<RowSeal, DbError> {
+    let place = Place { account: account.id, table: PARTS, row: &id.to_string() };
+    account.data_key.row(place).map_err(DbError::sealed(PARTS))
+}
+
+fn column(attempt: i64, position: i64) -> String {
+    format!("part {attempt} {position}")
+}
