@@ -3,4 +3,5 @@
 mod erasure;
 mod map;
 mod promises;
+mod restriction;
 mod retention;

@@ -26,6 +26,7 @@ mod observe;
 mod once;
 mod page;
 mod pages;
+mod privacy;
 mod problem;
 mod rates;
 mod receipts;
@@ -93,6 +94,15 @@ fn page(run_bytes: usize) -> Routes {
         )
         .delete("/v1/account/deletion", "Keeps an account that is being deleted", deletion::cancel)
         .get("/v1/account/deletion", "Shows when the account is erased", deletion::show)
+        .get("/v1/privacy", "Shows what the account's owner says about its data", privacy::show)
+        .put(
+            "/v1/privacy/restriction",
+            "Has the account's data kept and not worked with: no run starts or goes on",
+            privacy::restrict,
+        )
+        .delete("/v1/privacy/restriction", "Has the data worked with again", privacy::lift_restriction)
+        .put("/v1/privacy/objection", "Takes the account's use out of what is analysed", privacy::object)
+        .delete("/v1/privacy/objection", "Lets the account's use be analysed again", privacy::withdraw_objection)
         .get("/v1/api-keys", "Lists the account's API keys, latest first, without their secrets", api_keys::list)
         .post("/v1/api-keys", "Makes an API key, which only this answer shows", api_keys::create)
         .post("/v1/api-keys/{id}/rotate", "Puts another API key in the place of one, with an overlap", api_keys::rotate)

@@ -46,6 +46,18 @@ impl Route {
         self.pattern.contains('{')
     }
 
+    /// When its turn comes where all are asked: what others need goes last, the key that all of it is asked with last of
+    /// all. An account that is restricted has no work done.
+    pub(super) fn turn(&self) -> u8 {
+        match (self.method == Method::DELETE, self.pattern) {
+            (false, "/v1/privacy/restriction") => 1,
+            (false, _) => 0,
+            (true, "/v1/privacy/restriction") => 2,
+            (true, pattern) if pattern.starts_with("/v1/api-keys/") => 4,
+            (true, _) => 3,
+        }
+    }
+
     pub(super) async fn send(&self, client: &Client) -> Reply {
         let request = client.request(self.method.clone(), &self.path);
         Client::send(match &self.body {
@@ -132,6 +144,11 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Account, Method::GET, "/v1/account/deletion", Body::None);
     add(Door::Account, Method::DELETE, "/v1/account/deletion", Body::None);
     add(Door::Operator, Method::GET, "/v1/admin/erasures", Body::None);
+    add(Door::Account, Method::GET, "/v1/privacy", Body::None);
+    add(Door::Account, Method::PUT, "/v1/privacy/restriction", json(json!({})));
+    add(Door::Account, Method::DELETE, "/v1/privacy/restriction", Body::None);
+    add(Door::Account, Method::PUT, "/v1/privacy/objection", Body::None);
+    add(Door::Account, Method::DELETE, "/v1/privacy/objection", Body::None);
     add(Door::Account, Method::GET, "/v1/api-keys", Body::None);
     add(Door::Account, Method::POST, "/v1/api-keys", json(json!({"name": "walked"})));
     add(Door::Account, Method::POST, "/v1/api-keys/{id}/rotate", json(json!({"overlap_seconds": 60})));

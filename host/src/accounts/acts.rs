@@ -2,7 +2,7 @@
 
 use super::{Account, Accounts, Status};
 use crate::db::acts::StoredAct;
-use crate::db::{DbError, Once, accounts, acts, ledger, letters};
+use crate::db::{DbError, Once, acts, ledger, letters, restrictions};
 use crate::ids::{AccountId, AdjustmentId, GrantId, LetterId, OperatorActId, OperatorKeyId};
 use crate::ledger::{Microcredits, Verb};
 use crate::vault::{DataKey, Place, RowSeal};
@@ -86,7 +86,7 @@ impl Accounts {
                 let act = act.clone();
                 Box::pin(async move {
                     acts::insert(tx, &act).await?;
-                    accounts::change_status(tx, id, status).await
+                    restrictions::change_status(tx, id, status, act.at).await
                 })
             })
             .await

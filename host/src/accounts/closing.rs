@@ -7,7 +7,7 @@ use crate::clock::Micros;
 use crate::db::erasures::{self, NewErasure};
 use crate::db::letters::NewLetter;
 use crate::db::links::NewLink;
-use crate::db::{DbError, WriteTx, accounts, letters, links};
+use crate::db::{DbError, WriteTx, accounts, letters, links, restrictions};
 use crate::ids::{AccountId, ErasureId};
 use crate::mail::{self, Letter};
 
@@ -81,7 +81,7 @@ impl Accounts {
                 Box::pin(async move {
                     let before =
                         erasures::cancel(tx, id, now).await?.ok_or(DbError::Missing("deletion of this account"))?;
-                    accounts::set_status(tx, id, before).await?;
+                    restrictions::settle(tx, id, before).await?;
                     letters::put(tx, &letter).await
                 })
             })

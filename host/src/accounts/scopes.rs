@@ -191,6 +191,8 @@ rights! {
     MakeKeys: Some(Scope::Keys), ToManage;
     /// To change the account.
     ChangeAccount: Some(Scope::Account), ToManage;
+    /// To say what may be done with the account's data.
+    DecideOnData: Some(Scope::Account), ToLook;
     /// To delete the account, and to think again.
     CloseAccount: Some(Scope::Account), ToLook;
 }

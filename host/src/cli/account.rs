@@ -1,5 +1,7 @@
 //! `aaasp account`: the account, its plan and its limits.
 
+mod rights;
+
 use std::collections::BTreeMap;
 
 use anyhow::bail;
@@ -26,6 +28,7 @@ Examples:
   aaasp account set --email ada@example.org
   aaasp account set --low-balance 5
   aaasp account set --daily-spend 20
+  aaasp account restrict --reason \"I dispute what is kept\"
   aaasp account delete"
 )]
 pub(super) struct Args {
@@ -69,6 +72,8 @@ Example:
         #[command(flatten)]
         json: JsonArgs,
     },
+    #[command(flatten)]
+    Rights(rights::Command),
 }
 
 /// What deleting an account begins with.
@@ -130,6 +135,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             client.delete(&["account", "deletion"]).await?;
             json.done("kept", "account", "The account is kept, and everything works as before.")
         }
+        Some(Command::Rights(command)) => rights::run(&client, command).await,
         None => client.get(&["account"], &[]).await?.show(args.json, |own: &OwnAccount| {
             table::facts(&own.facts());
             own.account.print_limits();

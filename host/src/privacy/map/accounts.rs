@@ -72,6 +72,20 @@ pub(super) const TABLES: &[Table] = &[
         ..of_account("operator_acts", "what an operator did to the account, and why", &["id"])
     },
     Table {
+        purpose: Purpose::Rights,
+        columns: &[
+            technical("account_id"),
+            text("set_by", Category::Security),
+            sealed("sealed_reason", Category::Correspondence, ("restrictions", "account_id", "reason"), Inside::Text),
+            time("created_at", Category::Security),
+        ],
+        ..of_account(
+            "restrictions",
+            "that the account's data are kept and not worked with, and who asked for it",
+            &["account_id", "set_by"],
+        )
+    },
+    Table {
         purpose: Purpose::Authentication,
         kept: Kept::EndedKeys,
         columns: &[
@@ -137,6 +151,7 @@ pub(super) const TABLES: &[Table] = &[
             number("low_balance", Category::Billing),
             flag("low_balance_told"),
             number("daily_spend", Category::Billing),
+            time("objected_at", Category::Correspondence),
         ],
         ..of_account("accounts", "an account: an email address, a plan and a status", &["id"])
     },
