@@ -1,7 +1,9 @@
 //! Data rights: the map of what is kept, and what follows from it.
 
+mod consents;
 mod erasure;
 mod map;
+mod policy;
 mod promises;
 mod restriction;
 mod retention;

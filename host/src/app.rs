@@ -9,7 +9,7 @@ use crate::db::{Db, spending};
 use crate::folder::Disk;
 use crate::http::Rates;
 use crate::payments::Payments;
-use crate::privacy::{Erasures, Files};
+use crate::privacy::{Erasures, Files, Mailings, Policy};
 use crate::receipts::SigningKey;
 use crate::request_log::RequestLog;
 use crate::runs::Runs;
@@ -41,6 +41,8 @@ pub struct App {
     pub runtime: Arc<Runtime>,
     /// Runs and deployments.
     pub runs: Arc<Runs>,
+    /// The privacy policy.
+    pub policy: Arc<Policy>,
     /// What was asked for.
     pub requests: Arc<RequestLog>,
     /// Signs receipts.
@@ -57,6 +59,12 @@ impl App {
     pub fn erasures(&self) -> Erasures {
         let by = (Arc::clone(&self.rotation), Arc::clone(&self.payments), Arc::clone(&self.runs));
         Erasures::new((self.db.clone(), self.accounts.clone()), (self.config.clone(), self.clock.clone()), by)
+    }
+
+    /// What writes letters to many accounts, and looks whether the policy says something new.
+    #[must_use]
+    pub fn mailings(&self) -> Mailings {
+        Mailings::new(self.db.clone(), self.accounts.clone(), self.clock.clone(), Arc::clone(&self.policy))
     }
 
     /// What the host keeps beside the database.

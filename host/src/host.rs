@@ -23,6 +23,7 @@ use crate::ledger::Microcredits;
 use crate::mail::{Outbox, SMTP_PASSWORD, Transport, TransportError};
 use crate::models::{Models, ModelsError};
 use crate::payments::{Payments, Seller, SellerError};
+use crate::privacy::Policy;
 use crate::receipts::SigningKey;
 use crate::request_log::RequestLog;
 use crate::runs::{LEASE_MS, Runs};
@@ -226,6 +227,7 @@ impl Host {
             receipts: SigningKey::new(&store.keyring.derived_key("receipts")),
             requests: RequestLog::new(store.db.clone()),
             callers: Callers::new(store.db.clone(), store.accounts.clone(), store.clock.clone()),
+            policy: Arc::new(Policy::new(store.db.clone(), store.config.clone(), store.clock.clone())),
             sign_ups: SignUps::new(store.accounts.clone()),
             config: store.config,
             clock: store.clock,
@@ -273,6 +275,7 @@ impl Host {
         tasks.spawn(Statements::new(self.app.db.clone(), self.app.clock.clone()).do_duties());
         tasks.spawn(self.app.accounts.clone().do_duties(self.id));
         tasks.spawn(self.app.erasures().do_duties(self.id));
+        tasks.spawn(self.app.mailings().do_duties(self.id));
         tasks.spawn(self.app.files().do_duties());
         let no_more_mail = CancellationToken::new();
         tasks.spawn(self.outbox.do_duties(no_more_mail.clone()));

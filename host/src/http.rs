@@ -5,6 +5,7 @@ mod acts;
 mod address;
 mod admin;
 mod agents;
+mod announcements;
 mod answer;
 mod api_keys;
 mod audit;
@@ -12,6 +13,7 @@ mod auth;
 mod auto_top_up;
 mod body;
 mod connections;
+mod consents;
 mod credentials;
 mod credits;
 mod csv;
@@ -26,6 +28,7 @@ mod observe;
 mod once;
 mod page;
 mod pages;
+mod policy;
 mod privacy;
 mod problem;
 mod rates;
@@ -103,6 +106,11 @@ fn page(run_bytes: usize) -> Routes {
         .delete("/v1/privacy/restriction", "Has the data worked with again", privacy::lift_restriction)
         .put("/v1/privacy/objection", "Takes the account's use out of what is analysed", privacy::object)
         .delete("/v1/privacy/objection", "Lets the account's use be analysed again", privacy::withdraw_objection)
+        .get("/v1/privacy/consents", "Lists what the account's owner said yes or no to, latest first", consents::list)
+        .put("/v1/privacy/consents", "Says yes or no to something", consents::put)
+        .get("/privacy", "Shows people the privacy policy: what the settings say now", policy::show)
+        .get("/privacy/versions", "Shows people all versions of the privacy policy", policy::versions)
+        .get("/privacy/{version}", "Shows people a version of the privacy policy, as it was shown", policy::version)
         .get("/v1/api-keys", "Lists the account's API keys, latest first, without their secrets", api_keys::list)
         .post("/v1/api-keys", "Makes an API key, which only this answer shows", api_keys::create)
         .post("/v1/api-keys/{id}/rotate", "Puts another API key in the place of one, with an overlap", api_keys::rotate)
@@ -169,6 +177,13 @@ fn page(run_bytes: usize) -> Routes {
         .post("/v1/admin/accounts/{id}/adjustments", "Corrects an account's balance", acts::adjust)
         .post("/v1/admin/top-ups/{id}/refunds", "Gives back what was paid for a top-up, or a part of it", acts::refund)
         .post("/v1/admin/reconcile", "Asks the payment processor for what no webhook has told", acts::reconcile)
+        .post("/v1/admin/announcements", "Writes to all accounts that consented to news", announcements::announce)
+        .get("/v1/admin/policy", "Lists the versions of the privacy policy, latest first", policy::list)
+        .post(
+            "/v1/admin/policy",
+            "Says what changed with the privacy policy, and tells whom it concerns",
+            policy::explain,
+        )
         .get("/v1/admin/erasures", "Lists erasures of accounts, latest first", deletion::list)
         .get("/v1/admin/acts", "Lists what operators did and why, latest first", acts::list)
         .post(

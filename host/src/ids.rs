@@ -101,6 +101,8 @@ ids! {
     AdjustmentId = "adj";
     /// Credits that an account buys by itself.
     AutoTopUpId = "atu";
+    /// Something that an owner consented to, or did not.
+    ConsentId = "cns";
     /// A credential that an account keeps.
     CredentialId = "crd";
     /// One use of a credential.
@@ -115,6 +117,8 @@ ids! {
     HostId = "hst";
     /// A letter to an account.
     LetterId = "ltr";
+    /// A letter to many accounts.
+    MailingId = "mlg";
     /// Something that an operator did.
     OperatorActId = "act";
     /// A key of an operator.

@@ -3,7 +3,11 @@
 
 mod erasure;
 mod files;
+mod mailings;
 pub mod map;
+mod policy;
 
 pub use erasure::Erasures;
 pub use files::Files;
+pub use mailings::Mailings;
+pub use policy::Policy;

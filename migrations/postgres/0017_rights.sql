@@ -19,3 +19,48 @@ WHERE status = 'restricted' OR EXISTS (
 
 -- Since when the account's owner objects to its use being analysed.
 ALTER TABLE accounts ADD COLUMN objected_at bigint;
+
+-- What owners said yes and no to. No row is changed: the latest on a purpose holds.
+CREATE TABLE consents (
+    id text COLLATE "C" PRIMARY KEY,
+    account_id text COLLATE "C" NOT NULL REFERENCES accounts (id),
+    purpose text COLLATE "C" NOT NULL,
+    given bigint NOT NULL,
+    -- The version of the policy that was in force.
+    policy text COLLATE "C",
+    -- `api`, or the `link` of a letter.
+    source text COLLATE "C" NOT NULL,
+    created_at bigint NOT NULL
+);
+CREATE INDEX consents_of_account ON consents (account_id, purpose, id);
+
+-- Letters to many accounts.
+CREATE TABLE mailings (
+    id text COLLATE "C" PRIMARY KEY,
+    -- `everybody`, or whoever is `consenting`.
+    audience text COLLATE "C" NOT NULL,
+    -- JSON: the letter, without what is each account's own.
+    letter text COLLATE "C" NOT NULL,
+    created_at bigint NOT NULL
+);
+CREATE INDEX mailings_by_age ON mailings (created_at);
+
+-- Which of them an account has: written in the commit of its letter, so that it gets none twice.
+CREATE TABLE mailed (
+    account_id text COLLATE "C" NOT NULL REFERENCES accounts (id),
+    mailing_id text COLLATE "C" NOT NULL REFERENCES mailings (id),
+    PRIMARY KEY (account_id, mailing_id)
+);
+
+-- Versions of the privacy policy, each as it was shown.
+CREATE TABLE policies (
+    -- A digest of the text.
+    version text COLLATE "C" PRIMARY KEY,
+    text text COLLATE "C" NOT NULL,
+    -- Since when it is in force; one that comes back is in force anew.
+    since bigint NOT NULL,
+    -- What an operator said that changed, and whether it matters to people.
+    summary text COLLATE "C",
+    material bigint NOT NULL,
+    said_at bigint
+);

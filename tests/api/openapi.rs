@@ -13,7 +13,7 @@ use super::{runs_of, text};
 use crate::support::{Client, Reply, Server, guests};
 
 /// The description as the server tells it, ready to judge answers by.
-pub(super) struct Description {
+pub struct Description {
     document: Value,
     /// By path, method, status and media type; an answer without a body has none.
     answers: BTreeMap<(String, String, u16), BTreeMap<String, Validator>>,
@@ -21,7 +21,7 @@ pub(super) struct Description {
 }
 
 impl Description {
-    pub(super) async fn of(server: &Server) -> Self {
+    pub async fn of(server: &Server) -> Self {
         let document = server.account.with_key(None).get("/v1/openapi.json").await.expect(200);
         let mut answers = BTreeMap::new();
         for (path, method, operation) in operations(&document) {
@@ -36,7 +36,7 @@ impl Description {
     }
 
     /// Path and method of each route.
-    pub(super) fn routes(&self) -> BTreeSet<(String, String)> {
+    pub fn routes(&self) -> BTreeSet<(String, String)> {
         operations(&self.document).map(|(path, method, _)| (path.to_owned(), method)).collect()
     }
 

@@ -98,7 +98,8 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
         account.put("/v1/credentials/echo", body).await;
     }
     let key = text(&items(&account.get("/v1/api-keys").await.expect(200))[0], "id").to_owned();
-    let id = text(&account.get("/v1/account").await.expect(200), "id").to_owned();
+    let known = account.get("/v1/account").await.expect(200);
+    let (id, policy) = (text(&known, "id").to_owned(), text(&known["policy"], "version").to_owned());
     for number in 0..3 {
         let email = format!("waits{number}@example.org");
         server.operator().post("/v1/admin/invitations", json!({"email": email, "reason": "a test"})).await.expect(201);
@@ -121,8 +122,9 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
             _ if pattern.contains("/top-ups/") || pattern.starts_with("/test-checkout/") => &top_up,
             _ => "echo",
         };
-        let path =
-            pattern.replace("{id}", thing).replace("{name}", thing).replace("{version}", "1").replace("{number}", "1");
+        let version = if pattern.starts_with("/privacy/") { policy.as_str() } else { "1" };
+        let path = pattern.replace("{id}", thing).replace("{name}", thing);
+        let path = path.replace("{version}", version).replace("{number}", "1");
         let link = if method == Method::GET { &links[1] } else { &links[2] };
         let path = path.replace("{secret}", link);
         routes.push(Route { door, method, pattern, path, body });
@@ -148,6 +150,16 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Account, Method::PUT, "/v1/privacy/restriction", json(json!({})));
     add(Door::Account, Method::DELETE, "/v1/privacy/restriction", Body::None);
     add(Door::Account, Method::PUT, "/v1/privacy/objection", Body::None);
+    add(Door::Account, Method::GET, "/v1/privacy/consents", Body::None);
+    add(Door::Account, Method::PUT, "/v1/privacy/consents", json(json!({"purpose": "news", "given": true})));
+    add(Door::Nobody, Method::GET, "/privacy", Body::None);
+    add(Door::Nobody, Method::GET, "/privacy/versions", Body::None);
+    add(Door::Nobody, Method::GET, "/privacy/{version}", Body::None);
+    let news = json!({"subject": "Walked", "text": ["All of it."], "reason": "a test"});
+    add(Door::Operator, Method::POST, "/v1/admin/announcements", json(news));
+    add(Door::Operator, Method::GET, "/v1/admin/policy", Body::None);
+    let said = json!({"summary": "nothing", "material": false, "reason": "a test"});
+    add(Door::Operator, Method::POST, "/v1/admin/policy", json(said));
     add(Door::Account, Method::DELETE, "/v1/privacy/objection", Body::None);
     add(Door::Account, Method::GET, "/v1/api-keys", Body::None);
     add(Door::Account, Method::POST, "/v1/api-keys", json(json!({"name": "walked"})));

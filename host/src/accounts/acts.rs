@@ -48,13 +48,13 @@ impl Accounts {
     }
 
     /// What is to be written down of something that an operator does to no account. Its reason is in the open.
-    fn act_on_all(&self, because: &Because, act: &str) -> StoredAct {
+    pub(super) fn act_on_all(&self, because: &Because, act: &str, subject: Option<String>) -> StoredAct {
         StoredAct {
             id: OperatorActId::generate(),
             account: None,
             operator: because.operator,
             act: act.to_owned(),
-            subject: None,
+            subject,
             amount: None,
             sealed_reason: None,
             reason: Some(because.reason.clone()),
@@ -117,7 +117,7 @@ impl Accounts {
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
     pub async fn note_act(&self, because: &Because, act: &str) -> Result<(), DbError> {
-        let act = self.act_on_all(because, act);
+        let act = self.act_on_all(because, act, None);
         self.db
             .write(move |tx| {
                 let act = act.clone();

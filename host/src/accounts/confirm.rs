@@ -20,6 +20,8 @@ pub enum Confirmed {
     Email,
     /// The account is deleted at this moment, unless its owner thinks again.
     Closing(Micros),
+    /// No more letters come that nobody has to get.
+    Unsubscribed,
 }
 
 impl Accounts {
@@ -44,6 +46,10 @@ impl Accounts {
             Purpose::Confirm => Confirmed::Account(self.activate(&account, digest).await?),
             Purpose::SignIn => Confirmed::Key(self.sign_in(&account, digest).await?),
             Purpose::Delete if account.status == Status::Closed => return Err(DbError::Missing("link")),
+            Purpose::Unsubscribe => {
+                self.unsubscribe(&account, digest).await?;
+                Confirmed::Unsubscribed
+            }
             Purpose::Delete => Confirmed::Closing(self.close(&account, digest).await?),
             Purpose::OldEmail | Purpose::NewEmail if !account.status.allows(Needs::ToManage) => {
                 return Err(DbError::Missing("link"));

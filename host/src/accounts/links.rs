@@ -28,11 +28,14 @@ pub enum Purpose {
     NewEmail,
     /// It deletes the account, once the time to think again is over.
     Delete,
+    /// It ends letters that nobody has to get. It works for as long as the account is there.
+    Unsubscribe,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 5] = [Self::Confirm, Self::SignIn, Self::OldEmail, Self::NewEmail, Self::Delete];
+    pub const ALL: [Self; 6] =
+        [Self::Confirm, Self::SignIn, Self::OldEmail, Self::NewEmail, Self::Delete, Self::Unsubscribe];
 
     /// The word in the database.
     #[must_use]
@@ -43,6 +46,7 @@ impl Purpose {
             Self::OldEmail => "old_email",
             Self::NewEmail => "new_email",
             Self::Delete => "delete",
+            Self::Unsubscribe => "unsubscribe",
         }
     }
 }

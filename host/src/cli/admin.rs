@@ -2,6 +2,7 @@
 
 mod mail;
 mod money;
+mod news;
 
 use std::path::{Path, PathBuf};
 
@@ -93,6 +94,8 @@ Example:
     },
     #[command(flatten)]
     Money(money::Command),
+    #[command(flatten)]
+    News(news::Command),
 }
 
 /// Why something is done.
@@ -225,6 +228,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             })
         }
         Command::Money(command) => money::run(&client, command).await,
+        Command::News(command) => news::run(&client, command).await,
         Command::Grant { account, credits, why, json } => {
             let path = ["admin", "accounts", &account, "grants"];
             let grant = json!({"amount_microcredits": credits, "reason": why.reason});

@@ -18,7 +18,8 @@ pub struct StoredAct {
     pub account: Option<AccountId>,
     /// The key that it was done with.
     pub operator: OperatorKeyId,
-    /// What was done: `create`, `invite`, `grant`, `adjust`, `refund`, `status`, `resend`, `reconcile`, `reload`.
+    /// What was done: `create`, `invite`, `grant`, `adjust`, `refund`, `status`, `resend`, `reconcile`, `reload`,
+    /// `announce`, `policy`.
     pub act: String,
     /// What it was done to, or what it made.
     pub subject: Option<String>,

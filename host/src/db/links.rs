@@ -39,6 +39,15 @@ pub async fn put(tx: &mut WriteTx<'_>, link: &NewLink) -> Result<bool, DbError> 
     if recent.is_some() {
         return Ok(false);
     }
+    insert(tx, link).await?;
+    Ok(true)
+}
+
+/// Keeps a link.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn insert(tx: &mut WriteTx<'_>, link: &NewLink) -> Result<(), DbError> {
     sqlx::query("INSERT INTO links (digest, account_id, purpose, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)")
         .bind(link.digest.as_slice())
         .bind(link.account.to_string())
@@ -47,7 +56,7 @@ pub async fn put(tx: &mut WriteTx<'_>, link: &NewLink) -> Result<bool, DbError> 
         .bind(link.expires_at.0)
         .execute(&mut **tx)
         .await?;
-    Ok(true)
+    Ok(())
 }
 
 /// Whose a link is and what it does, while it works.

@@ -96,7 +96,8 @@ pub(super) struct ActView {
     at: Micros,
     /// The operator's key.
     operator: OperatorKeyId,
-    /// What was done: `create`, `invite`, `grant`, `adjust`, `refund`, `status`, `resend`, `reconcile`, `reload`.
+    /// What was done: `create`, `invite`, `grant`, `adjust`, `refund`, `status`, `resend`, `reconcile`, `reload`,
+    /// `announce`, `policy`.
     act: String,
     account: Option<AccountId>,
     /// What it was done to, or what it made.

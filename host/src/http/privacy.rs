@@ -14,6 +14,7 @@ use crate::accounts::{Account, DecideOnData, KnowMyself, Restriction};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::db::DbError;
+use crate::db::consents::ConsentPurpose;
 use crate::db::restrictions::RestrictedBy;
 
 /// Characters of a reason.
@@ -26,6 +27,8 @@ pub(super) struct PrivacyView {
     restrictions: Vec<RestrictionView>,
     /// Since when the account's use is left out of what is analysed; null when it is not.
     objected_at: Option<Micros>,
+    /// What was said yes to. Nothing is, until it is said.
+    consents: Vec<ConsentPurpose>,
 }
 
 /// A restriction. It holds for as long as there is one.
@@ -107,10 +110,11 @@ pub(super) async fn withdraw_objection(
     Ok(Deleted)
 }
 
-async fn view(app: &App, account: &Account) -> Result<PrivacyView, Problem> {
+pub(super) async fn view(app: &App, account: &Account) -> Result<PrivacyView, Problem> {
     let restrictions = app.accounts.restrictions(account).await?;
     Ok(PrivacyView {
         restrictions: restrictions.into_iter().map(RestrictionView::from).collect(),
         objected_at: app.accounts.objects_to_analysis(account.id).await?,
+        consents: app.accounts.consents(account.id).await?,
     })
 }

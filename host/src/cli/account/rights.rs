@@ -1,11 +1,11 @@
 //! `aaasp account restrict` and its like: what the owner says about the account's data.
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::super::client::Client;
+use super::super::client::{Client, ListArgs, Rows};
 use super::super::json::JsonArgs;
 use super::super::{out, readable, table};
 use crate::clock::Micros;
@@ -41,6 +41,18 @@ Example:
         #[command(flatten)]
         json: JsonArgs,
     },
+    /// Show what you said yes or no to, or say it.
+    #[command(after_help = "\
+Examples:
+  aaasp account consents
+  aaasp account consents --news yes")]
+    Consents {
+        /// Whether news of the service come to your address.
+        #[arg(long, value_enum, value_name = "yes|no")]
+        news: Option<YesOrNo>,
+        #[command(flatten)]
+        list: ListArgs,
+    },
     /// Show what you have said about the account's data.
     Privacy {
         #[command(flatten)]
@@ -48,11 +60,28 @@ Example:
     },
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum YesOrNo {
+    Yes,
+    No,
+}
+
+/// Something that was said.
+#[derive(Deserialize)]
+struct Consent {
+    purpose: String,
+    given: bool,
+    source: String,
+    policy: Option<String>,
+    at: Micros,
+}
+
 /// What the owner of an account says about its data.
 #[derive(Deserialize)]
 struct Privacy {
     restrictions: Vec<Restriction>,
     objected_at: Option<Micros>,
+    consents: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +108,23 @@ pub(super) async fn run(client: &Client, command: Command) -> anyhow::Result<()>
             client.delete(OBJECTION).await?;
             json.done("withdrawn", "objection", "The account's use may be analysed again.")
         }
+        Command::Consents { news, list } => {
+            if let Some(news) = news {
+                let said = json!({"purpose": "news", "given": matches!(news, YesOrNo::Yes)});
+                client.send(Method::PUT, &["privacy", "consents"], &said).await?;
+            }
+            let rows = Rows {
+                header: &["at", "what", "said", "by", "policy"],
+                right: &[],
+                row: |row: Consent| {
+                    let said = if row.given { "yes" } else { "no" }.to_owned();
+                    let policy = row.policy.unwrap_or_else(|| "-".to_owned());
+                    vec![readable::time(row.at), row.purpose, said, row.source, policy]
+                },
+                nothing: "you said yes to nothing, so no news come",
+            };
+            client.list(&["privacy", "consents"], &[], list, &rows).await
+        }
         Command::Privacy { json } => client.get(&["privacy"], &[]).await?.show(json, Privacy::print),
     }
 }
@@ -96,6 +142,7 @@ impl Privacy {
         let objected =
             self.objected_at.map_or_else(|| "yes".to_owned(), |at| format!("no, since {}", readable::time(at)));
         facts.push(("analysed", objected));
+        facts.push(("consents", if self.consents.is_empty() { "none".to_owned() } else { self.consents.join(", ") }));
         table::facts(&facts);
         if !self.restrictions.is_empty() {
             out::note("No run starts while the account is restricted: aaasp account unrestrict");

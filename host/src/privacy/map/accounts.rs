@@ -36,6 +36,24 @@ pub(super) const TABLES: &[Table] = &[
         ..of_account("links", "a link that works once", &["digest"])
     },
     Table {
+        purpose: Purpose::Rights,
+        columns: &[
+            text("id", Category::Correspondence),
+            technical("account_id"),
+            text("purpose", Category::Correspondence),
+            flag("given"),
+            text("policy", Category::Correspondence),
+            text("source", Category::Correspondence),
+            time("created_at", Category::Correspondence),
+        ],
+        ..of_account("consents", "what the account's owner said yes or no to, when and where", &["id"])
+    },
+    Table {
+        purpose: Purpose::Letters,
+        columns: &[technical("account_id"), text("mailing_id", Category::Correspondence)],
+        ..of_account("mailed", "that the account was written a letter that went to many", &["account_id", "mailing_id"])
+    },
+    Table {
         purpose: Purpose::Letters,
         kept: Kept::Letters,
         columns: &[
