@@ -5,5 +5,6 @@ mod erasure;
 mod map;
 mod policy;
 mod promises;
+mod register;
 mod restriction;
 mod retention;

@@ -37,6 +37,7 @@ mod region;
 pub mod requests;
 pub mod restrictions;
 pub mod retention;
+pub mod rights;
 pub mod runs;
 mod sets;
 pub mod settings;

@@ -34,6 +34,7 @@ mod problem;
 mod rates;
 mod receipts;
 mod requests;
+mod rights;
 mod routes;
 mod runs;
 mod sign_up;
@@ -184,6 +185,12 @@ fn page(run_bytes: usize) -> Routes {
             "Says what changed with the privacy policy, and tells whom it concerns",
             policy::explain,
         )
+        .get("/v1/admin/rights", "Lists requests by which people use their rights, latest first", rights::list)
+        .post("/v1/admin/rights", "Enters a request that did not come by the API", rights::open)
+        .get("/v1/admin/rights/{id}", "Shows a request, and what operators did about it", rights::show)
+        .post("/v1/admin/rights/{id}/identify", "Notes how it was found out who asks", rights::identify)
+        .post("/v1/admin/rights/{id}/extend", "Puts a request off by 60 days, once", rights::extend)
+        .post("/v1/admin/rights/{id}/close", "Ends a request: done, or refused", rights::close)
         .get("/v1/admin/erasures", "Lists erasures of accounts, latest first", deletion::list)
         .get("/v1/admin/acts", "Lists what operators did and why, latest first", acts::list)
         .post(

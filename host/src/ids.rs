@@ -125,6 +125,8 @@ ids! {
     OperatorKeyId = "opk";
     /// One request, for its log lines and its `X-Request-Id`.
     RequestId = "req";
+    /// A request by which somebody uses a right.
+    RightsRequestId = "rrq";
     /// A run.
     RunId = "run";
     /// A refund or a dispute.

@@ -64,3 +64,22 @@ CREATE TABLE policies (
     material bigint NOT NULL,
     said_at bigint
 );
+
+-- Requests by which people use their rights: what the API does enters by itself, what comes by mail by an operator.
+CREATE TABLE rights_requests (
+    id text COLLATE "C" PRIMARY KEY,
+    -- None for somebody without an account, and once the account is erased: no foreign key, so that what was done stays.
+    account_id text COLLATE "C",
+    kind text COLLATE "C" NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    state text COLLATE "C" NOT NULL,
+    identity text COLLATE "C" NOT NULL,
+    received_at bigint NOT NULL,
+    due_at bigint NOT NULL,
+    extended bigint NOT NULL,
+    ended_at bigint
+);
+CREATE INDEX rights_requests_open ON rights_requests (due_at) WHERE state = 'open';
+CREATE INDEX rights_requests_of_account ON rights_requests (account_id, kind);
+CREATE INDEX rights_requests_by_age ON rights_requests (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX operator_acts_by_subject ON operator_acts (subject) WHERE subject IS NOT NULL;

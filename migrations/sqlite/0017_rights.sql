@@ -64,3 +64,22 @@ CREATE TABLE policies (
     material INTEGER NOT NULL,
     said_at INTEGER
 ) STRICT;
+
+-- Requests by which people use their rights: what the API does enters by itself, what comes by mail by an operator.
+CREATE TABLE rights_requests (
+    id TEXT PRIMARY KEY,
+    -- None for somebody without an account, and once the account is erased: no foreign key, so that what was done stays.
+    account_id TEXT,
+    kind TEXT NOT NULL,
+    source TEXT NOT NULL,
+    state TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    extended INTEGER NOT NULL,
+    ended_at INTEGER
+) STRICT;
+CREATE INDEX rights_requests_open ON rights_requests (due_at) WHERE state = 'open';
+CREATE INDEX rights_requests_of_account ON rights_requests (account_id, kind);
+CREATE INDEX rights_requests_by_age ON rights_requests (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX operator_acts_by_subject ON operator_acts (subject) WHERE subject IS NOT NULL;

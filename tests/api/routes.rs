@@ -110,6 +110,9 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
         (letters.len() >= 3).then(|| letters.iter().map(|letter| letter.secret().to_owned()).collect::<Vec<_>>())
     })
     .await;
+    let asked = json!({"kind": "access", "reason": "a test"});
+    let asked = server.operator().post("/v1/admin/rights", asked).await.expect(201);
+    let request = text(&asked, "id").to_owned();
     let letters = server.operator().get("/v1/admin/letters").await.expect(200);
     let letter = text(&items(&letters)[0], "id").to_owned();
     let mut routes = Vec::new();
@@ -119,6 +122,7 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
             _ if pattern.starts_with("/v1/api-keys/") => &key,
             _ if pattern.starts_with("/v1/admin/accounts/") => &id,
             _ if pattern.starts_with("/v1/admin/letters/") => &letter,
+            _ if pattern.starts_with("/v1/admin/rights/") => &request,
             _ if pattern.contains("/top-ups/") || pattern.starts_with("/test-checkout/") => &top_up,
             _ => "echo",
         };
@@ -145,6 +149,14 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Account, Method::DELETE, "/v1/account", Body::None);
     add(Door::Account, Method::GET, "/v1/account/deletion", Body::None);
     add(Door::Account, Method::DELETE, "/v1/account/deletion", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/rights", Body::None);
+    add(Door::Operator, Method::POST, "/v1/admin/rights", json(json!({"kind": "access", "reason": "a test"})));
+    add(Door::Operator, Method::GET, "/v1/admin/rights/{id}", Body::None);
+    for step in ["/v1/admin/rights/{id}/identify", "/v1/admin/rights/{id}/extend"] {
+        add(Door::Operator, Method::POST, step, json(json!({"reason": "a test"})));
+    }
+    let answer = json!({"outcome": "done", "reason": "a test"});
+    add(Door::Operator, Method::POST, "/v1/admin/rights/{id}/close", json(answer));
     add(Door::Operator, Method::GET, "/v1/admin/erasures", Body::None);
     add(Door::Account, Method::GET, "/v1/privacy", Body::None);
     add(Door::Account, Method::PUT, "/v1/privacy/restriction", json(json!({})));

@@ -57,7 +57,18 @@ fn following(letter: Option<&Wanted>) -> Option<Wanted> {
                 Certificate { erased, kept_why: "The law asks for it.".to_owned(), ..Certificate::default() };
             Wanted::AccountErased { erasure: "ers_01h455vb4pex5vsknk084sn02q".to_owned(), certificate }
         }
-        Some(Wanted::AccountErased { .. }) => {
+        Some(Wanted::AccountErased { .. }) => Wanted::RequestExtended {
+            request: "rrq_01h455vb4pex5vsknk084sn02q".to_owned(),
+            asked: "access".to_owned(),
+            because: "There is much of it.".to_owned(),
+        },
+        Some(Wanted::RequestExtended { .. }) => Wanted::RequestAnswered {
+            request: "rrq_01h455vb4pex5vsknk084sn02q".to_owned(),
+            asked: "access".to_owned(),
+            answer: "done".to_owned(),
+            because: "A copy was sent.".to_owned(),
+        },
+        Some(Wanted::RequestAnswered { .. }) => {
             Wanted::PolicyChange { from: at, summary: "Logs are kept for 30 days.".to_owned(), link }
         }
         Some(Wanted::PolicyChange { .. }) => Wanted::Announcement {

@@ -3,6 +3,7 @@
 mod mail;
 mod money;
 mod news;
+mod rights;
 
 use std::path::{Path, PathBuf};
 
@@ -96,6 +97,15 @@ Example:
     Money(money::Command),
     #[command(flatten)]
     News(news::Command),
+    /// List and answer requests by which people use their rights.
+    #[command(after_help = "\
+What the API does enters by itself. Each request is to be answered within 30 days, or 90 if you say
+why before they are over.
+
+Examples:
+  aaasp admin rights --state open
+  aaasp admin rights open --kind access --reason \"a letter of 3 March, in the file\"")]
+    Rights(rights::Args),
 }
 
 /// Why something is done.
@@ -229,6 +239,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         }
         Command::Money(command) => money::run(&client, command).await,
         Command::News(command) => news::run(&client, command).await,
+        Command::Rights(args) => rights::run(&client, args).await,
         Command::Grant { account, credits, why, json } => {
             let path = ["admin", "accounts", &account, "grants"];
             let grant = json!({"amount_microcredits": credits, "reason": why.reason});

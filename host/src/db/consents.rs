@@ -3,6 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::rights::{self, RightsKind, RightsState};
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
 use crate::ids::{AccountId, ConsentId};
@@ -68,6 +69,7 @@ pub async fn insert(tx: &mut WriteTx<'_>, account: AccountId, said: &StoredConse
             .bind(NEWS)
             .execute(&mut **tx)
             .await?;
+        rights::register(tx, account, RightsKind::Consent, RightsState::Done, said.at).await?;
     }
     Ok(())
 }

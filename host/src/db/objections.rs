@@ -3,6 +3,7 @@
 
 use sqlx::Row as _;
 
+use super::rights::{self, RightsKind, RightsState};
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
 use crate::ids::AccountId;
@@ -27,7 +28,11 @@ pub async fn put(tx: &mut WriteTx<'_>, account: AccountId, at: Micros) -> Result
         .bind(at.0)
         .execute(&mut **tx)
         .await?;
-    Ok(done.rows_affected() == 1)
+    let is_new = done.rows_affected() == 1;
+    if is_new {
+        rights::register(tx, account, RightsKind::Objection, RightsState::Done, at).await?;
+    }
+    Ok(is_new)
 }
 
 /// Takes an objection back. False when there was none.

@@ -3,6 +3,7 @@
 
 use sqlx::Row as _;
 
+use super::rights::{self, RightsKind, RightsState};
 use super::{Db, DbError, WriteTx, erasures};
 use crate::accounts::Status;
 use crate::clock::Micros;
@@ -58,7 +59,12 @@ pub async fn put(
     at: Micros,
 ) -> Result<(), DbError> {
     let status = lock(tx, account).await?;
+    let known = sqlx::query("SELECT 1 FROM restrictions WHERE account_id = $1 AND set_by = 'owner'");
+    let is_new = known.bind(account.to_string()).fetch_optional(&mut **tx).await?.is_none();
     insert(tx, account, RestrictedBy::Owner, sealed_reason, at).await?;
+    if is_new {
+        rights::register(tx, account, RightsKind::Restriction, RightsState::Done, at).await?;
+    }
     settle(tx, account, status).await
 }
 

@@ -162,6 +162,15 @@ pub async fn delete_ended_keys(db: &Db, before: Micros) -> Result<u64, DbError> 
     Ok(delete_in_batches(db, revoked, before).await? + delete_in_batches(db, expired, before).await?)
 }
 
+/// Deletes what says of requests about rights that ended before a moment. Returns how many.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
+pub async fn delete_rights_requests(db: &Db, before: Micros) -> Result<u64, DbError> {
+    let ended = "DELETE FROM rights_requests WHERE id IN (SELECT id FROM rights_requests WHERE ended_at < $1 LIMIT $2)";
+    delete_in_batches(db, ended, before).await
+}
+
 async fn delete_in_batches(db: &Db, statement: &'static str, before: Micros) -> Result<u64, DbError> {
     in_batches(db, BATCH, move |tx| {
         Box::pin(async move {

@@ -49,6 +49,24 @@ pub(super) const TABLES: &[Table] = &[
         ..of_account("consents", "what the account's owner said yes or no to, when and where", &["id"])
     },
     Table {
+        purpose: Purpose::Rights,
+        kept: Kept::Billing,
+        erasure: Erasure::Itself,
+        columns: &[
+            text("id", Category::Security),
+            technical("account_id"),
+            text("kind", Category::Correspondence),
+            text("source", Category::Correspondence),
+            text("state", Category::Correspondence),
+            text("identity", Category::Security),
+            time("received_at", Category::Correspondence),
+            time("due_at", Category::Correspondence),
+            column("extended", Some(Category::Correspondence), Form::Flag),
+            time("ended_at", Category::Correspondence),
+        ],
+        ..of_account("rights_requests", "that a right was used, when it was answered, and how", &["id"])
+    },
+    Table {
         purpose: Purpose::Letters,
         columns: &[technical("account_id"), text("mailing_id", Category::Correspondence)],
         ..of_account("mailed", "that the account was written a letter that went to many", &["account_id", "mailing_id"])
