@@ -1,5 +1,6 @@
 //! Data rights: the map of what is kept, and what follows from it.
 
+mod breaches;
 mod consents;
 mod erasure;
 mod map;
@@ -8,3 +9,4 @@ mod promises;
 mod register;
 mod restriction;
 mod retention;
+mod support;

@@ -2,6 +2,7 @@
 
 mod acts;
 mod api_key;
+mod breaches;
 mod callers;
 mod closing;
 mod confirm;
@@ -17,11 +18,13 @@ mod scopes;
 mod settings;
 mod sign_up;
 mod status;
+mod support;
 
 use std::sync::Arc;
 
 pub use acts::Because;
 pub use api_key::{ApiKey, KEY_PREFIX, MalformedKey};
+pub use breaches::{Concerned, Draft, table_scope};
 pub use callers::{Caller, Callers};
 pub use confirm::Confirmed;
 use ipnet::IpNet;
@@ -32,6 +35,7 @@ pub use scopes::*;
 use serde::{Deserialize, Serialize};
 pub use sign_up::{SignUps, TooManySignUps};
 pub use status::{Needs, Status};
+pub use support::{Begun, Message, Thread};
 
 use crate::clock::{Clock, Micros};
 use crate::config::LiveConfig;

@@ -9,6 +9,7 @@ pub mod agents;
 pub mod answered;
 pub mod audit;
 pub mod auto_top_ups;
+pub mod breaches;
 mod connect;
 pub mod consents;
 pub mod credentials;
@@ -43,6 +44,7 @@ mod sets;
 pub mod settings;
 pub mod spending;
 pub mod statements;
+pub mod support;
 pub mod top_ups;
 mod writer;
 

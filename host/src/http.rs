@@ -12,6 +12,7 @@ mod audit;
 mod auth;
 mod auto_top_up;
 mod body;
+mod breaches;
 mod connections;
 mod consents;
 mod credentials;
@@ -39,6 +40,7 @@ mod routes;
 mod runs;
 mod sign_up;
 mod statements;
+mod support;
 mod test_checkout;
 mod top_ups;
 mod transport;
@@ -112,6 +114,10 @@ fn page(run_bytes: usize) -> Routes {
         .get("/privacy", "Shows people the privacy policy: what the settings say now", policy::show)
         .get("/privacy/versions", "Shows people all versions of the privacy policy", policy::versions)
         .get("/privacy/{version}", "Shows people a version of the privacy policy, as it was shown", policy::version)
+        .get("/v1/support", "Lists what the account's owner asked the operator, latest first", support::list)
+        .post("/v1/support", "Asks the operator something", support::ask)
+        .get("/v1/support/{id}", "Shows what was asked, and the answers", support::show)
+        .post("/v1/support/{id}", "Says more about it", support::say)
         .get("/v1/api-keys", "Lists the account's API keys, latest first, without their secrets", api_keys::list)
         .post("/v1/api-keys", "Makes an API key, which only this answer shows", api_keys::create)
         .post("/v1/api-keys/{id}/rotate", "Puts another API key in the place of one, with an overlap", api_keys::rotate)
@@ -191,6 +197,17 @@ fn page(run_bytes: usize) -> Routes {
         .post("/v1/admin/rights/{id}/identify", "Notes how it was found out who asks", rights::identify)
         .post("/v1/admin/rights/{id}/extend", "Puts a request off by 60 days, once", rights::extend)
         .post("/v1/admin/rights/{id}/close", "Ends a request: done, or refused", rights::close)
+        .get("/v1/admin/support", "Lists what owners asked, latest first", support::list_all)
+        .get("/v1/admin/support/{id}", "Shows what an owner asked, and the answers", support::show_any)
+        .post("/v1/admin/support/{id}", "Answers, by a letter too", support::answer)
+        .post("/v1/admin/support/{id}/close", "Closes a thread, until its owner says more", support::close)
+        .get("/v1/admin/breaches", "Lists breaches, latest first", breaches::list)
+        .post("/v1/admin/breaches", "Notes a breach, from when on the clock runs", breaches::open)
+        .get("/v1/admin/breaches/{id}", "Shows a breach, and what is told of it", breaches::show)
+        .post("/v1/admin/breaches/{id}/scope", "Adds accounts to those whom a breach concerns", breaches::scope)
+        .post("/v1/admin/breaches/{id}/notify", "Writes to those whom a breach concerns", breaches::notify)
+        .post("/v1/admin/breaches/{id}/authority", "Notes that the authority was told", breaches::authority)
+        .post("/v1/admin/breaches/{id}/close", "Closes a breach", breaches::close)
         .get("/v1/admin/erasures", "Lists erasures of accounts, latest first", deletion::list)
         .get("/v1/admin/acts", "Lists what operators did and why, latest first", acts::list)
         .post(

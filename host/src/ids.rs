@@ -101,6 +101,8 @@ ids! {
     AdjustmentId = "adj";
     /// Credits that an account buys by itself.
     AutoTopUpId = "atu";
+    /// A breach of the protection of data.
+    BreachId = "brc";
     /// Something that an owner consented to, or did not.
     ConsentId = "cns";
     /// A credential that an account keeps.
@@ -131,6 +133,10 @@ ids! {
     RunId = "run";
     /// A refund or a dispute.
     ReversalId = "rev";
+    /// Something that is said in support.
+    SupportMessageId = "sms";
+    /// A thread of support.
+    SupportThreadId = "sup";
     /// Credits that an account buys.
     TopUpId = "tup";
 }

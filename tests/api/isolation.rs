@@ -165,6 +165,7 @@ async fn every_route_honours_the_status_of_the_account() {
                     || route.method == Method::DELETE && route.pattern.starts_with("/v1/account")
                     // So may whoever has rights over data.
                     || route.pattern.starts_with("/v1/privacy")
+                    || route.pattern.starts_with("/v1/support")
                     || status == "restricted" && FOR_THE_RESTRICTED.contains(&route.pattern));
             // What is allowed is not done: the next status needs it.
             if allowed && route.method != Method::GET {

@@ -110,6 +110,11 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
         (letters.len() >= 3).then(|| letters.iter().map(|letter| letter.secret().to_owned()).collect::<Vec<_>>())
     })
     .await;
+    let question = json!({"subject": "mine", "text": "Where is it?"});
+    let thread = text(&account.post("/v1/support", question).await.expect(201), "id").to_owned();
+    let happened = json!({"facts": "nothing", "advice": "none", "reason": "a test"});
+    let breach = server.operator().post("/v1/admin/breaches", happened).await.expect(201);
+    let breach = text(&breach, "id").to_owned();
     let asked = json!({"kind": "access", "reason": "a test"});
     let asked = server.operator().post("/v1/admin/rights", asked).await.expect(201);
     let request = text(&asked, "id").to_owned();
@@ -123,6 +128,8 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
             _ if pattern.starts_with("/v1/admin/accounts/") => &id,
             _ if pattern.starts_with("/v1/admin/letters/") => &letter,
             _ if pattern.starts_with("/v1/admin/rights/") => &request,
+            _ if pattern.contains("/support/") => &thread,
+            _ if pattern.starts_with("/v1/admin/breaches/") => &breach,
             _ if pattern.contains("/top-ups/") || pattern.starts_with("/test-checkout/") => &top_up,
             _ => "echo",
         };
@@ -149,6 +156,25 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Account, Method::DELETE, "/v1/account", Body::None);
     add(Door::Account, Method::GET, "/v1/account/deletion", Body::None);
     add(Door::Account, Method::DELETE, "/v1/account/deletion", Body::None);
+    let question = json!({"subject": "walked", "text": "a test"});
+    add(Door::Account, Method::GET, "/v1/support", Body::None);
+    add(Door::Account, Method::POST, "/v1/support", json(question));
+    add(Door::Account, Method::GET, "/v1/support/{id}", Body::None);
+    add(Door::Account, Method::POST, "/v1/support/{id}", json(json!({"text": "more"})));
+    add(Door::Operator, Method::GET, "/v1/admin/support", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/support/{id}", Body::None);
+    add(Door::Operator, Method::POST, "/v1/admin/support/{id}", json(json!({"text": "an answer"})));
+    add(Door::Operator, Method::POST, "/v1/admin/support/{id}/close", json(json!({"reason": "a test"})));
+    let breach_body = json!({"facts": "walked", "advice": "none", "reason": "a test"});
+    add(Door::Operator, Method::GET, "/v1/admin/breaches", Body::None);
+    add(Door::Operator, Method::POST, "/v1/admin/breaches", json(breach_body));
+    add(Door::Operator, Method::GET, "/v1/admin/breaches/{id}", Body::None);
+    let everybody = json!({"everybody": true, "reason": "a test"});
+    add(Door::Operator, Method::POST, "/v1/admin/breaches/{id}/scope", json(everybody));
+    for step in ["/v1/admin/breaches/{id}/notify", "/v1/admin/breaches/{id}/authority", "/v1/admin/breaches/{id}/close"]
+    {
+        add(Door::Operator, Method::POST, step, json(json!({"reason": "a test"})));
+    }
     add(Door::Operator, Method::GET, "/v1/admin/rights", Body::None);
     add(Door::Operator, Method::POST, "/v1/admin/rights", json(json!({"kind": "access", "reason": "a test"})));
     add(Door::Operator, Method::GET, "/v1/admin/rights/{id}", Body::None);

@@ -121,5 +121,5 @@ impl Accounts {
 /// A mailing of a letter, which says nothing that is an account's own.
 pub(crate) fn mailing(audience: Audience, letter: &Letter, at: Micros) -> Result<StoredMailing, DbError> {
     let letter = serde_json::to_string(letter).map_err(DbError::corrupt)?;
-    Ok(StoredMailing { id: MailingId::generate(), audience, letter, at })
+    Ok(StoredMailing { id: MailingId::generate(), audience, letter, about: None, at })
 }

@@ -28,6 +28,9 @@ impl Accounts {
             if let Err(error) = self.count_overdue(now).await {
                 tracing::warn!(%error, "requests about rights could not be counted; it will be tried again");
             }
+            if let Err(error) = self.show_breaches(now).await {
+                tracing::warn!(%error, "breaches could not be looked at; it will be tried again");
+            }
             match hosts::is_first(&self.db, host, now).await {
                 Ok(true) => {}
                 Ok(false) => continue,

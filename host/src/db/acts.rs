@@ -20,7 +20,8 @@ pub struct StoredAct {
     pub operator: OperatorKeyId,
     /// What was done: `create`, `invite`, `grant`, `adjust`, `refund`, `status`, `resend`, `reconcile`, `reload`,
     /// `announce`, `policy`,
-    /// `rights_open`, `rights_identify`, `rights_extend`, `rights_close`.
+    /// `rights_open`, `rights_identify`, `rights_extend`, `rights_close`, `support_close`, `breach_open`,
+    /// `breach_scope`, `breach_notify`, `breach_authority`, `breach_close`.
     pub act: String,
     /// What it was done to, or what it made.
     pub subject: Option<String>,

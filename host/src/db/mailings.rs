@@ -15,6 +15,8 @@ words! {
         Everybody = "everybody",
         /// Who consented to news.
         Consenting = "consenting",
+        /// Whom the breach concerns that it is about, and who was not told of that before.
+        Concerned = "concerned",
     }
 }
 
@@ -27,6 +29,8 @@ pub struct StoredMailing {
     pub audience: Audience,
     /// The letter as JSON, without what is each account's own.
     pub letter: String,
+    /// The breach that it is about.
+    pub about: Option<String>,
     /// When it was asked for: accounts that were made later don't get it.
     pub at: Micros,
 }
@@ -39,11 +43,12 @@ const PAGE: i64 = 100;
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn insert(tx: &mut WriteTx<'_>, mailing: &StoredMailing) -> Result<(), DbError> {
-    sqlx::query("INSERT INTO mailings (id, audience, letter, created_at) VALUES ($1, $2, $3, $4)")
+    sqlx::query("INSERT INTO mailings (id, audience, letter, created_at, about) VALUES ($1, $2, $3, $4, $5)")
         .bind(mailing.id.to_string())
         .bind(mailing.audience.as_str())
         .bind(mailing.letter.as_str())
         .bind(mailing.at.0)
+        .bind(mailing.about.as_deref())
         .execute(&mut **tx)
         .await?;
     Ok(())
@@ -54,7 +59,7 @@ pub async fn insert(tx: &mut WriteTx<'_>, mailing: &StoredMailing) -> Result<(),
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn since(db: &Db, at: Micros) -> Result<Vec<StoredMailing>, DbError> {
-    let text = "SELECT id, audience, letter, created_at FROM mailings WHERE created_at > $1 ORDER BY id";
+    let text = "SELECT id, audience, letter, created_at, about FROM mailings WHERE created_at > $1 ORDER BY id";
     let rows = sqlx::query(text).bind(at.0).fetch_all(&db.pool).await?;
     rows.iter()
         .map(|row| {
@@ -65,20 +70,28 @@ pub async fn since(db: &Db, at: Micros) -> Result<Vec<StoredMailing>, DbError> {
                 audience: audience.ok_or_else(|| DbError::corrupt(format!("the unknown audience `{word}`")))?,
                 letter: row.try_get(2)?,
                 at: Micros(row.try_get(3)?),
+                about: row.try_get(4)?,
             })
         })
         .collect()
 }
 
-/// Whether an account is to have a mailing. News go to nobody whose data are not worked with.
-const fn is_to_have(audience: Audience) -> &'static str {
+/// Whether an account is to have the mailing that a parameter names. News go to nobody whose data are not worked with.
+fn is_to_have(audience: Audience, mailing: &str) -> String {
     match audience {
-        Audience::Everybody => "accounts.status NOT IN ('pending', 'closed')",
-        Audience::Consenting => {
-            "accounts.status = 'active' AND (
+        Audience::Everybody => "accounts.status NOT IN ('pending', 'closed')".to_owned(),
+        Audience::Consenting => "accounts.status = 'active' AND (
                  SELECT given FROM consents WHERE consents.account_id = accounts.id AND purpose = 'news'
                  ORDER BY id DESC LIMIT 1) = 1"
-        }
+            .to_owned(),
+        Audience::Concerned => format!(
+            "accounts.status NOT IN ('pending', 'closed') AND EXISTS (
+                 SELECT 1 FROM breach_accounts JOIN mailings AS this ON this.about = breach_accounts.breach_id
+                 WHERE breach_accounts.account_id = accounts.id AND this.id = {mailing}
+                   AND NOT EXISTS (
+                       SELECT 1 FROM mailed JOIN mailings AS other ON other.id = mailed.mailing_id
+                       WHERE mailed.account_id = accounts.id AND other.about = this.about))"
+        ),
     }
 }
 
@@ -87,7 +100,7 @@ const fn is_to_have(audience: Audience) -> &'static str {
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn left(db: &Db, mailing: &StoredMailing, after: Option<AccountId>) -> Result<Vec<AccountId>, DbError> {
-    let (is_to_have, served) = (is_to_have(mailing.audience), served!("accounts.id", "$5"));
+    let (is_to_have, served) = (is_to_have(mailing.audience, "$1"), served!("accounts.id", "$5"));
     let text = format!(
         "SELECT accounts.id FROM accounts
          WHERE accounts.id > $2 AND accounts.created_at <= $3 AND {is_to_have} AND {served}
@@ -119,7 +132,7 @@ pub async fn note(
         "INSERT INTO mailed (account_id, mailing_id)
          SELECT accounts.id, CAST($2 AS TEXT) FROM accounts WHERE accounts.id = $1 AND {}
          ON CONFLICT DO NOTHING",
-        is_to_have(audience)
+        is_to_have(audience, "$2")
     );
     let done =
         sqlx::query(AssertSqlSafe(text)).bind(account.to_string()).bind(mailing.to_string()).execute(&mut **tx).await?;

@@ -36,6 +36,7 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     13 "0013_regions",
     14 "0014_erasures",
     17 "0017_rights",
+    18 "0018_support_and_breaches",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     1 "0001_foundation",
@@ -53,6 +54,7 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     13 "0013_regions",
     14 "0014_erasures",
     17 "0017_rights",
+    18 "0018_support_and_breaches",
 );
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {

@@ -99,7 +99,8 @@ pub(super) struct ActView {
     operator: OperatorKeyId,
     /// What was done: `create`, `invite`, `grant`, `adjust`, `refund`, `status`, `resend`, `reconcile`, `reload`,
     /// `announce`, `policy`,
-    /// `rights_open`, `rights_identify`, `rights_extend`, `rights_close`.
+    /// `rights_open`, `rights_identify`, `rights_extend`, `rights_close`, `support_close`, `breach_open`,
+    /// `breach_scope`, `breach_notify`, `breach_authority`, `breach_close`.
     act: String,
     account: Option<AccountId>,
     /// What it was done to, or what it made.

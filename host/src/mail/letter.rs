@@ -145,6 +145,39 @@ pub enum Letter {
         /// What was erased, and what is kept.
         certificate: Certificate,
     },
+    /// The protection of the account's data was breached.
+    Breach {
+        /// By what the operator finds it again.
+        breach: String,
+        /// What happened.
+        facts: String,
+        /// What it concerns.
+        concerned: String,
+        /// What it may mean, and what to do.
+        advice: String,
+        /// Where questions go.
+        contact: String,
+    },
+    /// An operator answers what was asked.
+    SupportAnswer {
+        /// By what it is found again.
+        thread: String,
+        /// What it is about.
+        about: String,
+        /// Paragraphs.
+        text: Vec<String>,
+    },
+    /// An owner asks something; to the operator.
+    SupportAsked {
+        /// By what it is found again.
+        thread: String,
+        /// Who asks.
+        account: String,
+        /// What it is about.
+        about: String,
+        /// Paragraphs.
+        text: Vec<String>,
+    },
     /// What was asked for about the account's data takes longer.
     RequestExtended {
         /// By what the operator finds it again.
@@ -209,6 +242,9 @@ impl Letter {
             Self::AccountClosing { .. } => "account_closing",
             Self::AccountKept => "account_kept",
             Self::AccountErased { .. } => "account_erased",
+            Self::Breach { .. } => "breach",
+            Self::SupportAnswer { .. } => "support_answer",
+            Self::SupportAsked { .. } => "support_asked",
             Self::RequestExtended { .. } => "request_extended",
             Self::RequestAnswered { .. } => "request_answered",
             Self::PolicyChange { .. } => "policy_change",

@@ -145,6 +145,25 @@ impl Letter {
 
     fn about_the_rest(&self) -> Content {
         match self {
+            Self::Breach { breach, facts, concerned, advice, contact } => Content::new("Your data: something happened")
+                .says("The protection of data of your account was breached. This is what we know.")
+                .fact("What happened", facts)
+                .fact("What it concerns", concerned)
+                .fact("What it may mean, and what to do", advice)
+                .fact("Questions to", contact)
+                .fact("Reference", breach)
+                .says(COMPLAIN),
+            Self::SupportAnswer { thread, about, text } => text
+                .iter()
+                .fold(Content::new(format!("Re: {about}")).fact("About", about), Content::says)
+                .says(format!("To say more: aaasp support say {thread}")),
+            Self::SupportAsked { thread, account, about, text } => text
+                .iter()
+                .fold(
+                    Content::new(format!("Asked: {about}")).fact("About", about).fact("Account", account),
+                    Content::says,
+                )
+                .says(format!("To answer: aaasp admin support answer {thread}")),
             Self::RequestExtended { request, asked, because } => Content::new("Your request takes longer")
                 .says("What you asked for about your data is not done yet. It is answered within 60 more days.")
                 .fact("Asked for", asked)

@@ -67,6 +67,11 @@ pub(super) const TABLES: &[Table] = &[
         ..of_account("rights_requests", "that a right was used, when it was answered, and how", &["id"])
     },
     Table {
+        purpose: Purpose::Rights,
+        columns: &[technical("account_id"), text("breach_id", Category::Security)],
+        ..of_account("breach_accounts", "that a breach concerns the account", &["account_id", "breach_id"])
+    },
+    Table {
         purpose: Purpose::Letters,
         columns: &[technical("account_id"), text("mailing_id", Category::Correspondence)],
         ..of_account("mailed", "that the account was written a letter that went to many", &["account_id", "mailing_id"])
@@ -106,6 +111,29 @@ pub(super) const TABLES: &[Table] = &[
             time("created_at", Category::Security),
         ],
         ..of_account("operator_acts", "what an operator did to the account, and why", &["id"])
+    },
+    Table {
+        columns: &[
+            text("id", Category::Correspondence),
+            technical("account_id"),
+            text("thread_id", Category::Correspondence),
+            text("said_by", Category::Correspondence),
+            technical("operator_key_id"),
+            sealed("sealed_text", Category::Correspondence, ("support_messages", "id", "text"), Inside::Text),
+            time("created_at", Category::Correspondence),
+        ],
+        ..of_account("support_messages", "what was asked of the operator, or answered", &["id"])
+    },
+    Table {
+        columns: &[
+            text("id", Category::Correspondence),
+            technical("account_id"),
+            sealed("sealed_subject", Category::Correspondence, ("support_threads", "id", "subject"), Inside::Text),
+            text("state", Category::Correspondence),
+            time("created_at", Category::Correspondence),
+            time("changed_at", Category::Correspondence),
+        ],
+        ..of_account("support_threads", "that something was asked of the operator, and what it is about", &["id"])
     },
     Table {
         purpose: Purpose::Rights,
