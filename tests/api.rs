@@ -17,7 +17,7 @@ mod logs;
 mod metrics;
 mod models;
 mod mutations;
-mod openapi;
+pub mod openapi;
 mod problems;
 mod queue;
 mod rates;

@@ -1,8 +1,14 @@
 //! Data rights: the map of what is kept, and what follows from it.
 
+mod breaches;
+mod consents;
 mod erasure;
 mod export;
 mod map;
+mod policy;
 mod promises;
+mod register;
+mod restriction;
 mod retention;
 mod server_log;
+mod support;

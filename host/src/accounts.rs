@@ -2,30 +2,40 @@
 
 mod acts;
 mod api_key;
+mod breaches;
 mod callers;
 mod closing;
 mod confirm;
+mod consents;
 mod duties;
 mod email;
 mod links;
 mod once;
+mod policy;
+mod register;
+mod rights;
 mod scopes;
 mod settings;
 mod sign_up;
 mod status;
+mod support;
 
 use std::sync::Arc;
 
 pub use acts::Because;
 pub use api_key::{ApiKey, KEY_PREFIX, MalformedKey};
+pub use breaches::{Concerned, Draft, table_scope};
 pub use callers::{Caller, Callers};
 pub use confirm::Confirmed;
 use ipnet::IpNet;
 pub use links::{LinkSecret, MalformedLink, PAGE, Purpose};
+pub use register::Step;
+pub use rights::Restriction;
 pub use scopes::*;
 use serde::{Deserialize, Serialize};
 pub use sign_up::{SignUps, TooManySignUps};
 pub use status::{Needs, Status};
+pub use support::{Begun, Message, Thread};
 
 use crate::clock::{Clock, Micros};
 use crate::config::LiveConfig;

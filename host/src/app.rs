@@ -13,7 +13,7 @@ use crate::folder::Disk;
 use crate::http::Rates;
 use crate::ids::HostId;
 use crate::payments::Payments;
-use crate::privacy::{Erasures, Exports, Files};
+use crate::privacy::{Erasures, Exports, Files, Mailings, Policy};
 use crate::receipts::SigningKey;
 use crate::request_log::RequestLog;
 use crate::runs::Runs;
@@ -49,6 +49,8 @@ pub struct App {
     pub exports: Arc<Exports>,
     /// Runs and deployments.
     pub runs: Arc<Runs>,
+    /// The privacy policy.
+    pub policy: Arc<Policy>,
     /// What was asked for.
     pub requests: Arc<RequestLog>,
     /// Where requests came from.
@@ -69,6 +71,12 @@ impl App {
         Erasures::new((self.db.clone(), self.accounts.clone()), (self.config.clone(), self.clock.clone()), by)
     }
 
+    /// What writes letters to many accounts, and looks whether the policy says something new.
+    #[must_use]
+    pub fn mailings(&self) -> Mailings {
+        Mailings::new(self.db.clone(), self.accounts.clone(), self.clock.clone(), Arc::clone(&self.policy))
+    }
+
     /// What the host keeps beside the database.
     #[must_use]
     pub fn files(&self) -> Files {
@@ -87,6 +95,7 @@ impl App {
         tasks.spawn(Statements::new(self.db.clone(), self.clock.clone()).do_duties());
         tasks.spawn(self.accounts.clone().do_duties(host));
         tasks.spawn(self.erasures().do_duties(host));
+        tasks.spawn(self.mailings().do_duties(host));
         tasks.spawn(Arc::clone(&self.exports).do_duties());
         tasks.spawn(self.files().do_duties());
         tasks.spawn(Arc::clone(self).forget_the_idle());

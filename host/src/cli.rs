@@ -46,6 +46,7 @@ mod settings;
 mod signup;
 mod start;
 mod statements;
+mod support;
 mod table;
 mod upload;
 mod watch;
@@ -110,6 +111,8 @@ enum Command {
     Credits(credits::Args),
     /// Show and change the account.
     Account(account::Args),
+    /// Ask the operator, and read the answers.
+    Support(support::Args),
     /// List, make and revoke API keys.
     Keys(keys::Args),
     /// Ask a server for an account, or for a new key to it.
@@ -190,6 +193,7 @@ fn done(command: Command) -> anyhow::Result<()> {
         Command::Requests(args) => block_on(requests::run(args)),
         Command::Credits(args) => block_on(credits::run(args)),
         Command::Account(args) => block_on(account::run(args)),
+        Command::Support(args) => block_on(support::run(args)),
         Command::Keys(args) => block_on(keys::run(args)),
         Command::Signup(args) => block_on(signup::run(args)),
         Command::Confirm(args) => block_on(confirm::run(args)),

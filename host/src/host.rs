@@ -23,7 +23,7 @@ use crate::ledger::Microcredits;
 use crate::mail::{Outbox, SMTP_PASSWORD, Transport, TransportError};
 use crate::models::{Models, ModelsError};
 use crate::payments::{Payments, Seller, SellerError};
-use crate::privacy::Exports;
+use crate::privacy::{Exports, Policy};
 use crate::receipts::SigningKey;
 use crate::request_log::RequestLog;
 use crate::runs::{LEASE_MS, Runs};
@@ -234,6 +234,7 @@ impl Host {
             requests: RequestLog::new(store.db.clone()),
             server_log: ServerLog::new(store.db.clone(), store.config.clone(), store.clock.clone()),
             callers: Callers::new(store.db.clone(), store.accounts.clone(), store.clock.clone()),
+            policy: Arc::new(Policy::new(store.db.clone(), store.config.clone(), store.clock.clone())),
             sign_ups: SignUps::new(store.accounts.clone()),
             config: store.config,
             clock: store.clock,

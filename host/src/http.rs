@@ -5,13 +5,16 @@ mod acts;
 mod address;
 mod admin;
 mod agents;
+mod announcements;
 mod answer;
 mod api_keys;
 mod audit;
 mod auth;
 mod auto_top_up;
 mod body;
+mod breaches;
 mod connections;
+mod consents;
 mod credentials;
 mod credits;
 mod csv;
@@ -27,14 +30,18 @@ mod observe;
 mod once;
 mod page;
 mod pages;
+mod policy;
+mod privacy;
 mod problem;
 mod rates;
 mod receipts;
 mod requests;
+mod rights;
 mod routes;
 mod runs;
 mod sign_up;
 mod statements;
+mod support;
 mod test_checkout;
 mod top_ups;
 mod transport;
@@ -99,6 +106,24 @@ fn page(run_bytes: usize) -> Routes {
         .post("/v1/privacy/exports/links", "Makes a link that downloads the copy once", exports::link)
         .get("/downloads/{secret}", "Shows people where the copy is that the link of a letter is for", exports::page)
         .post("/downloads/{secret}", "Downloads what a link is for, once", exports::download)
+        .get("/v1/privacy", "Shows what the account's owner says about its data", privacy::show)
+        .put(
+            "/v1/privacy/restriction",
+            "Has the account's data kept and not worked with: no run starts or goes on",
+            privacy::restrict,
+        )
+        .delete("/v1/privacy/restriction", "Has the data worked with again", privacy::lift_restriction)
+        .put("/v1/privacy/objection", "Takes the account's use out of what is analysed", privacy::object)
+        .delete("/v1/privacy/objection", "Lets the account's use be analysed again", privacy::withdraw_objection)
+        .get("/v1/privacy/consents", "Lists what the account's owner said yes or no to, latest first", consents::list)
+        .put("/v1/privacy/consents", "Says yes or no to something", consents::put)
+        .get("/privacy", "Shows people the privacy policy: what the settings say now", policy::show)
+        .get("/privacy/versions", "Shows people all versions of the privacy policy", policy::versions)
+        .get("/privacy/{version}", "Shows people a version of the privacy policy, as it was shown", policy::version)
+        .get("/v1/support", "Lists what the account's owner asked the operator, latest first", support::list)
+        .post("/v1/support", "Asks the operator something", support::ask)
+        .get("/v1/support/{id}", "Shows what was asked, and the answers", support::show)
+        .post("/v1/support/{id}", "Says more about it", support::say)
         .get("/v1/api-keys", "Lists the account's API keys, latest first, without their secrets", api_keys::list)
         .post("/v1/api-keys", "Makes an API key, which only this answer shows", api_keys::create)
         .post("/v1/api-keys/{id}/rotate", "Puts another API key in the place of one, with an overlap", api_keys::rotate)
@@ -165,6 +190,30 @@ fn page(run_bytes: usize) -> Routes {
         .post("/v1/admin/accounts/{id}/adjustments", "Corrects an account's balance", acts::adjust)
         .post("/v1/admin/top-ups/{id}/refunds", "Gives back what was paid for a top-up, or a part of it", acts::refund)
         .post("/v1/admin/reconcile", "Asks the payment processor for what no webhook has told", acts::reconcile)
+        .post("/v1/admin/announcements", "Writes to all accounts that consented to news", announcements::announce)
+        .get("/v1/admin/policy", "Lists the versions of the privacy policy, latest first", policy::list)
+        .post(
+            "/v1/admin/policy",
+            "Says what changed with the privacy policy, and tells whom it concerns",
+            policy::explain,
+        )
+        .get("/v1/admin/rights", "Lists requests by which people use their rights, latest first", rights::list)
+        .post("/v1/admin/rights", "Enters a request that did not come by the API", rights::open)
+        .get("/v1/admin/rights/{id}", "Shows a request, and what operators did about it", rights::show)
+        .post("/v1/admin/rights/{id}/identify", "Notes how it was found out who asks", rights::identify)
+        .post("/v1/admin/rights/{id}/extend", "Puts a request off by 60 days, once", rights::extend)
+        .post("/v1/admin/rights/{id}/close", "Ends a request: done, or refused", rights::close)
+        .get("/v1/admin/support", "Lists what owners asked, latest first", support::list_all)
+        .get("/v1/admin/support/{id}", "Shows what an owner asked, and the answers", support::show_any)
+        .post("/v1/admin/support/{id}", "Answers, by a letter too", support::answer)
+        .post("/v1/admin/support/{id}/close", "Closes a thread, until its owner says more", support::close)
+        .get("/v1/admin/breaches", "Lists breaches, latest first", breaches::list)
+        .post("/v1/admin/breaches", "Notes a breach, from when on the clock runs", breaches::open)
+        .get("/v1/admin/breaches/{id}", "Shows a breach, and what is told of it", breaches::show)
+        .post("/v1/admin/breaches/{id}/scope", "Adds accounts to those whom a breach concerns", breaches::scope)
+        .post("/v1/admin/breaches/{id}/notify", "Writes to those whom a breach concerns", breaches::notify)
+        .post("/v1/admin/breaches/{id}/authority", "Notes that the authority was told", breaches::authority)
+        .post("/v1/admin/breaches/{id}/close", "Closes a breach", breaches::close)
         .get("/v1/admin/erasures", "Lists erasures of accounts, latest first", deletion::list)
         .get("/v1/admin/acts", "Lists what operators did and why, latest first", acts::list)
         .post(

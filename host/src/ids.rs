@@ -101,6 +101,10 @@ ids! {
     AdjustmentId = "adj";
     /// Credits that an account buys by itself.
     AutoTopUpId = "atu";
+    /// A breach of the protection of data.
+    BreachId = "brc";
+    /// Something that an owner consented to, or did not.
+    ConsentId = "cns";
     /// A credential that an account keeps.
     CredentialId = "crd";
     /// One use of a credential.
@@ -117,16 +121,24 @@ ids! {
     HostId = "hst";
     /// A letter to an account.
     LetterId = "ltr";
+    /// A letter to many accounts.
+    MailingId = "mlg";
     /// Something that an operator did.
     OperatorActId = "act";
     /// A key of an operator.
     OperatorKeyId = "opk";
     /// One request, for its log lines and its `X-Request-Id`.
     RequestId = "req";
+    /// A request by which somebody uses a right.
+    RightsRequestId = "rrq";
     /// A run.
     RunId = "run";
     /// A refund or a dispute.
     ReversalId = "rev";
+    /// Something that is said in support.
+    SupportMessageId = "sms";
+    /// A thread of support.
+    SupportThreadId = "sup";
     /// Credits that an account buys.
     TopUpId = "tup";
 }

@@ -4,8 +4,12 @@
 mod erasure;
 pub mod export;
 mod files;
+mod mailings;
 pub mod map;
+mod policy;
 
 pub use erasure::Erasures;
 pub use export::Exports;
 pub use files::Files;
+pub use mailings::Mailings;
+pub use policy::Policy;

@@ -46,6 +46,18 @@ impl Route {
         self.pattern.contains('{')
     }
 
+    /// When its turn comes where all are asked: what others need goes last, the key that all of it is asked with last of
+    /// all. An account that is restricted has no work done.
+    pub(super) fn turn(&self) -> u8 {
+        match (self.method == Method::DELETE, self.pattern) {
+            (false, "/v1/privacy/restriction") => 1,
+            (false, _) => 0,
+            (true, "/v1/privacy/restriction") => 2,
+            (true, pattern) if pattern.starts_with("/v1/api-keys/") => 4,
+            (true, _) => 3,
+        }
+    }
+
     pub(super) async fn send(&self, client: &Client) -> Reply {
         let request = client.request(self.method.clone(), &self.path);
         Client::send(match &self.body {
@@ -86,7 +98,8 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
         account.put("/v1/credentials/echo", body).await;
     }
     let key = text(&items(&account.get("/v1/api-keys").await.expect(200))[0], "id").to_owned();
-    let id = text(&account.get("/v1/account").await.expect(200), "id").to_owned();
+    let known = account.get("/v1/account").await.expect(200);
+    let (id, policy) = (text(&known, "id").to_owned(), text(&known["policy"], "version").to_owned());
     for number in 0..3 {
         let email = format!("waits{number}@example.org");
         server.operator().post("/v1/admin/invitations", json!({"email": email, "reason": "a test"})).await.expect(201);
@@ -97,6 +110,14 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
         (letters.len() >= 3).then(|| letters.iter().map(|letter| letter.secret().to_owned()).collect::<Vec<_>>())
     })
     .await;
+    let question = json!({"subject": "mine", "text": "Where is it?"});
+    let thread = text(&account.post("/v1/support", question).await.expect(201), "id").to_owned();
+    let happened = json!({"facts": "nothing", "advice": "none", "reason": "a test"});
+    let breach = server.operator().post("/v1/admin/breaches", happened).await.expect(201);
+    let breach = text(&breach, "id").to_owned();
+    let asked = json!({"kind": "access", "reason": "a test"});
+    let asked = server.operator().post("/v1/admin/rights", asked).await.expect(201);
+    let request = text(&asked, "id").to_owned();
     let letters = server.operator().get("/v1/admin/letters").await.expect(200);
     let letter = text(&items(&letters)[0], "id").to_owned();
     account.post("/v1/privacy/exports", json!({})).await.expect(202);
@@ -112,11 +133,15 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
             _ if pattern.starts_with("/v1/api-keys/") => &key,
             _ if pattern.starts_with("/v1/admin/accounts/") => &id,
             _ if pattern.starts_with("/v1/admin/letters/") => &letter,
+            _ if pattern.starts_with("/v1/admin/rights/") => &request,
+            _ if pattern.contains("/support/") => &thread,
+            _ if pattern.starts_with("/v1/admin/breaches/") => &breach,
             _ if pattern.contains("/top-ups/") || pattern.starts_with("/test-checkout/") => &top_up,
             _ => "echo",
         };
-        let path =
-            pattern.replace("{id}", thing).replace("{name}", thing).replace("{version}", "1").replace("{number}", "1");
+        let version = if pattern.starts_with("/privacy/") { policy.as_str() } else { "1" };
+        let path = pattern.replace("{id}", thing).replace("{name}", thing);
+        let path = path.replace("{version}", version).replace("{number}", "1");
         let link = match () {
             () if pattern.starts_with("/downloads/") => &copy,
             () if method == Method::GET => &links[1],
@@ -141,12 +166,54 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Account, Method::DELETE, "/v1/account", Body::None);
     add(Door::Account, Method::GET, "/v1/account/deletion", Body::None);
     add(Door::Account, Method::DELETE, "/v1/account/deletion", Body::None);
+    let question = json!({"subject": "walked", "text": "a test"});
+    add(Door::Account, Method::GET, "/v1/support", Body::None);
+    add(Door::Account, Method::POST, "/v1/support", json(question));
+    add(Door::Account, Method::GET, "/v1/support/{id}", Body::None);
+    add(Door::Account, Method::POST, "/v1/support/{id}", json(json!({"text": "more"})));
+    add(Door::Operator, Method::GET, "/v1/admin/support", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/support/{id}", Body::None);
+    add(Door::Operator, Method::POST, "/v1/admin/support/{id}", json(json!({"text": "an answer"})));
+    add(Door::Operator, Method::POST, "/v1/admin/support/{id}/close", json(json!({"reason": "a test"})));
+    let breach_body = json!({"facts": "walked", "advice": "none", "reason": "a test"});
+    add(Door::Operator, Method::GET, "/v1/admin/breaches", Body::None);
+    add(Door::Operator, Method::POST, "/v1/admin/breaches", json(breach_body));
+    add(Door::Operator, Method::GET, "/v1/admin/breaches/{id}", Body::None);
+    let everybody = json!({"everybody": true, "reason": "a test"});
+    add(Door::Operator, Method::POST, "/v1/admin/breaches/{id}/scope", json(everybody));
+    for step in ["/v1/admin/breaches/{id}/notify", "/v1/admin/breaches/{id}/authority", "/v1/admin/breaches/{id}/close"]
+    {
+        add(Door::Operator, Method::POST, step, json(json!({"reason": "a test"})));
+    }
+    add(Door::Operator, Method::GET, "/v1/admin/rights", Body::None);
+    add(Door::Operator, Method::POST, "/v1/admin/rights", json(json!({"kind": "access", "reason": "a test"})));
+    add(Door::Operator, Method::GET, "/v1/admin/rights/{id}", Body::None);
+    for step in ["/v1/admin/rights/{id}/identify", "/v1/admin/rights/{id}/extend"] {
+        add(Door::Operator, Method::POST, step, json(json!({"reason": "a test"})));
+    }
+    let answer = json!({"outcome": "done", "reason": "a test"});
+    add(Door::Operator, Method::POST, "/v1/admin/rights/{id}/close", json(answer));
     add(Door::Operator, Method::GET, "/v1/admin/erasures", Body::None);
     add(Door::Nobody, Method::GET, "/downloads/{secret}", Body::None);
     add(Door::Nobody, Method::POST, "/downloads/{secret}", Body::None);
     add(Door::Account, Method::GET, "/v1/privacy/exports", Body::None);
     add(Door::Account, Method::POST, "/v1/privacy/exports/links", Body::None);
     add(Door::Account, Method::POST, "/v1/privacy/exports", json(json!({})));
+    add(Door::Account, Method::GET, "/v1/privacy", Body::None);
+    add(Door::Account, Method::PUT, "/v1/privacy/restriction", json(json!({})));
+    add(Door::Account, Method::DELETE, "/v1/privacy/restriction", Body::None);
+    add(Door::Account, Method::PUT, "/v1/privacy/objection", Body::None);
+    add(Door::Account, Method::GET, "/v1/privacy/consents", Body::None);
+    add(Door::Account, Method::PUT, "/v1/privacy/consents", json(json!({"purpose": "news", "given": true})));
+    add(Door::Nobody, Method::GET, "/privacy", Body::None);
+    add(Door::Nobody, Method::GET, "/privacy/versions", Body::None);
+    add(Door::Nobody, Method::GET, "/privacy/{version}", Body::None);
+    let news = json!({"subject": "Walked", "text": ["All of it."], "reason": "a test"});
+    add(Door::Operator, Method::POST, "/v1/admin/announcements", json(news));
+    add(Door::Operator, Method::GET, "/v1/admin/policy", Body::None);
+    let said = json!({"summary": "nothing", "material": false, "reason": "a test"});
+    add(Door::Operator, Method::POST, "/v1/admin/policy", json(said));
+    add(Door::Account, Method::DELETE, "/v1/privacy/objection", Body::None);
     add(Door::Account, Method::GET, "/v1/api-keys", Body::None);
     add(Door::Account, Method::POST, "/v1/api-keys", json(json!({"name": "walked"})));
     add(Door::Account, Method::POST, "/v1/api-keys/{id}/rotate", json(json!({"overlap_seconds": 60})));

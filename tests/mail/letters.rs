@@ -58,7 +58,36 @@ fn following(letter: Option<&Wanted>) -> Option<Wanted> {
                 Certificate { erased, kept_why: "The law asks for it.".to_owned(), ..Certificate::default() };
             Wanted::AccountErased { erasure: "ers_01h455vb4pex5vsknk084sn02q".to_owned(), certificate }
         }
-        Some(Wanted::AccountErased { .. }) => {
+        Some(Wanted::AccountErased { .. }) => Wanted::Breach {
+            breach: "brc_01h455vb4pex5vsknk084sn02q".to_owned(),
+            facts: "A backup was left in the open.".to_owned(),
+            concerned: "how to reach you".to_owned(),
+            advice: "Rotate your keys.".to_owned(),
+            contact: "privacy@example.org".to_owned(),
+        },
+        Some(Wanted::Breach { .. }) => Wanted::SupportAnswer {
+            thread: "sup_01h455vb4pex5vsknk084sn02q".to_owned(),
+            about: "a run that is stuck".to_owned(),
+            text: vec!["It goes on.".to_owned(), "Bye & good luck.".to_owned()],
+        },
+        Some(Wanted::SupportAnswer { .. }) => Wanted::SupportAsked {
+            thread: "sup_01h455vb4pex5vsknk084sn02q".to_owned(),
+            account: "acc_01h455vb4pex5vsknk084sn02q".to_owned(),
+            about: "a run that is stuck".to_owned(),
+            text: vec!["It waits since noon.".to_owned()],
+        },
+        Some(Wanted::SupportAsked { .. }) => Wanted::RequestExtended {
+            request: "rrq_01h455vb4pex5vsknk084sn02q".to_owned(),
+            asked: "access".to_owned(),
+            because: "There is much of it.".to_owned(),
+        },
+        Some(Wanted::RequestExtended { .. }) => Wanted::RequestAnswered {
+            request: "rrq_01h455vb4pex5vsknk084sn02q".to_owned(),
+            asked: "access".to_owned(),
+            answer: "done".to_owned(),
+            because: "A copy was sent.".to_owned(),
+        },
+        Some(Wanted::RequestAnswered { .. }) => {
             Wanted::PolicyChange { from: at, summary: "Logs are kept for 30 days.".to_owned(), link }
         }
         Some(Wanted::PolicyChange { .. }) => Wanted::Announcement {

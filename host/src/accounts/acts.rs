@@ -2,7 +2,7 @@
 
 use super::{Account, Accounts, Status};
 use crate::db::acts::StoredAct;
-use crate::db::{DbError, Once, accounts, acts, ledger, letters};
+use crate::db::{DbError, Once, acts, ledger, letters, restrictions};
 use crate::ids::{AccountId, AdjustmentId, GrantId, LetterId, OperatorActId, OperatorKeyId};
 use crate::ledger::{Microcredits, Verb};
 use crate::vault::{DataKey, Place, RowSeal};
@@ -48,13 +48,13 @@ impl Accounts {
     }
 
     /// What is to be written down of something that an operator does to no account. Its reason is in the open.
-    fn act_on_all(&self, because: &Because, act: &str) -> StoredAct {
+    pub(super) fn act_on_all(&self, because: &Because, act: &str, subject: Option<String>) -> StoredAct {
         StoredAct {
             id: OperatorActId::generate(),
             account: None,
             operator: because.operator,
             act: act.to_owned(),
-            subject: None,
+            subject,
             amount: None,
             sealed_reason: None,
             reason: Some(because.reason.clone()),
@@ -86,7 +86,7 @@ impl Accounts {
                 let act = act.clone();
                 Box::pin(async move {
                     acts::insert(tx, &act).await?;
-                    accounts::change_status(tx, id, status).await
+                    restrictions::change_status(tx, id, status, act.at).await
                 })
             })
             .await
@@ -117,7 +117,7 @@ impl Accounts {
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
     pub async fn note_act(&self, because: &Because, act: &str) -> Result<(), DbError> {
-        let act = self.act_on_all(because, act);
+        let act = self.act_on_all(because, act, None);
         self.db
             .write(move |tx| {
                 let act = act.clone();

@@ -7,7 +7,8 @@ use crate::clock::Micros;
 use crate::db::erasures::{self, NewErasure};
 use crate::db::letters::NewLetter;
 use crate::db::links::NewLink;
-use crate::db::{DbError, WriteTx, accounts, letters, links};
+use crate::db::rights::{self, RightsKind, RightsState};
+use crate::db::{DbError, WriteTx, accounts, letters, links, restrictions};
 use crate::ids::{AccountId, ErasureId};
 use crate::mail::{self, Letter};
 
@@ -81,7 +82,8 @@ impl Accounts {
                 Box::pin(async move {
                     let before =
                         erasures::cancel(tx, id, now).await?.ok_or(DbError::Missing("deletion of this account"))?;
-                    accounts::set_status(tx, id, before).await?;
+                    restrictions::settle(tx, id, before).await?;
+                    rights::end_of(tx, id, RightsKind::Deletion, RightsState::Withdrawn, now).await?;
                     letters::put(tx, &letter).await
                 })
             })
@@ -100,6 +102,7 @@ impl Closing {
     /// Writes it.
     pub(super) async fn write(&self, tx: &mut WriteTx<'_>) -> Result<(), DbError> {
         erasures::insert(tx, &self.new).await?;
+        rights::register(tx, self.new.account, RightsKind::Deletion, RightsState::Open, self.new.at).await?;
         accounts::set_status(tx, self.new.account, Status::Closing).await?;
         letters::put(tx, &self.letter).await
     }

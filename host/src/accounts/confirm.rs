@@ -20,6 +20,8 @@ pub enum Confirmed {
     Email,
     /// The account is deleted at this moment, unless its owner thinks again.
     Closing(Micros),
+    /// No more letters come that nobody has to get.
+    Unsubscribed,
 }
 
 impl Accounts {
@@ -46,6 +48,10 @@ impl Accounts {
             // It has a page of its own.
             Purpose::Export => return Err(DbError::Missing("link")),
             Purpose::Delete if account.status == Status::Closed => return Err(DbError::Missing("link")),
+            Purpose::Unsubscribe => {
+                self.unsubscribe(&account, digest).await?;
+                Confirmed::Unsubscribed
+            }
             Purpose::Delete => Confirmed::Closing(self.close(&account, digest).await?),
             Purpose::OldEmail | Purpose::NewEmail if !account.status.allows(Needs::ToManage) => {
                 return Err(DbError::Missing("link"));

@@ -25,6 +25,12 @@ impl Accounts {
         loop {
             ticks.tick().await;
             let now = self.clock.now();
+            if let Err(error) = self.count_overdue(now).await {
+                tracing::warn!(%error, "requests about rights could not be counted; it will be tried again");
+            }
+            if let Err(error) = self.show_breaches(now).await {
+                tracing::warn!(%error, "breaches could not be looked at; it will be tried again");
+            }
             match hosts::is_first(&self.db, host, now).await {
                 Ok(true) => {}
                 Ok(false) => continue,

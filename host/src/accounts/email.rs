@@ -5,6 +5,7 @@ use super::sign_up::LINK_MINUTES;
 use super::{Account, Accounts, Purpose};
 use crate::db::email_changes::EmailChange;
 use crate::db::links::NewLink;
+use crate::db::rights::{self, RightsKind, RightsState};
 use crate::db::{DbError, email_changes, letters, links};
 use crate::ids::AccountId;
 use crate::mail::{self, Letter};
@@ -108,6 +109,7 @@ impl Accounts {
                     let both = email_changes::confirm(tx, id, old).await?;
                     if both {
                         email_changes::complete(tx, &change, &sealed).await?;
+                        rights::register(tx, id, RightsKind::Correction, RightsState::Done, at).await?;
                         letters::put(tx, &letter).await?;
                     }
                     Ok(both)

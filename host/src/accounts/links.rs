@@ -30,12 +30,14 @@ pub enum Purpose {
     Delete,
     /// It downloads the account's export.
     Export,
+    /// It ends letters that nobody has to get. It works for as long as the account is there.
+    Unsubscribe,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 6] =
-        [Self::Confirm, Self::SignIn, Self::OldEmail, Self::NewEmail, Self::Delete, Self::Export];
+    pub const ALL: [Self; 7] =
+        [Self::Confirm, Self::SignIn, Self::OldEmail, Self::NewEmail, Self::Delete, Self::Export, Self::Unsubscribe];
 
     /// The word in the database.
     #[must_use]
@@ -47,6 +49,7 @@ impl Purpose {
             Self::NewEmail => "new_email",
             Self::Delete => "delete",
             Self::Export => "export",
+            Self::Unsubscribe => "unsubscribe",
         }
     }
 }

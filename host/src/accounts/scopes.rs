@@ -193,6 +193,10 @@ rights! {
     ChangeAccount: Some(Scope::Account), ToManage;
     /// To have a copy of everything.
     ExportData: Some(Scope::Account), ToLook;
+    /// To say what may be done with the account's data.
+    DecideOnData: Some(Scope::Account), ToLook;
+    /// To ask the operator something, and read the answers.
+    AskForHelp: Some(Scope::Account), ToLook;
     /// To delete the account, and to think again.
     CloseAccount: Some(Scope::Account), ToLook;
 }

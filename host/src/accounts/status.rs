@@ -13,7 +13,8 @@ words! {
         Pending = "pending",
         /// Everything works.
         Active = "active",
-        /// Its owner or the operator asked for its data to be kept and not worked with: no runs.
+        /// Its owner or an operator asked for its data to be kept and not worked with: no run starts or goes on, nothing is
+        /// bought by itself, and nothing is deleted because of its age.
         Restricted = "restricted",
         /// The operator stopped it; it can see what it has.
         Suspended = "suspended",

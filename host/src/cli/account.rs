@@ -1,6 +1,7 @@
 //! `aaasp account`: the account, its plan and its limits.
 
 mod export;
+mod rights;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,7 @@ Examples:
   aaasp account set --low-balance 5
   aaasp account set --daily-spend 20
   aaasp account export
+  aaasp account restrict --reason \"I dispute what is kept\"
   aaasp account delete"
 )]
 pub(super) struct Args {
@@ -74,6 +76,8 @@ Example:
         #[command(flatten)]
         json: JsonArgs,
     },
+    #[command(flatten)]
+    Rights(rights::Command),
 }
 
 /// What deleting an account begins with.
@@ -136,6 +140,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             client.delete(&["account", "deletion"]).await?;
             json.done("kept", "account", "The account is kept, and everything works as before.")
         }
+        Some(Command::Rights(command)) => rights::run(&client, command).await,
         None => client.get(&["account"], &[]).await?.show(args.json, |own: &OwnAccount| {
             table::facts(&own.facts());
             own.account.print_limits();

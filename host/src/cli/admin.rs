@@ -1,7 +1,11 @@
 //! `aaasp admin`: what an operator does: make accounts, give and correct credits, suspend.
 
+mod breach;
 mod mail;
 mod money;
+mod news;
+mod rights;
+mod support;
 
 use std::path::{Path, PathBuf};
 
@@ -93,6 +97,33 @@ Example:
     },
     #[command(flatten)]
     Money(money::Command),
+    #[command(flatten)]
+    News(news::Command),
+    /// Note a breach, say whom it concerns, and tell them in time.
+    #[command(after_help = "\
+The clock is `operator.breach_hours` of the file; it shows here, in the log and in the metrics.
+
+Examples:
+  aaasp admin breach
+  aaasp admin breach open --facts \"A backup was left in the open.\" --advice \"Rotate your keys.\" --reason \"found by Ada\"
+  aaasp admin breach scope brc_01h455vb4pex5vsknk084sn02q --table runs --from 2026-03-01T00:00:00Z --reason \"the log\"
+  aaasp admin breach notify brc_01h455vb4pex5vsknk084sn02q")]
+    Breach(breach::Args),
+    /// List and answer what owners ask.
+    #[command(after_help = "\
+Examples:
+  aaasp admin support --state open
+  aaasp admin support answer sup_01h455vb4pex5vsknk084sn02q --text \"It goes on.\"")]
+    Support(support::Args),
+    /// List and answer requests by which people use their rights.
+    #[command(after_help = "\
+What the API does enters by itself. Each request is to be answered within 30 days, or 90 if you say
+why before they are over.
+
+Examples:
+  aaasp admin rights --state open
+  aaasp admin rights open --kind access --reason \"a letter of 3 March, in the file\"")]
+    Rights(rights::Args),
 }
 
 /// Why something is done.
@@ -225,6 +256,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             })
         }
         Command::Money(command) => money::run(&client, command).await,
+        Command::News(command) => news::run(&client, command).await,
+        Command::Rights(args) => rights::run(&client, args).await,
+        Command::Support(args) => support::run(&client, args).await,
+        Command::Breach(args) => breach::run(&client, args).await,
         Command::Grant { account, credits, why, json } => {
             let path = ["admin", "accounts", &account, "grants"];
             let grant = json!({"amount_microcredits": credits, "reason": why.reason});

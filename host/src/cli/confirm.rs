@@ -76,6 +76,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         "made_key" => format!("{} has a new key, which may do everything.", confirmed.account),
         "confirmed_one_address" => "Confirmed. The address changes once the other address has confirmed it too.".into(),
         "closed_account" => "Your account is being deleted. To keep it: aaasp account keep".into(),
+        "unsubscribed" => {
+            "No more news come to your address. To get them again: aaasp account consents --news yes".into()
+        }
         "changed_email" => "Your email address has changed.".into(),
         other => format!("Done: {other}."),
     });

@@ -1,11 +1,11 @@
 //! Accounts, their data keys and their place in the ledger.
 
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
 
 use super::data_keys::StoredDataKey;
 use super::region::served;
-use super::{Db, DbError, WriteTx, data_keys, erasures, ledger, spending};
+use super::{Db, DbError, WriteTx, data_keys, ledger, spending};
 use crate::accounts::Status;
 use crate::clock::Micros;
 use crate::ids::AccountId;
@@ -202,21 +202,16 @@ pub async fn set_status(tx: &mut WriteTx<'_>, account: AccountId, status: Status
     if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::Missing("account")) }
 }
 
-/// Gives an account another status, as an operator wants. One that is being deleted stays so, and has the status only if
-/// its owner thinks again.
+/// The status of an account.
 ///
 /// # Errors
-/// [`DbError::Missing`] when there is no such account, or its erasure has begun.
-pub async fn change_status(tx: &mut WriteTx<'_>, account: AccountId, status: Status) -> Result<(), DbError> {
-    if erasures::set_status_before(tx, account, status).await? {
-        return Ok(());
-    }
-    let done = sqlx::query("UPDATE accounts SET status = $2 WHERE id = $1 AND status <> 'closed'")
+/// [`DbError::Missing`] when there is no such account.
+pub(super) async fn status(connection: &mut AnyConnection, account: AccountId) -> Result<Status, DbError> {
+    let row = sqlx::query("SELECT status FROM accounts WHERE id = $1")
         .bind(account.to_string())
-        .bind(status.as_str())
-        .execute(&mut **tx)
+        .fetch_optional(connection)
         .await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::Missing("account")) }
+    row.ok_or(DbError::Missing("account"))?.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)
 }
 
 /// The account that has an email address, by the keyed digest of it.

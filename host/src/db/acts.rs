@@ -18,7 +18,10 @@ pub struct StoredAct {
     pub account: Option<AccountId>,
     /// The key that it was done with.
     pub operator: OperatorKeyId,
-    /// What was done: `create`, `invite`, `grant`, `adjust`, `refund`, `status`, `resend`, `reconcile`, `reload`.
+    /// What was done: `create`, `invite`, `grant`, `adjust`, `refund`, `status`, `resend`, `reconcile`, `reload`,
+    /// `announce`, `policy`,
+    /// `rights_open`, `rights_identify`, `rights_extend`, `rights_close`, `support_close`, `breach_open`,
+    /// `breach_scope`, `breach_notify`, `breach_authority`, `breach_close`.
     pub act: String,
     /// What it was done to, or what it made.
     pub subject: Option<String>,
@@ -98,6 +101,16 @@ pub async fn list(
         .fetch_all(&db.pool)
         .await?;
     rows.iter().map(stored).collect()
+}
+
+/// What operators did to one thing, latest first.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn of_subject(db: &Db, subject: &str) -> Result<Vec<StoredAct>, DbError> {
+    let text = "SELECT id, account_id, operator_key_id, act, subject, amount, sealed_reason, reason, created_at
+         FROM operator_acts WHERE subject = $1 ORDER BY id DESC LIMIT 200";
+    sqlx::query(text).bind(subject).fetch_all(&db.pool).await?.iter().map(stored).collect()
 }
 
 fn stored(row: &AnyRow) -> Result<StoredAct, DbError> {

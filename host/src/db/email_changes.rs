@@ -120,8 +120,11 @@ pub async fn complete(tx: &mut WriteTx<'_>, change: &EmailChange, sealed: &[u8])
         .bind(change.email_lookup.as_slice())
         .execute(&mut **tx)
         .await?;
-    // What was sent to the old address opens nothing any more.
-    sqlx::query("DELETE FROM links WHERE account_id = $1").bind(change.account.to_string()).execute(&mut **tx).await?;
+    // What was sent to the old address opens nothing any more; whoever reads it there may still want no more of it.
+    sqlx::query("DELETE FROM links WHERE account_id = $1 AND purpose <> 'unsubscribe'")
+        .bind(change.account.to_string())
+        .execute(&mut **tx)
+        .await?;
     sqlx::query("DELETE FROM email_changes WHERE account_id = $1")
         .bind(change.account.to_string())
         .execute(&mut **tx)

@@ -296,6 +296,23 @@ pub async fn give_rows(
     Ok(())
 }
 
+/// Ends what is asked for by an account that is erased, and forgets whose it was.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn forget_whose(tx: &mut WriteTx<'_>, account: AccountId, at: Micros) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE rights_requests SET account_id = NULL, state = CASE WHEN state = 'open' THEN 'done' ELSE state END,
+             ended_at = COALESCE(ended_at, $2)
+         WHERE account_id = $1",
+    )
+    .bind(account.to_string())
+    .bind(at.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Deletes the row of the account itself.
 ///
 /// # Errors

@@ -52,7 +52,11 @@ pub async fn replace(tx: &mut WriteTx<'_>, link: &NewLink) -> Result<(), DbError
     insert(tx, link).await
 }
 
-async fn insert(tx: &mut WriteTx<'_>, link: &NewLink) -> Result<(), DbError> {
+/// Keeps a link.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn insert(tx: &mut WriteTx<'_>, link: &NewLink) -> Result<(), DbError> {
     sqlx::query("INSERT INTO links (digest, account_id, purpose, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)")
         .bind(link.digest.as_slice())
         .bind(link.account.to_string())

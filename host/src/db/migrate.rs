@@ -36,6 +36,8 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     13 "0013_regions",
     14 "0014_erasures",
     15 "0015_exports",
+    17 "0017_rights",
+    18 "0018_support_and_breaches",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     1 "0001_foundation",
@@ -53,6 +55,8 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     13 "0013_regions",
     14 "0014_erasures",
     15 "0015_exports",
+    17 "0017_rights",
+    18 "0018_support_and_breaches",
 );
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {

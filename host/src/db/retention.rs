@@ -1,5 +1,6 @@
 //! Deletes what was kept as long as was promised, in small batches that hold up nobody. Each host does so for the
-//! accounts that it serves, as its own operator's file says.
+//! accounts that it serves, as its own operator's file says. What is an account's own work is kept while the account is
+//! restricted: deleting is processing, too.
 
 mod contents;
 mod money;
@@ -33,7 +34,7 @@ pub async fn delete_logs(db: &Db, plan: &str, before: Micros) -> Result<u64, DbE
                 "DELETE FROM log_chunks WHERE (account_id, run_id, first_sequence) IN (
                      SELECT log_chunks.account_id, log_chunks.run_id, log_chunks.first_sequence FROM accounts
                      JOIN log_chunks ON log_chunks.account_id = accounts.id AND log_chunks.run_id < $2
-                     WHERE accounts.plan = $1 AND log_chunks.created_at < $3
+                     WHERE accounts.plan = $1 AND accounts.status <> 'restricted' AND log_chunks.created_at < $3
                        AND ($5 = '' OR accounts.region IS NULL OR accounts.region = $5) LIMIT $4)",
             )
             .bind(plan)
@@ -76,7 +77,8 @@ pub async fn delete_credential_uses(db: &Db, before: Micros) -> Result<u64, DbEr
         db,
         concat!(
             "DELETE FROM credential_uses WHERE (account_id, id) IN (
-                 SELECT account_id, id FROM credential_uses WHERE used_at < $1 AND ",
+                 SELECT account_id, id FROM credential_uses WHERE used_at < $1 AND NOT EXISTS (
+                     SELECT 1 FROM accounts WHERE accounts.id = credential_uses.account_id AND status = 'restricted') AND ",
             served!("credential_uses.account_id", "$3"),
             " LIMIT $2)",
         ),
@@ -135,7 +137,7 @@ pub async fn delete_requests(db: &Db, plan: &str, before: Micros) -> Result<u64,
                 "DELETE FROM request_batches WHERE (account_id, last_id, first_id) IN (
                      SELECT old.account_id, old.last_id, old.first_id FROM accounts
                      JOIN request_batches AS old ON old.account_id = accounts.id AND old.last_id < $2
-                     WHERE accounts.plan = $1
+                     WHERE accounts.plan = $1 AND accounts.status <> 'restricted'
                        AND ($4 = '' OR accounts.region IS NULL OR accounts.region = $4) LIMIT $3)",
             )
             .bind(plan)
@@ -158,6 +160,15 @@ pub async fn delete_ended_keys(db: &Db, before: Micros) -> Result<u64, DbError> 
     let revoked = "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE revoked_at < $1 LIMIT $2)";
     let expired = "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE expires_at < $1 LIMIT $2)";
     Ok(delete_in_batches(db, revoked, before).await? + delete_in_batches(db, expired, before).await?)
+}
+
+/// Deletes what says of requests about rights that ended before a moment. Returns how many.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
+pub async fn delete_rights_requests(db: &Db, before: Micros) -> Result<u64, DbError> {
+    let ended = "DELETE FROM rights_requests WHERE id IN (SELECT id FROM rights_requests WHERE ended_at < $1 LIMIT $2)";
+    delete_in_batches(db, ended, before).await
 }
 
 async fn delete_in_batches(db: &Db, statement: &'static str, before: Micros) -> Result<u64, DbError> {

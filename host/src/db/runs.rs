@@ -1,9 +1,11 @@
 //! Runs: inserted when their credits are held, finished when they settle.
 
+mod cancelled;
 mod charged;
 
 use std::collections::HashSet;
 
+pub use cancelled::{cancel_requested, queued_and_restricted, request_cancel};
 pub use charged::charged;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
@@ -288,37 +290,6 @@ pub async fn claim(
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
-}
-
-/// Asks the host that executes the run to cancel it.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn request_cancel(tx: &mut WriteTx<'_>, account: AccountId, run: RunId, at: Micros) -> Result<(), DbError> {
-    sqlx::query(
-        "UPDATE runs SET cancel_requested_at = $3
-         WHERE account_id = $1 AND id = $2 AND status <> 'finished' AND cancel_requested_at IS NULL",
-    )
-    .bind(account.to_string())
-    .bind(run.to_string())
-    .bind(at.0)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// Runs of this host that somebody asked to cancel.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn cancel_requested(db: &Db, host: HostId) -> Result<Vec<RunId>, DbError> {
-    let rows = sqlx::query(
-        "SELECT id FROM runs WHERE status = 'running' AND host_id = $1 AND cancel_requested_at IS NOT NULL",
-    )
-    .bind(host.to_string())
-    .fetch_all(&db.pool)
-    .await?;
-    rows.iter().map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).collect()
 }
 
 /// Running runs of accounts that this host serves, which are not of its present epoch.

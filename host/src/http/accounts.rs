@@ -65,9 +65,19 @@ pub(super) struct OwnAccountView {
     /// anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     daily_spend_microcredits: Option<Microcredits>,
+    policy: PolicyInForceView,
     /// The change of its address that both addresses have to confirm.
     #[serde(skip_serializing_if = "Option::is_none")]
     email_change: Option<EmailChangeView>,
+}
+
+/// The privacy policy that is in force.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PolicyInForce)]
+struct PolicyInForceView {
+    /// It is read at `/privacy/{version}`.
+    version: String,
+    changed_at: Micros,
 }
 
 /// A change of the address that is not complete.
@@ -147,11 +157,13 @@ async fn view(app: &App, account: &Account) -> Result<OwnAccountView, Problem> {
         new_confirmed: change.new_confirmed,
         expires_at: change.expires_at,
     });
+    let policy = app.policy.now().await?;
     let low_balance_microcredits = app.accounts.low_balance(account.id).await?;
     Ok(OwnAccountView {
         account: AccountView::of(account)?,
         low_balance_microcredits,
         daily_spend_microcredits: account.daily_spend,
+        policy: PolicyInForceView { version: policy.version, changed_at: policy.since },
         email_change,
     })
 }

@@ -17,6 +17,7 @@ use super::page::{self, Page, PageQuery, QueryOf};
 use crate::accounts::Because;
 use crate::app::App;
 use crate::clock::Micros;
+use crate::db::acts::StoredAct;
 use crate::db::{acts, top_ups};
 use crate::ids::{AccountId, AdjustmentId, OperatorActId, OperatorKeyId, TopUpId};
 use crate::ledger::Microcredits;
@@ -96,13 +97,24 @@ pub(super) struct ActView {
     at: Micros,
     /// The operator's key.
     operator: OperatorKeyId,
-    /// What was done: `create`, `invite`, `grant`, `adjust`, `refund`, `status`, `resend`, `reconcile`, `reload`.
+    /// What was done: `create`, `invite`, `grant`, `adjust`, `refund`, `status`, `resend`, `reconcile`, `reload`,
+    /// `announce`, `policy`,
+    /// `rights_open`, `rights_identify`, `rights_extend`, `rights_close`, `support_close`, `breach_open`,
+    /// `breach_scope`, `breach_notify`, `breach_authority`, `breach_close`.
     act: String,
     account: Option<AccountId>,
     /// What it was done to, or what it made.
     subject: Option<String>,
     amount_microcredits: Option<Microcredits>,
     reason: Option<String>,
+}
+
+impl ActView {
+    pub(super) async fn of(app: &App, act: StoredAct) -> Result<Self, Problem> {
+        let reason = app.accounts.reason(&act).await?;
+        let StoredAct { id, at, operator, act, account, subject, amount: amount_microcredits, .. } = act;
+        Ok(Self { id, at, operator, act, account, subject, amount_microcredits, reason })
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -178,17 +190,7 @@ pub(super) async fn list(
     let account = account.map_err(|error| Problem::invalid("", format!("the query parameter `account`: {error}")))?;
     let mut views = Vec::new();
     for act in acts::list(&app.db, account, page.after_id()?, page.asked()).await? {
-        let reason = app.accounts.reason(&act).await?;
-        views.push(ActView {
-            id: act.id,
-            at: act.at,
-            operator: act.operator,
-            act: act.act,
-            account: act.account,
-            subject: act.subject,
-            amount_microcredits: act.amount,
-            reason,
-        });
+        views.push(ActView::of(&app, act).await?);
     }
     Ok(Answer(Page::of(views, page.limit(), |view| view.id.to_string())))
 }

@@ -27,6 +27,9 @@ pub(super) struct Stored<T> {
 /// What only some operators offer.
 pub(super) struct Offered<T>(pub T);
 
+/// Something that is otherwise than before: 200.
+pub(super) struct Changed<T>(pub T);
+
 /// Something is gone that others could have used: 204.
 pub(super) struct Deleted;
 
@@ -52,6 +55,12 @@ impl<T: Serialize> IntoResponse for Stored<T> {
 impl<T: IntoResponse> IntoResponse for Offered<T> {
     fn into_response(self) -> Response {
         self.0.into_response()
+    }
+}
+
+impl<T: Serialize> IntoResponse for Changed<T> {
+    fn into_response(self) -> Response {
+        Json(self.0).into_response()
     }
 }
 
@@ -88,6 +97,14 @@ impl<T: ToSchema> Reply for Stored<T> {
         let schema = described.reference::<T>();
         described.answers(StatusCode::CREATED, "What was made", vec![("application/json", schema.clone())]);
         described.answers(StatusCode::OK, "What was there, or was replaced", vec![("application/json", schema)]);
+        described.refuses(&Problem::conflict(""));
+    }
+}
+
+impl<T: ToSchema> Reply for Changed<T> {
+    fn describe(described: &mut Described) {
+        let schema = described.reference::<T>();
+        described.answers(StatusCode::OK, "What it is now", vec![("application/json", schema)]);
         described.refuses(&Problem::conflict(""));
     }
 }

@@ -26,13 +26,15 @@ pub(super) const CONTENT_TYPE: &str = "text/html; charset=utf-8";
 
 const STYLE: &str = include_str!("../../templates/pages/page.css");
 
-/// Nothing but the style that we wrote, and forms to ourselves.
-static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let style = STANDARD.encode(Sha256::digest(STYLE));
+static POLICY: LazyLock<String> = LazyLock::new(|| content_policy(STYLE));
+
+/// Nothing but a style that we wrote, and forms to ourselves.
+pub(super) fn content_policy(style: &str) -> String {
+    let style = STANDARD.encode(Sha256::digest(style));
     format!(
         "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
-});
+}
 
 /// A page.
 #[derive(Template)]
@@ -175,6 +177,9 @@ pub(super) async fn ask(State(app): State<Arc<App>>, PathLink(link): PathLink) -
         Some(Purpose::NewEmail) => HtmlPage::new(&app, "Change your email address")
             .says("This confirms, from the new address, that your account gets it.")
             .offers("Confirm the change"),
+        Some(Purpose::Unsubscribe) => HtmlPage::new(&app, "No more news")
+            .says("This ends the letters with news of the service. Those about your account itself go on.")
+            .offers("No more news"),
         Some(Purpose::Delete) => HtmlPage::new(&app, "Delete your account")
             .says(format!(
                 "This deletes your account and all that it has: agents, deployments, runs, logs, credentials, keys. No \
@@ -204,6 +209,9 @@ pub(super) async fn answer(State(app): State<Arc<App>>, PathLink(link): PathLink
         Confirmed::Closing(due_at) => HtmlPage::new(&app, "Your account is being deleted")
             .says(format!("It is erased on {}. Until then you can keep it:", due_at.rfc3339()))
             .shows("aaasp account keep"),
+        Confirmed::Unsubscribed => HtmlPage::new(&app, "No more news come to your address")
+            .says("To get them again:")
+            .shows("aaasp account consents --news yes"),
         Confirmed::Email => HtmlPage::new(&app, "Your email address has changed")
             .says("Both addresses have confirmed it. Letters go to the new one from now on."),
     })

@@ -90,6 +90,8 @@ enum Did {
     ChangedEmail,
     /// The account is being deleted; it can be kept until it is erased.
     ClosedAccount,
+    /// No more letters come that nobody has to get.
+    Unsubscribed,
 }
 
 impl IntoResponse for ConfirmedView {
@@ -159,6 +161,7 @@ pub(super) async fn confirm(
         Confirmed::OneAddress => (Did::ConfirmedOneAddress, None),
         Confirmed::Email => (Did::ChangedEmail, None),
         Confirmed::Closing(_) => (Did::ClosedAccount, None),
+        Confirmed::Unsubscribed => (Did::Unsubscribed, None),
     };
     Ok(ConfirmedView { account, did, api_key: key.map(|key| key.expose().to_owned()) })
 }

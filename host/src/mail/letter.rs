@@ -1,11 +1,10 @@
-//! What letters say. Each is one variant, with what it needs to say it.
+//! Letters. Each is one variant, with what it needs to say what it says.
 
-use std::collections::BTreeMap;
+mod says;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::content::Content;
 use crate::clock::Micros;
 use crate::db::erasures::Certificate;
 use crate::ledger::Microcredits;
@@ -153,6 +152,59 @@ pub enum Letter {
         /// What was erased, and what is kept.
         certificate: Certificate,
     },
+    /// The protection of the account's data was breached.
+    Breach {
+        /// By what the operator finds it again.
+        breach: String,
+        /// What happened.
+        facts: String,
+        /// What it concerns.
+        concerned: String,
+        /// What it may mean, and what to do.
+        advice: String,
+        /// Where questions go.
+        contact: String,
+    },
+    /// An operator answers what was asked.
+    SupportAnswer {
+        /// By what it is found again.
+        thread: String,
+        /// What it is about.
+        about: String,
+        /// Paragraphs.
+        text: Vec<String>,
+    },
+    /// An owner asks something; to the operator.
+    SupportAsked {
+        /// By what it is found again.
+        thread: String,
+        /// Who asks.
+        account: String,
+        /// What it is about.
+        about: String,
+        /// Paragraphs.
+        text: Vec<String>,
+    },
+    /// What was asked for about the account's data takes longer.
+    RequestExtended {
+        /// By what the operator finds it again.
+        request: String,
+        /// What was asked for.
+        asked: String,
+        /// Why, as the operator says it.
+        because: String,
+    },
+    /// What was asked for about the account's data is done, or refused.
+    RequestAnswered {
+        /// By what the operator finds it again.
+        request: String,
+        /// What was asked for.
+        asked: String,
+        /// `done` or `refused`.
+        answer: String,
+        /// What was done, or why not, as the operator says it.
+        because: String,
+    },
     /// The privacy policy or the terms change.
     PolicyChange {
         /// From when on.
@@ -172,10 +224,6 @@ pub enum Letter {
         unsubscribe: String,
     },
 }
-
-const NOT_YOU: &str = "If this was not you, do nothing: nothing happens without the link.";
-const NOT_YOU_REVOKE: &str = "If this was not you, revoke the key at once (`aaasp keys revoke`) and look at what it did \
-    (`aaasp requests`).";
 
 impl Letter {
     /// The kind, as the database and the operator's list have it.
@@ -202,6 +250,11 @@ impl Letter {
             Self::AccountKept => "account_kept",
             Self::ExportReady { .. } => "export_ready",
             Self::AccountErased { .. } => "account_erased",
+            Self::Breach { .. } => "breach",
+            Self::SupportAnswer { .. } => "support_answer",
+            Self::SupportAsked { .. } => "support_asked",
+            Self::RequestExtended { .. } => "request_extended",
+            Self::RequestAnswered { .. } => "request_answered",
             Self::PolicyChange { .. } => "policy_change",
             Self::Announcement { .. } => "announcement",
         }
@@ -228,157 +281,4 @@ impl Letter {
             _ => None,
         }
     }
-
-    /// What it says.
-    pub(super) fn content(&self) -> Content {
-        self.about_access()
-            .or_else(|| self.about_money())
-            .or_else(|| self.about_the_end())
-            .unwrap_or_else(|| self.about_the_rest())
-    }
-
-    fn about_access(&self) -> Option<Content> {
-        let soon = |minutes: &u32| format!("The link works once, within {minutes} minutes.");
-        Some(match self {
-            Self::Confirmation { link, minutes } => Content::new("Confirm your email address")
-                .says("Somebody, probably you, asked for an account with this address.")
-                .action("Confirm the address", link)
-                .says(soon(minutes))
-                .says(NOT_YOU),
-            Self::Invitation { link, days } => Content::new("You are invited")
-                .says("The operator has made an account for this address.")
-                .action("Accept, and get a key", link)
-                .says(format!("The link works once, within {days} days.")),
-            Self::SignIn { link, minutes } => Content::new("Your link to a new API key")
-                .says("Somebody, probably you, asked for an account with this address, which has one already.")
-                .says("If you have lost your keys, this link makes another one:")
-                .action("Make a new key", link)
-                .says(soon(minutes))
-                .says(NOT_YOU),
-            Self::NewSignIn { key, at } => Content::new("A new API key was made by a link that we sent you")
-                .says("The link in a letter to this address was used to make a key that may do everything.")
-                .fact("Key", key)
-                .fact("When", at.rfc3339())
-                .says(NOT_YOU_REVOKE),
-            Self::EmailChangeOld { link, email, minutes } => Content::new("Confirm your new email address")
-                .says("Your account is about to get another address. It changes once both addresses have confirmed it.")
-                .fact("New address", email)
-                .action("Confirm the change", link)
-                .says(soon(minutes))
-                .says("If this was not you, do nothing, and revoke the key that asked for it."),
-            Self::EmailChangeNew { link, minutes } => Content::new("Confirm your new email address")
-                .says("An account is about to get this address. It changes once both addresses have confirmed it.")
-                .action("Confirm the change", link)
-                .says(soon(minutes))
-                .says(NOT_YOU),
-            Self::EmailChanged { email } => Content::new("Your email address has changed")
-                .says("Both addresses have confirmed it. Letters go to the new address from now on.")
-                .fact("New address", email),
-            Self::KeyCreated { name, scopes } => Content::new("An API key was made")
-                .says("Your account has a new API key.")
-                .fact("Key", name)
-                .fact("May do", scopes)
-                .says(NOT_YOU_REVOKE),
-            Self::KeyRevoked { name } => Content::new("An API key was revoked")
-                .says("A key of your account works no longer, on no host.")
-                .fact("Key", name),
-            Self::CredentialFirstUsed { credential, deployment } => {
-                Content::new("A credential was used for the first time")
-                    .says("A deployment of your account has used a credential that it had not used before.")
-                    .fact("Credential", credential)
-                    .fact("Deployment", deployment)
-                    .says("Each use is in the audit: `aaasp audit`.")
-            }
-            _ => return None,
-        })
-    }
-
-    fn about_money(&self) -> Option<Content> {
-        Some(match self {
-            Self::Receipt { top_up, paid, credits, available } => Content::new("Receipt")
-                .says("Thank you. Your payment has arrived, and your credits can be spent.")
-                .fact("Paid", paid)
-                .fact("Credits", credits)
-                .fact("Available now", available)
-                .fact("Top-up", top_up)
-                .says("The invoice comes from the payment processor."),
-            Self::PaymentFailed { top_up, amount, reason } => Content::new("A payment failed")
-                .says("Nothing was charged, and no credits were added.")
-                .fact("Amount", amount)
-                .fact("Why", reason)
-                .fact("Top-up", top_up)
-                .says("To try again, make another top-up: `aaasp credits buy`."),
-            Self::Refunded { top_up, credits, debt } => {
-                let content = Content::new("A payment was given back")
-                    .says("The credits that it bought were taken out of your balance.")
-                    .fact("Credits", credits)
-                    .fact("Top-up", top_up);
-                if *debt == Microcredits::ZERO {
-                    content
-                } else {
-                    content
-                        .fact("Still owed", debt)
-                        .says("Some of them were spent already. The next top-up pays that first; until then no run starts.")
-                }
-            }
-            Self::AutoTopUpOff { reason } => Content::new("Automatic top-ups are off")
-                .says("Your account buys no credits by itself any more.")
-                .fact("Why", reason)
-                .says("To have it do so again: `aaasp credits auto set`. To buy credits once: `aaasp credits buy`."),
-            Self::LowBalance { available, threshold } => Content::new("Your balance is low")
-                .says("Runs are refused when the balance does not cover the most that they may cost.")
-                .fact("Available", available)
-                .fact("You are told below", threshold)
-                .says("To buy credits: `aaasp credits buy`. To be told at another balance, or never: `aaasp account set`."),
-            _ => return None,
-        })
-    }
-
-    fn about_the_end(&self) -> Option<Content> {
-        Some(match self {
-            Self::Deletion { link, minutes, days } => Content::new("Delete your account")
-                .says("Somebody, probably you, asked for your account to be deleted, with all that it has.")
-                .action("Delete the account", link)
-                .says(format!("The link works once, within {minutes} minutes. You can think again for {days} days."))
-                .says("If this was not you, do nothing, and revoke the key that asked for it."),
-            Self::AccountClosing { until } => Content::new("Your account is being deleted")
-                .says("No runs start any more, and everything is erased at the moment below.")
-                .fact("Erased on", until.rfc3339())
-                .says("To keep it until then: `aaasp account keep`."),
-            Self::AccountKept => Content::new("Your account is kept")
-                .says("You thought again: nothing is erased, and everything works as before."),
-            Self::ExportReady { link, until } => Content::new("The copy of your data is ready")
-                .says("You asked for a copy of everything that is kept about your account.")
-                .action("Download it", link)
-                .fact("There until", until.rfc3339())
-                .says("The link works once. For another one: `aaasp account export`.")
-                .says("If this was not you, revoke the key that asked for it (`aaasp keys revoke`)."),
-            Self::AccountErased { erasure, certificate } => {
-                let content = Content::new("Your account is erased")
-                    .says("This is the last letter: your address is deleted once it is sent.")
-                    .fact("Certificate", erasure)
-                    .fact("When", "with this letter");
-                let content = rows(content, "Deleted", &certificate.erased);
-                rows(content, "Kept", &certificate.kept).says(&certificate.kept_why)
-            }
-            _ => return None,
-        })
-    }
-
-    fn about_the_rest(&self) -> Content {
-        match self {
-            Self::PolicyChange { from, summary, link } => {
-                Content::new("The policy changes").says(summary).fact("From", from.rfc3339()).action("Read it", link)
-            }
-            Self::Announcement { subject, text, .. } => text.iter().fold(Content::new(subject), Content::says),
-            _ => Content::new(self.kind()),
-        }
-    }
-}
-
-/// How many rows of each table.
-fn rows(content: Content, what: &str, tables: &BTreeMap<String, u64>) -> Content {
-    let list: Vec<_> = tables.iter().map(|(table, rows)| format!("{table} ({rows})")).collect();
-    let list = if list.is_empty() { "nothing".to_owned() } else { list.join(", ") };
-    content.fact(what, list)
 }

@@ -215,7 +215,15 @@ impl Erasures {
         self.rotation.destroy_data_key(account).await?;
         // What another host wrote late is there again.
         self.delete_rows(account, &[]).await?;
-        self.db.write(move |tx| Box::pin(erasures::delete_account(tx, account))).await?;
+        let now = self.clock.now();
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    erasures::forget_whose(tx, account, now).await?;
+                    erasures::delete_account(tx, account).await
+                })
+            })
+            .await?;
         let deleted: Vec<_> =
             tables().filter(|table| table.erasure == Erasure::Deleted).map(|table| table.name).collect();
         erasures::vacuum(&self.db, &deleted).await?;

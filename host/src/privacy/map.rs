@@ -182,6 +182,36 @@ pub enum Category {
 }
 
 impl Category {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Contact, Self::Content, Self::Usage, Self::Billing, Self::Correspondence, Self::Security];
+
+    /// The word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Contact => "contact",
+            Self::Content => "content",
+            Self::Usage => "usage",
+            Self::Billing => "billing",
+            Self::Correspondence => "correspondence",
+            Self::Security => "security",
+        }
+    }
+
+    /// What the word stands for.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Contact => "how to reach you, which is an email address",
+            Self::Content => "what you bring and your agents make: agents, configuration, inputs, outputs, logs",
+            Self::Usage => "when and how the service was used",
+            Self::Billing => "what was bought, charged and paid",
+            Self::Correspondence => "what was written to you, and what you said to us",
+            Self::Security => "who may do what, and what was done",
+        }
+    }
+
     /// Whether the account brought it, or the service saw it.
     #[must_use]
     pub const fn source(self) -> &'static str {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::execute::Job;
 use super::slots::{Slot, SlotRequest};
 use super::{Deployed, Run, Runs, check_input, record};
-use crate::accounts::Account;
+use crate::accounts::{Account, Status};
 use crate::clock::Micros;
 use crate::db::spending::Caps;
 use crate::db::{Admission, Admitted, CapOf, DbError, Once, answered};
@@ -80,6 +80,12 @@ pub enum Refused {
         required: Microcredits,
         /// Until the next day.
         seconds: u32,
+    },
+    /// The account's status lets no run start.
+    #[error("the account is {status}; {}", .status.remains())]
+    Stopped {
+        /// Its status.
+        status: Status,
     },
     /// The account's queue is full.
     #[error("{0} runs of the account are waiting already")]
@@ -153,6 +159,7 @@ impl Runs {
             Admitted::Capped { of, cap, spent, until } => {
                 return Err(Refused::Capped { of, cap, spent, required: held, seconds: seconds_until(until, at) });
             }
+            Admitted::Stopped(status) => return Err(Refused::Stopped { status }),
             Admitted::QueueFull => return Err(Refused::QueueFull(account.limits.queued_runs)),
             Admitted::Insufficient { available, held: others } => {
                 return Err(Refused::Insufficient { required: held, available, held: others });

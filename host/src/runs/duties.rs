@@ -73,6 +73,11 @@ impl Runs {
                 Err(error) => tracing::error!(%account, %error, "the account's queue can't be served"),
             }
         }
+        for (account, run) in runs::queued_and_restricted(&self.db).await? {
+            if let Some(account) = self.accounts.load(account).await? {
+                self.cancel_queued(&account, run).await?;
+            }
+        }
         for run in runs::cancel_requested(&self.db, self.host.0).await? {
             if let Some(live) = self.live.get(run) {
                 live.cancel.cancel();

@@ -13,8 +13,8 @@ use crate::ledger::{Balance, Microcredits, Tenant, Transfer, Verb};
 /// The most that a tenant can have. Half the range is ample, and keeps every sum of two amounts within it.
 const MOST: i64 = i64::MAX / 2;
 
-/// Moves an amount from credits to holds, if there is so much and nothing is owed. The only way down for a balance
-/// that nobody has locked.
+/// Moves an amount from credits to holds, if there is so much, nothing is owed, and the account is active: no run is
+/// admitted but by this. The only way down for a balance that nobody has locked.
 pub(in crate::db) async fn hold(
     connection: &mut AnyConnection,
     tenant: Tenant,
@@ -22,7 +22,9 @@ pub(in crate::db) async fn hold(
 ) -> Result<bool, DbError> {
     let done = sqlx::query(
         "UPDATE balances SET available = available - $2, held = held + $2
-         WHERE tenant = $1 AND available >= $2 AND debt = 0",
+         WHERE tenant = $1 AND available >= $2 AND debt = 0 AND EXISTS (
+             SELECT 1 FROM tenants JOIN accounts ON accounts.id = tenants.account_id
+             WHERE tenants.tenant = $1 AND accounts.status = 'active')",
     )
     .bind(tenant.0)
     .bind(amount.0)

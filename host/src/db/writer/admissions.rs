@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use sqlx::AnyConnection;
 
 use super::requests::{Admission, Admitted, CapOf};
+use crate::accounts::Status;
 use crate::db::spending::{self, Counted, Spender};
-use crate::db::{DbError, answered, ledger, runs};
+use crate::db::{DbError, accounts, answered, ledger, runs};
 use crate::ledger::{Balance, Microcredits, Tenant, Transfer, Verb};
 
 /// Admits what can be admitted; the answers are in the order of the admissions.
@@ -34,6 +35,7 @@ pub(super) async fn admit(
             Admitted::Insufficient { .. }
             | Admitted::Indebted { .. }
             | Admitted::Capped { .. }
+            | Admitted::Stopped(_)
             | Admitted::QueueFull => {
                 if let Some(once) = &admission.once {
                     answered::forget(connection, once).await?;
@@ -118,6 +120,10 @@ async fn hold(
         if !capped && ledger::hold(connection, tenant, sum).await? {
             continue;
         }
+        // A caller was believed a moment ago, and may have waited for a slot since.
+        if is_stopped(connection, admissions, &positions, answers).await? {
+            continue;
+        }
         let mut balance = ledger::lock_balance(connection, tenant).await?;
         if balance.debt > Microcredits::ZERO {
             let first = &admissions[positions[0]];
@@ -126,7 +132,7 @@ async fn hold(
         }
         let Balance { mut available, mut held, debt } = balance;
         let (mut afforded, mut spending) = (Microcredits::ZERO, Spending::default());
-        for position in positions {
+        for &position in &positions {
             let admission = &admissions[position];
             let amount = admission.held;
             if debt > Microcredits::ZERO {
@@ -141,12 +147,32 @@ async fn hold(
                 afforded += amount;
             }
         }
-        spending.write(connection).await?;
         if afforded > Microcredits::ZERO && !ledger::hold(connection, tenant, afforded).await? {
+            // Another host may have changed the status since.
+            if is_stopped(connection, admissions, &positions, answers).await? {
+                continue;
+            }
             return Err(DbError::corrupt("a balance changed under its lock"));
         }
+        spending.write(connection).await?;
     }
     Ok(())
+}
+
+/// Refuses all admissions of a tenant when the status of its account lets no run start.
+async fn is_stopped(
+    connection: &mut AnyConnection,
+    admissions: &[Admission],
+    positions: &[usize],
+    answers: &mut [Admitted],
+) -> Result<bool, DbError> {
+    let Some(&first) = positions.first() else { return Ok(false) };
+    let status = accounts::status(connection, admissions[first].account).await?;
+    if status == Status::Active {
+        return Ok(false);
+    }
+    positions.iter().for_each(|&position| answers[position] = Admitted::Stopped(status));
+    Ok(true)
 }
 
 /// What the runs of a group spend of daily caps.

@@ -6,6 +6,7 @@ use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use super::group::WriteTx;
+use crate::accounts::Status;
 use crate::clock::Micros;
 use crate::db::audit::CredentialUse;
 use crate::db::runs::StoredRun;
@@ -110,6 +111,8 @@ pub enum Admitted {
         /// When the day is over.
         until: Micros,
     },
+    /// The account's status lets no run start; nothing was written.
+    Stopped(Status),
     /// The queue is full; nothing was written.
     QueueFull,
     /// The same request was admitted before, as this run.

@@ -120,6 +120,7 @@ impl From<Refused> for Problem {
                 };
                 Self::too_many(detail, seconds).about_limit(limit, cap.0.unsigned_abs())
             }
+            Refused::Stopped { .. } => Self::forbidden(detail),
             Refused::QueueFull(limit) => {
                 let mut problem = Self::too_many(detail, 1);
                 *problem.extra = ExtensionMembers::limit("queued_runs", limit);

@@ -36,6 +36,47 @@ pub(super) const TABLES: &[Table] = &[
         ..of_account("links", "a link that works once", &["digest"])
     },
     Table {
+        purpose: Purpose::Rights,
+        columns: &[
+            text("id", Category::Correspondence),
+            technical("account_id"),
+            text("purpose", Category::Correspondence),
+            flag("given"),
+            text("policy", Category::Correspondence),
+            text("source", Category::Correspondence),
+            time("created_at", Category::Correspondence),
+        ],
+        ..of_account("consents", "what the account's owner said yes or no to, when and where", &["id"])
+    },
+    Table {
+        purpose: Purpose::Rights,
+        kept: Kept::Billing,
+        erasure: Erasure::Itself,
+        columns: &[
+            text("id", Category::Security),
+            technical("account_id"),
+            text("kind", Category::Correspondence),
+            text("source", Category::Correspondence),
+            text("state", Category::Correspondence),
+            text("identity", Category::Security),
+            time("received_at", Category::Correspondence),
+            time("due_at", Category::Correspondence),
+            column("extended", Some(Category::Correspondence), Form::Flag),
+            time("ended_at", Category::Correspondence),
+        ],
+        ..of_account("rights_requests", "that a right was used, when it was answered, and how", &["id"])
+    },
+    Table {
+        purpose: Purpose::Rights,
+        columns: &[technical("account_id"), text("breach_id", Category::Security)],
+        ..of_account("breach_accounts", "that a breach concerns the account", &["account_id", "breach_id"])
+    },
+    Table {
+        purpose: Purpose::Letters,
+        columns: &[technical("account_id"), text("mailing_id", Category::Correspondence)],
+        ..of_account("mailed", "that the account was written a letter that went to many", &["account_id", "mailing_id"])
+    },
+    Table {
         purpose: Purpose::Letters,
         kept: Kept::Letters,
         columns: &[
@@ -70,6 +111,43 @@ pub(super) const TABLES: &[Table] = &[
             time("created_at", Category::Security),
         ],
         ..of_account("operator_acts", "what an operator did to the account, and why", &["id"])
+    },
+    Table {
+        columns: &[
+            text("id", Category::Correspondence),
+            technical("account_id"),
+            text("thread_id", Category::Correspondence),
+            text("said_by", Category::Correspondence),
+            technical("operator_key_id"),
+            sealed("sealed_text", Category::Correspondence, ("support_messages", "id", "text"), Inside::Text),
+            time("created_at", Category::Correspondence),
+        ],
+        ..of_account("support_messages", "what was asked of the operator, or answered", &["id"])
+    },
+    Table {
+        columns: &[
+            text("id", Category::Correspondence),
+            technical("account_id"),
+            sealed("sealed_subject", Category::Correspondence, ("support_threads", "id", "subject"), Inside::Text),
+            text("state", Category::Correspondence),
+            time("created_at", Category::Correspondence),
+            time("changed_at", Category::Correspondence),
+        ],
+        ..of_account("support_threads", "that something was asked of the operator, and what it is about", &["id"])
+    },
+    Table {
+        purpose: Purpose::Rights,
+        columns: &[
+            technical("account_id"),
+            text("set_by", Category::Security),
+            sealed("sealed_reason", Category::Correspondence, ("restrictions", "account_id", "reason"), Inside::Text),
+            time("created_at", Category::Security),
+        ],
+        ..of_account(
+            "restrictions",
+            "that the account's data are kept and not worked with, and who asked for it",
+            &["account_id", "set_by"],
+        )
     },
     Table {
         purpose: Purpose::Authentication,
@@ -172,6 +250,7 @@ pub(super) const TABLES: &[Table] = &[
             number("low_balance", Category::Billing),
             flag("low_balance_told"),
             number("daily_spend", Category::Billing),
+            time("objected_at", Category::Correspondence),
         ],
         ..of_account("accounts", "an account: an email address, a plan and a status", &["id"])
     },

@@ -33,7 +33,8 @@ impl Kept {
 }
 
 impl Erasure {
-    const fn words(self) -> &'static str {
+    /// In words.
+    pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::Deleted => "deleted",
             Self::Pseudonymised => "kept under a pseudonym",

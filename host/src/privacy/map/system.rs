@@ -45,6 +45,41 @@ pub(super) const TABLES: &[Table] = &[
         ..of_nobody("master_keys", "a version of the master keys, which are in no database", &["version"])
     },
     Table {
+        columns: &[
+            technical("id"),
+            technical("audience"),
+            technical("letter"),
+            technical("about"),
+            moment("created_at"),
+        ],
+        ..of_nobody("mailings", "a letter to many accounts", &["id"])
+    },
+    Table {
+        columns: &[
+            technical("id"),
+            technical("facts"),
+            technical("advice"),
+            technical("tables"),
+            moment("aware_at"),
+            moment("due_at"),
+            moment("told_at"),
+            moment("authority_told_at"),
+            moment("ended_at"),
+        ],
+        ..of_nobody("breaches", "a breach of the protection of data: what happened, and who was told when", &["id"])
+    },
+    Table {
+        columns: &[
+            technical("version"),
+            technical("text"),
+            moment("since"),
+            technical("summary"),
+            column("material", None, Form::Flag),
+            moment("said_at"),
+        ],
+        ..of_nobody("policies", "a version of the privacy policy, as it was shown", &["version"])
+    },
+    Table {
         columns: &[technical("series"), count("last")],
         ..of_nobody("statement_numbers", "the last number of a series", &["series"])
     },

@@ -1,0 +1,102 @@
+//! What owners say about their data: that it is not to be worked with, and that their use is not to be analysed.
+
+use super::{Account, Accounts};
+use crate::clock::Micros;
+use crate::db::restrictions::{self, RestrictedBy};
+use crate::db::{DbError, objections};
+use crate::ids::AccountId;
+use crate::vault::{Place, RowSeal};
+
+const TABLE: &str = "restrictions";
+
+/// A restriction of an account.
+#[derive(Clone, Debug)]
+pub struct Restriction {
+    /// Who asked for it.
+    pub by: RestrictedBy,
+    /// Why, if its owner said so.
+    pub reason: Option<String>,
+    /// Since when.
+    pub since: Micros,
+}
+
+impl Accounts {
+    /// The restrictions of an account; none when it is not restricted.
+    ///
+    /// # Errors
+    /// [`DbError`] when a reason doesn't open.
+    pub async fn restrictions(&self, account: &Account) -> Result<Vec<Restriction>, DbError> {
+        let mut found = Vec::new();
+        for stored in restrictions::of(&self.db, account.id).await? {
+            let reason = match &stored.sealed_reason {
+                Some(sealed) => Some(self.opening(account, |account| opened(account, sealed)).await?),
+                None => None,
+            };
+            found.push(Restriction { by: stored.by, reason, since: stored.at });
+        }
+        Ok(found)
+    }
+
+    /// Restricts an account for its owner: its data are kept and not worked with. No run starts from this commit on, on
+    /// whatever host; those that run or wait are cancelled by the hosts' duties, within a second or two.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn restrict(&self, account: &Account, reason: Option<&str>) -> Result<(), DbError> {
+        let (id, at) = (account.id, self.clock.now());
+        let sealed = reason
+            .map(|reason| seal(account)?.seal("reason", reason.as_bytes()).map_err(DbError::sealed(TABLE)))
+            .transpose()?;
+        self.db
+            .write(move |tx| {
+                let sealed = sealed.clone();
+                Box::pin(async move { restrictions::put(tx, id, sealed.as_deref(), at).await })
+            })
+            .await
+    }
+
+    /// Lifts what the owner asked for; what an operator did stays.
+    ///
+    /// # Errors
+    /// [`DbError::Missing`] when the owner did not ask for it.
+    pub async fn lift_restriction(&self, account: &Account) -> Result<(), DbError> {
+        let id = account.id;
+        self.db.write(move |tx| Box::pin(restrictions::lift(tx, id))).await
+    }
+
+    /// Since when an account's owner objects to its use being analysed.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn objects_to_analysis(&self, account: AccountId) -> Result<Option<Micros>, DbError> {
+        objections::since(&self.db, account).await
+    }
+
+    /// Takes an account's use out of what is analysed.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn object(&self, account: &Account) -> Result<(), DbError> {
+        let (id, at) = (account.id, self.clock.now());
+        self.db.write(move |tx| Box::pin(async move { objections::put(tx, id, at).await.map(drop) })).await
+    }
+
+    /// Lets an account's use be analysed again.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn withdraw_objection(&self, account: &Account) -> Result<(), DbError> {
+        let id = account.id;
+        self.db.write(move |tx| Box::pin(async move { objections::withdraw(tx, id).await.map(drop) })).await
+    }
+}
+
+fn seal(account: &Account) -> Result<RowSeal, DbError> {
+    let (id, row) = (account.id, account.id.to_string());
+    account.data_key.row(Place { account: id, table: TABLE, row: &row }).map_err(DbError::sealed(TABLE))
+}
+
+fn opened(account: &Account, sealed: &[u8]) -> Result<String, DbError> {
+    let text = seal(account)?.open("reason", sealed).map_err(DbError::sealed(TABLE))?;
+    String::from_utf8(text).map_err(DbError::corrupt)
+}
