@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::accounts::{Accounts, Callers, SignUps};
+use crate::audit::Anchors;
 use crate::clock::Clock;
 use crate::config::{Change, ConfigError, LiveConfig};
 use crate::db::{Db, spending};
@@ -44,7 +45,7 @@ pub struct App {
     /// What was asked for.
     pub requests: Arc<RequestLog>,
     /// Signs receipts.
-    pub receipts: SigningKey,
+    pub receipts: Arc<SigningKey>,
     /// How many requests are taken.
     pub rates: Rates,
     /// TLS, where the host does it itself.
@@ -57,6 +58,12 @@ impl App {
     pub fn erasures(&self) -> Erasures {
         let by = (Arc::clone(&self.rotation), Arc::clone(&self.payments), Arc::clone(&self.runs));
         Erasures::new((self.db.clone(), self.accounts.clone()), (self.config.clone(), self.clock.clone()), by)
+    }
+
+    /// What signs where the audit is.
+    #[must_use]
+    pub fn anchors(&self) -> Anchors {
+        Anchors::new(self.db.clone(), (self.config.clone(), self.clock.clone()), Arc::clone(&self.receipts))
     }
 
     /// What the host keeps beside the database.

@@ -97,7 +97,7 @@ enum Command {
     Deployments(deployments::Args),
     /// Keep credentials that agents use and never see.
     Credential(credential::Args),
-    /// Show each use of a credential.
+    /// Show each use of a credential, or verify the server's audit.
     Audit(audit::Args),
     /// Get and verify signed receipts of runs.
     Receipt(receipt::Args),
@@ -181,7 +181,7 @@ fn done(command: Command) -> anyhow::Result<()> {
         Command::Agents(args) => block_on(agents::run(args)),
         Command::Deployments(args) => block_on(deployments::run(args)),
         Command::Credential(args) => block_on(credential::run(args)),
-        Command::Audit(args) => block_on(audit::run(args)),
+        Command::Audit(args) => audit::run(args),
         Command::Receipt(args) => block_on(receipt::run(args)),
         Command::Requests(args) => block_on(requests::run(args)),
         Command::Credits(args) => block_on(credits::run(args)),

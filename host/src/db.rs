@@ -4,12 +4,12 @@
 //! group; a function here that writes takes the writer's [`WriteTx`].
 
 pub mod accounts;
-pub mod acts;
 pub mod agents;
 pub mod answered;
 pub mod audit;
 pub mod auto_top_ups;
 mod connect;
+pub mod credential_uses;
 pub mod credentials;
 pub mod data_keys;
 pub mod deployments;
@@ -167,7 +167,7 @@ impl Db {
 
     /// Hands a use of a credential to the writer without waiting for it. It may not take it, so that the use is
     /// handed in again by [`Self::append_uses`] or with the settlement of its run.
-    pub fn note_use(&self, used: audit::CredentialUse) {
+    pub fn note_use(&self, used: credential_uses::CredentialUse) {
         self.writer.note_use(used);
     }
 
@@ -175,7 +175,7 @@ impl Db {
     ///
     /// # Errors
     /// [`DbError`] when the commit failed.
-    pub async fn append_uses(&self, uses: Vec<audit::CredentialUse>) -> Result<(), DbError> {
+    pub async fn append_uses(&self, uses: Vec<credential_uses::CredentialUse>) -> Result<(), DbError> {
         self.writer.append_uses(uses).await
     }
 

@@ -223,7 +223,7 @@ impl Host {
         let seller = Seller::new(&store.config.now())?;
         let app = App {
             payments: Payments::new(store.db.clone(), store.accounts.clone(), store.clock.clone(), seller),
-            receipts: SigningKey::new(&store.keyring.derived_key("receipts")),
+            receipts: Arc::new(SigningKey::of(&store.keyring)),
             requests: RequestLog::new(store.db.clone()),
             callers: Callers::new(store.db.clone(), store.accounts.clone(), store.clock.clone()),
             sign_ups: SignUps::new(store.accounts.clone()),
@@ -274,6 +274,7 @@ impl Host {
         tasks.spawn(self.app.accounts.clone().do_duties(self.id));
         tasks.spawn(self.app.erasures().do_duties(self.id));
         tasks.spawn(self.app.files().do_duties());
+        tasks.spawn(self.app.anchors().do_duties(self.id));
         let no_more_mail = CancellationToken::new();
         tasks.spawn(self.outbox.do_duties(no_more_mail.clone()));
         tasks.spawn(forget_the_idle(Arc::clone(&self.app)));

@@ -12,6 +12,7 @@ mod auth;
 mod auto_top_up;
 mod body;
 mod connections;
+mod credential_uses;
 mod credentials;
 mod credits;
 mod csv;
@@ -128,7 +129,7 @@ fn page(run_bytes: usize) -> Routes {
             "Retires a version of a credential; the latest that is left is in use",
             credentials::retire,
         )
-        .get("/v1/audit", "Lists each use of the account's credentials, latest first", audit::list)
+        .get("/v1/audit", "Lists each use of the account's credentials, latest first", credential_uses::list)
         .get("/v1/requests", "Lists the requests that came with the account's keys, latest first", requests::list)
         .get("/v1/credits", "Shows what is available, and what runs hold", credits::show)
         .get("/v1/credits/transactions", "Lists what moved the balance, latest first", credits::transactions)
@@ -160,7 +161,9 @@ fn page(run_bytes: usize) -> Routes {
         .post("/v1/admin/top-ups/{id}/refunds", "Gives back what was paid for a top-up, or a part of it", acts::refund)
         .post("/v1/admin/reconcile", "Asks the payment processor for what no webhook has told", acts::reconcile)
         .get("/v1/admin/erasures", "Lists erasures of accounts, latest first", deletion::list)
-        .get("/v1/admin/acts", "Lists what operators did and why, latest first", acts::list)
+        .get("/v1/admin/acts", "Lists what operators did and why, latest first", audit::acts)
+        .get("/v1/admin/audit", "Lists what operators and owners did, latest first", audit::list)
+        .get("/v1/admin/audit/heads", "Lists signed heads of the audit's chain, earliest first", audit::heads)
         .post(
             "/v1/admin/accounts/{id}/data-keys",
             "Gives an account's data key another version; what it sealed opens as before",

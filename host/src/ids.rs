@@ -115,8 +115,8 @@ ids! {
     HostId = "hst";
     /// A letter to an account.
     LetterId = "ltr";
-    /// Something that an operator did.
-    OperatorActId = "act";
+    /// Something that was done, in the audit.
+    ActId = "act";
     /// A key of an operator.
     OperatorKeyId = "opk";
     /// One request, for its log lines and its `X-Request-Id`.

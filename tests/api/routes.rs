@@ -208,6 +208,8 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Operator, Method::POST, "/v1/admin/top-ups/{id}/refunds", json(json!({"reason": "walked"})));
     add(Door::Operator, Method::POST, "/v1/admin/reconcile", json(json!({"reason": "walked"})));
     add(Door::Operator, Method::GET, "/v1/admin/acts", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/audit", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/audit/heads", Body::None);
     add(Door::Operator, Method::GET, "/v1/admin/master-keys", Body::None);
     add(Door::Operator, Method::POST, "/v1/admin/master-keys", json(json!({})));
     add(Door::Operator, Method::POST, "/v1/admin/master-keys/retire", json(json!({"below": 1})));

@@ -1,5 +1,6 @@
 //! `aaasp admin`: what an operator does: make accounts, give and correct credits, suspend.
 
+mod audit;
 mod mail;
 mod money;
 
@@ -93,6 +94,14 @@ Example:
     },
     #[command(flatten)]
     Money(money::Command),
+    /// List what operators and owners did: the server's audit.
+    #[command(after_help = "\
+`aaasp audit verify` checks that it is whole.
+
+Examples:
+  aaasp admin audit
+  aaasp admin audit --account acc_01h455vb4pex5vsknk084sn02q --act create_key")]
+    Audit(audit::Args),
 }
 
 /// Why something is done.
@@ -225,6 +234,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             })
         }
         Command::Money(command) => money::run(&client, command).await,
+        Command::Audit(args) => audit::run(&client, args).await,
         Command::Grant { account, credits, why, json } => {
             let path = ["admin", "accounts", &account, "grants"];
             let grant = json!({"amount_microcredits": credits, "reason": why.reason});

@@ -35,6 +35,7 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     12 "0012_upkeep",
     13 "0013_regions",
     14 "0014_erasures",
+    16 "0016_audit",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     1 "0001_foundation",
@@ -51,6 +52,7 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     12 "0012_upkeep",
     13 "0013_regions",
     14 "0014_erasures",
+    16 "0016_audit",
 );
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {

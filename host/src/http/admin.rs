@@ -16,6 +16,7 @@ use super::once::MayRepeat;
 use super::page::{Page, PageQuery, QueryOf};
 use crate::accounts::{Account, Opening, Status};
 use crate::app::App;
+use crate::audit::Act;
 use crate::config::{Change, DEFAULT_PLAN};
 use crate::db::ledger;
 use crate::ids::{AccountId, GrantId};
@@ -174,7 +175,7 @@ pub(super) async fn reload(
     operator: Operator,
     Json(why): Json<Why>,
 ) -> Result<Answer<Reloaded>, Problem> {
-    app.accounts.note_act(&operator.because(why.reason), "reload").await?;
+    app.accounts.note_act(operator.key, Act::Reload, &why.reason.alone()).await?;
     let changes = app.reload().map_err(|error| Problem::invalid("", error.to_string()))?;
     Ok(Answer(Reloaded { changes }))
 }

@@ -16,6 +16,7 @@ use super::body::{Json, PathId};
 use super::once::MayRepeat;
 use super::routes::{Described, Reply};
 use crate::app::App;
+use crate::audit::{Act, Actor, Facts};
 use crate::ids::AccountId;
 use crate::vault::KeyringError;
 use crate::vault::rotation::{Rotated, RotationError, Status};
@@ -49,16 +50,19 @@ pub(super) async fn show(State(app): State<Arc<App>>, _: Operator) -> Result<Ans
 }
 
 /// Adds a master key, unless the newest has not wrapped everything yet. The hosts wrap with it by themselves.
-pub(super) async fn rotate(State(app): State<Arc<App>>, _: Operator) -> Result<Changed, Problem> {
+pub(super) async fn rotate(State(app): State<Arc<App>>, operator: Operator) -> Result<Changed, Problem> {
+    app.accounts.note_act(operator.key, Act::RotateMasterKey, &Facts::default()).await?;
     Ok(Changed(app.rotation.begin().await?))
 }
 
 /// Removes the master keys below a version.
 pub(super) async fn retire(
     State(app): State<Arc<App>>,
-    _: Operator,
+    operator: Operator,
     Json(retirement): Json<Retirement>,
 ) -> Result<Changed, Problem> {
+    let facts = Facts::of(format_args!("below {}", retirement.below));
+    app.accounts.note_act(operator.key, Act::RetireMasterKeys, &facts).await?;
     Ok(Changed(app.rotation.retire(retirement.below).await?))
 }
 
@@ -69,7 +73,8 @@ pub(super) async fn rotate_data_key(
     PathId(id): PathId<AccountId>,
     once: MayRepeat,
 ) -> Result<Made<Rotated>, Problem> {
-    let rotated = app.rotation.rotate_data_key(id, once.by(&app, operator.key, &())).await?;
+    let rotated =
+        app.rotation.rotate_data_key(id, Actor::Operator(operator.key), once.by(&app, operator.key, &())).await?;
     app.callers.forget();
     Ok(Made(rotated))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::map::{About, Erasure, Form, Table, tables};
 use crate::accounts::{Account, Accounts, Status};
+use crate::audit::{Act, Actor, Facts, NewEntry};
 use crate::clock::Clock;
 use crate::config::LiveConfig;
 use crate::db::erasures::{self, Certificate, ErasureState, StoredErasure};
@@ -217,7 +218,13 @@ impl Erasures {
         erasures::vacuum(&self.db, &deleted).await?;
         data_keys::wipe(&self.db).await?;
         let (id, at) = (erasure.id, self.clock.now());
-        self.db.write(move |tx| Box::pin(erasures::finish(tx, id, at))).await?;
+        let entry = NewEntry::new((Actor::System, Act::Erase, at), None, &Facts::of(id))?;
+        self.db
+            .write(move |tx| {
+                tx.audit(entry.clone());
+                Box::pin(erasures::finish(tx, id, at))
+            })
+            .await?;
         tracing::info!(erasure = %id, "an account is erased");
         Ok(())
     }

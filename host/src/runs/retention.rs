@@ -27,7 +27,7 @@ impl Runs {
             ("webhooks", retention::delete_webhooks(db, days_ago(kept.webhook_days)).await),
             ("statements", retention::delete_statements(db, billing).await),
             ("payments", retention::delete_payments(db, billing).await),
-            ("acts of operators", retention::delete_acts(db, billing).await),
+            ("contents of the audit", retention::delete_audit_contents(db, billing).await),
             ("months of grants", retention::delete_monthly_grants(db, &a_month_ago.to_string()).await),
             ("logs, contents of runs and requests", of_plans(db, &config, now).await),
         ] {

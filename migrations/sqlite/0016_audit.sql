@@ -1,0 +1,42 @@
+-- The audit: what operators and owners did. Entries are only ever inserted, each chained to the one before it. What could
+-- name anybody is apart, so that it can be erased: of it an entry holds a salted digest alone.
+CREATE TABLE audit_entries (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    at INTEGER NOT NULL,
+    -- An operator's key, or `owner` or `system`.
+    actor TEXT NOT NULL,
+    act TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    chain BLOB NOT NULL
+) STRICT;
+
+-- What entries are about, by their ids. It is written before its entry, in the same commit.
+CREATE TABLE audit_contents (
+    id TEXT PRIMARY KEY,
+    account_id TEXT REFERENCES accounts (id),
+    salt BLOB NOT NULL,
+    -- JSON, sealed under the account's data key; in the open where it is about no account.
+    sealed_content BLOB,
+    content TEXT
+) STRICT;
+CREATE INDEX audit_contents_by_account ON audit_contents (account_id, id);
+
+-- The end of the chain, behind whose lock the next entry is chained.
+CREATE TABLE audit_end (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    position INTEGER NOT NULL,
+    chain BLOB NOT NULL
+) STRICT;
+INSERT INTO audit_end (one, position, chain) VALUES (1, 0, zeroblob(32));
+
+-- Where the chain was at a moment, signed.
+CREATE TABLE audit_heads (
+    position INTEGER PRIMARY KEY,
+    chain BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    signature BLOB NOT NULL
+) STRICT;
+
+-- What operators did is in the audit from now on; no release had this table.
+DROP TABLE operator_acts;
