@@ -1,5 +1,6 @@
 //! Accounts and operators: who a caller is, and what the account may use.
 
+mod accesses;
 mod acts;
 mod api_key;
 mod callers;
@@ -10,6 +11,7 @@ mod email;
 mod links;
 mod once;
 mod operators;
+mod roles;
 mod scopes;
 mod settings;
 mod sign_up;
@@ -17,12 +19,14 @@ mod status;
 
 use std::sync::Arc;
 
+pub use accesses::MOST_ACCESS_MINUTES;
 pub use acts::{Because, Told};
 pub use api_key::{ApiKey, KEY_PREFIX, MalformedKey};
 pub use callers::{Caller, Callers};
 pub use confirm::Confirmed;
 use ipnet::IpNet;
 pub use links::{LinkSecret, MalformedLink, PAGE, Purpose};
+pub use roles::*;
 pub use scopes::*;
 use serde::{Deserialize, Serialize};
 pub use sign_up::{SignUps, TooManySignUps};

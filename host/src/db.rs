@@ -3,6 +3,7 @@
 //! Reads go through a pool. Every write goes through the one writer, which commits what is waiting as a
 //! group; a function here that writes takes the writer's [`WriteTx`].
 
+pub mod accesses;
 pub mod accounts;
 pub mod agents;
 pub mod answered;
@@ -28,6 +29,7 @@ pub mod low_balances;
 pub mod master_keys;
 mod migrate;
 pub mod monthly_grants;
+pub mod operator_keys;
 pub mod payments;
 mod region;
 pub mod requests;

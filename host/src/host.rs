@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::{Accounts, Callers, Opening, SignUps};
+use crate::accounts::{Accounts, Callers, Opening, Role, SignUps};
 use crate::app::App;
 use crate::capabilities::egress::EgressSettings;
 use crate::capabilities::model::Mark;
@@ -161,7 +161,8 @@ impl Store {
     /// [`StartError`] when the address is taken or the key file exists.
     pub async fn first_account(&self, email: &str, grant: Microcredits) -> Result<FirstAccount, StartError> {
         let location = self.db.location();
-        let operator = self.accounts.create_operator_key("first").await.map_err(failed(&location))?;
+        let made = self.accounts.create_operator_key("first", Role::Admin, None).await;
+        let (_, operator) = made.map_err(failed(&location))?;
         let operator_key = self.folder.write_operator_key(operator.expose())?;
         let region = self.config.now().region_of(DEFAULT_PLAN, None)?;
         let opening = Opening { email, plan: DEFAULT_PLAN, region: region.as_ref(), grant, because: None };

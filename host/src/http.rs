@@ -1,5 +1,6 @@
 //! The API. Every route is on this page.
 
+mod accesses;
 mod accounts;
 mod acts;
 mod address;
@@ -22,9 +23,11 @@ mod found;
 mod health;
 mod letters;
 mod logs;
+mod looks;
 mod master_keys;
 mod observe;
 mod once;
+mod operator_keys;
 mod page;
 mod pages;
 mod problem;
@@ -94,6 +97,7 @@ fn page(run_bytes: usize) -> Routes {
         )
         .delete("/v1/account/deletion", "Keeps an account that is being deleted", deletion::cancel)
         .get("/v1/account/deletion", "Shows when the account is erased", deletion::show)
+        .get("/v1/account/accesses", "Lists what operators looked at of the account, and why", accesses::list)
         .get("/v1/api-keys", "Lists the account's API keys, latest first, without their secrets", api_keys::list)
         .post("/v1/api-keys", "Makes an API key, which only this answer shows", api_keys::create)
         .post("/v1/api-keys/{id}/rotate", "Puts another API key in the place of one, with an overlap", api_keys::rotate)
@@ -160,6 +164,19 @@ fn page(run_bytes: usize) -> Routes {
         .post("/v1/admin/accounts/{id}/adjustments", "Corrects an account's balance", acts::adjust)
         .post("/v1/admin/top-ups/{id}/refunds", "Gives back what was paid for a top-up, or a part of it", acts::refund)
         .post("/v1/admin/reconcile", "Asks the payment processor for what no webhook has told", acts::reconcile)
+        .post(
+            "/v1/admin/accounts/{id}/access",
+            "Lets an operator look at what an account has, for a time",
+            accesses::open,
+        )
+        .get("/v1/admin/accounts/{id}/runs", "Lists an account's runs while an access is open", looks::runs)
+        .get("/v1/admin/accounts/{id}/runs/{run}", "Shows a run of an account while an access is open", looks::run)
+        .get("/v1/admin/accounts/{id}/runs/{run}/logs", "Shows a run's log while an access is open", looks::log)
+        .get("/v1/admin/accounts/{id}/requests", "Lists an account's requests while an access is open", looks::requests)
+        .get("/v1/admin/accounts/{id}/letters", "Lists an account's letters while an access is open", looks::letters)
+        .get("/v1/admin/keys", "Lists the keys of operators, latest first, without their secrets", operator_keys::list)
+        .post("/v1/admin/keys", "Makes a key for an operator, which only this answer shows", operator_keys::create)
+        .post("/v1/admin/keys/{id}/revoke", "Revokes a key of an operator, everywhere at once", operator_keys::revoke)
         .get("/v1/admin/erasures", "Lists erasures of accounts, latest first", deletion::list)
         .get("/v1/admin/acts", "Lists what operators did and why, latest first", audit::acts)
         .get("/v1/admin/audit", "Lists what operators and owners did, latest first", audit::list)

@@ -91,6 +91,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// An operator's access to what an account has.
+    AccessId = "acs";
     /// A tenant.
     AccountId = "acc";
     /// A named definition of an agent.

@@ -40,3 +40,20 @@ CREATE TABLE audit_heads (
 
 -- What operators did is in the audit from now on; no release had this table.
 DROP TABLE operator_acts;
+
+-- What a key of an operator is for. Those that there are may do everything, as they could.
+ALTER TABLE operator_keys ADD COLUMN role TEXT NOT NULL DEFAULT 'admin';
+
+-- For how long an operator may look at what an account has. Why is in the audit.
+CREATE TABLE operator_accesses (
+    id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL REFERENCES accounts (id),
+    operator_key_id TEXT NOT NULL,
+    -- One when inputs, outputs and what logs say may be looked at, too.
+    contents INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    -- When something was first looked at, of which the owner is told.
+    used_at INTEGER
+) STRICT;
+CREATE INDEX operator_accesses_by_account ON operator_accesses (account_id, operator_key_id, expires_at);

@@ -99,6 +99,9 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     .await;
     let letters = server.operator().get("/v1/admin/letters").await.expect(200);
     let letter = text(&items(&letters)[0], "id").to_owned();
+    let spare = json!({"name": "spare", "role": "support", "reason": "a test"});
+    let spare = server.operator().post("/v1/admin/keys", spare).await.expect(201);
+    let operator_key = text(&spare, "id").to_owned();
     let mut routes = Vec::new();
     let mut add = |door, method: Method, pattern: &'static str, body| {
         let thing = match pattern {
@@ -106,11 +109,13 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
             _ if pattern.starts_with("/v1/api-keys/") => &key,
             _ if pattern.starts_with("/v1/admin/accounts/") => &id,
             _ if pattern.starts_with("/v1/admin/letters/") => &letter,
+            _ if pattern.starts_with("/v1/admin/keys/") => &operator_key,
             _ if pattern.contains("/top-ups/") || pattern.starts_with("/test-checkout/") => &top_up,
             _ => "echo",
         };
         let path =
             pattern.replace("{id}", thing).replace("{name}", thing).replace("{version}", "1").replace("{number}", "1");
+        let path = path.replace("{run}", &run);
         let link = if method == Method::GET { &links[1] } else { &links[2] };
         let path = path.replace("{secret}", link);
         routes.push(Route { door, method, pattern, path, body });
@@ -210,6 +215,18 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Operator, Method::GET, "/v1/admin/acts", Body::None);
     add(Door::Operator, Method::GET, "/v1/admin/audit", Body::None);
     add(Door::Operator, Method::GET, "/v1/admin/audit/heads", Body::None);
+    add(Door::Account, Method::GET, "/v1/account/accesses", Body::None);
+    let access = json!({"reason": "walked", "minutes": 5});
+    add(Door::Operator, Method::GET, "/v1/admin/keys", Body::None);
+    let new = json!({"name": "walked", "role": "billing", "reason": "walked"});
+    add(Door::Operator, Method::POST, "/v1/admin/keys", json(new));
+    add(Door::Operator, Method::POST, "/v1/admin/keys/{id}/revoke", json(json!({"reason": "walked"})));
+    add(Door::Operator, Method::POST, "/v1/admin/accounts/{id}/access", json(access));
+    add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}/runs", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}/runs/{run}", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}/runs/{run}/logs", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}/requests", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}/letters", Body::None);
     add(Door::Operator, Method::GET, "/v1/admin/master-keys", Body::None);
     add(Door::Operator, Method::POST, "/v1/admin/master-keys", json(json!({})));
     add(Door::Operator, Method::POST, "/v1/admin/master-keys/retire", json(json!({"below": 1})));

@@ -49,7 +49,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError`] when there is no randomness to be had.
-    pub(super) fn own_act(&self, account: &Account, act: Act, facts: &Facts) -> Result<NewEntry, DbError> {
+    pub(crate) fn own_act(&self, account: &Account, act: Act, facts: &Facts) -> Result<NewEntry, DbError> {
         let about = Some((account.id, &account.data_key));
         NewEntry::new((Actor::Owner, act, self.clock.now()), about, facts)
     }

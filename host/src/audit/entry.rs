@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::clock::Micros;
 use crate::db::DbError;
-use crate::ids::{AccountId, ActId, ApiKeyId, OperatorKeyId};
+use crate::ids::{AccessId, AccountId, ActId, ApiKeyId, OperatorKeyId};
 use crate::ledger::Microcredits;
 use crate::vault::{DataKey, Place, RowSeal};
 use crate::words::words;
@@ -49,6 +49,14 @@ words! {
         RotateMasterKey = "rotate_master_key",
         /// An operator removed master keys.
         RetireMasterKeys = "retire_master_keys",
+        /// A key of an operator was made.
+        CreateOperatorKey = "create_operator_key",
+        /// An operator revoked a key of an operator.
+        RevokeOperatorKey = "revoke_operator_key",
+        /// An operator opened an access to what an account has.
+        Access = "access",
+        /// An operator looked at something of an account.
+        Look = "look",
         /// An owner confirmed the address of a new account.
         Open = "open",
         /// An owner made a key by a link.
@@ -65,6 +73,10 @@ words! {
         LowBalance = "low_balance",
         /// An owner set what may be spent in a day.
         DailySpend = "daily_spend",
+        /// An owner had credits bought when the balance falls.
+        SetAutoTopUp = "set_auto_top_up",
+        /// An owner had no more credits bought by themselves.
+        EndAutoTopUp = "end_auto_top_up",
         /// An owner asked for the account to be deleted.
         AskDeletion = "ask_deletion",
         /// An owner confirmed that the account is deleted.
@@ -127,6 +139,15 @@ pub struct Facts {
     /// The key that an owner did it with; none where it was a link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<ApiKeyId>,
+    /// The access that an operator looks under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessId>,
+    /// Whether it is to contents, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contents: Option<bool>,
+    /// Until when it lasts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Micros>,
 }
 
 impl Facts {

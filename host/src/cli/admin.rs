@@ -1,6 +1,8 @@
 //! `aaasp admin`: what an operator does: make accounts, give and correct credits, suspend.
 
+mod access;
 mod audit;
+mod keys;
 mod mail;
 mod money;
 
@@ -94,6 +96,14 @@ Example:
     },
     #[command(flatten)]
     Money(money::Command),
+    #[command(flatten)]
+    Access(access::Command),
+    /// List, make and revoke keys of operators, each for a role.
+    #[command(after_help = "\
+Examples:
+  aaasp admin keys create --name ada --role support --reason \"joined the team\"
+  aaasp admin keys revoke opk_01h455vb4pex5vsknk084sn02q --reason \"left the team\"")]
+    Keys(keys::Args),
     /// List what operators and owners did: the server's audit.
     #[command(after_help = "\
 `aaasp audit verify` checks that it is whole.
@@ -235,6 +245,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         }
         Command::Money(command) => money::run(&client, command).await,
         Command::Audit(args) => audit::run(&client, args).await,
+        Command::Access(command) => access::run(&client, command).await,
+        Command::Keys(args) => keys::run(&client, args).await,
         Command::Grant { account, credits, why, json } => {
             let path = ["admin", "accounts", &account, "grants"];
             let grant = json!({"amount_microcredits": credits, "reason": why.reason});

@@ -187,6 +187,18 @@ pub async fn contents_of_none(db: &Db) -> Result<Vec<String>, DbError> {
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
+/// Which part of the audit is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Only {
+    /// All of it.
+    #[default]
+    All,
+    /// What operators did.
+    Operators,
+    /// What operators looked at, or may look at.
+    Looks,
+}
+
 /// Which entries are asked for.
 #[derive(Clone, Debug, Default)]
 pub struct EntryFilter {
@@ -194,10 +206,28 @@ pub struct EntryFilter {
     pub account: Option<AccountId>,
     /// Only this act.
     pub act: Option<&'static str>,
-    /// Only what operators did.
-    pub by_operators: bool,
+    /// Only a part of all.
+    pub only: Only,
     /// Only those before this position.
     pub before: Option<i64>,
+}
+
+macro_rules! listed {
+    ($from:literal, $which:literal) => {
+        concat!(
+            "SELECT audit_entries.position, audit_entries.id, at, actor, act, digest, chain, audit_contents.id,
+                 account_id, salt, sealed_content, content
+             FROM ",
+            $from,
+            " ON audit_contents.id = audit_entries.id WHERE position < $1 AND ",
+            $which,
+            " AND ($3 = '' OR act = $3)
+               AND ($4 = 0 OR ($4 = 1 AND actor NOT IN ('owner', 'system')) OR ($4 = 2 AND act IN ('access', 'look')))
+               AND ",
+            served!("audit_contents.account_id", "$5"),
+            " ORDER BY position DESC LIMIT $6"
+        )
+    };
 }
 
 /// Entries, latest first; of accounts that other hosts serve, nothing.
@@ -205,21 +235,16 @@ pub struct EntryFilter {
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn list(db: &Db, filter: &EntryFilter, limit: i64) -> Result<Vec<Entry>, DbError> {
-    // An absent filter is the empty text, which no id and no act is.
-    let text = concat!(
-        "SELECT audit_entries.position, audit_entries.id, at, actor, act, digest, chain, audit_contents.id, account_id,
-             salt, sealed_content, content
-         FROM audit_entries LEFT JOIN audit_contents ON audit_contents.id = audit_entries.id
-         WHERE position < $1 AND ($2 = '' OR account_id = $2) AND ($3 = '' OR act = $3)
-           AND ($4 = 0 OR actor NOT IN ('owner', 'system')) AND ",
-        served!("audit_contents.account_id", "$5"),
-        " ORDER BY position DESC LIMIT $6"
-    );
+    // An absent filter is the empty text, which no act is. What is about an account is found by it.
+    let text = match filter.account {
+        Some(_) => listed!("audit_contents JOIN audit_entries", "account_id = $2"),
+        None => listed!("audit_entries LEFT JOIN audit_contents", "$2 = ''"),
+    };
     let rows = sqlx::query(text)
         .bind(filter.before.unwrap_or(i64::MAX))
         .bind(filter.account.map(|account| account.to_string()).unwrap_or_default())
         .bind(filter.act.unwrap_or_default())
-        .bind(i64::from(filter.by_operators))
+        .bind(filter.only as i64)
         .bind(db.region())
         .bind(limit)
         .fetch_all(&db.pool)

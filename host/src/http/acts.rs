@@ -13,7 +13,7 @@ use super::answer::{Answer, Made, Offered};
 use super::auth::Operator;
 use super::body::{Json, PathId};
 use super::once::MayRepeat;
-use crate::accounts::Because;
+use crate::accounts::{Because, Billing};
 use crate::app::App;
 use crate::audit::{Act, Facts};
 use crate::db::top_ups;
@@ -88,7 +88,7 @@ pub(super) struct Why {
     pub reason: Reason,
 }
 
-impl Operator {
+impl<R> Operator<R> {
     /// Who does something, and why.
     pub(super) fn because(&self, reason: Reason) -> Because {
         Because { operator: self.key, reason: reason.0 }
@@ -98,7 +98,7 @@ impl Operator {
 /// Corrects an account's balance.
 pub(super) async fn adjust(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Billing>,
     PathId(id): PathId<AccountId>,
     once: MayRepeat,
     Json(new): Json<NewAdjustment>,
@@ -117,7 +117,7 @@ pub(super) async fn adjust(
 /// Gives back what was paid for a top-up, or a part of it.
 pub(super) async fn refund(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Billing>,
     PathId(id): PathId<TopUpId>,
     once: MayRepeat,
     Json(new): Json<NewRefund>,
@@ -133,7 +133,7 @@ pub(super) async fn refund(
 /// Asks the payment processor for what no webhook has told, and books it.
 pub(super) async fn reconcile(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Billing>,
     Json(asked): Json<Reconciliation>,
 ) -> Result<Offered<Answer<Reconciled>>, Problem> {
     let days = asked.days.unwrap_or(PAYMENT_DAYS);

@@ -10,11 +10,11 @@ use super::Problem;
 use super::answer::Answer;
 use super::auth::Operator;
 use super::page::{self, Page, PageQuery, QueryOf};
-use crate::accounts::Told;
+use crate::accounts::{Security, Told};
 use crate::app::App;
 use crate::audit::{Act, Actor, Head};
 use crate::clock::Micros;
-use crate::db::audit::{self, EntryFilter};
+use crate::db::audit::{self, EntryFilter, Only};
 use crate::ids::{AccountId, ActId, ApiKeyId, OperatorKeyId};
 use crate::ledger::Microcredits;
 
@@ -132,7 +132,7 @@ pub(super) struct ActsQuery {
 /// Everything that is in the audit, latest first.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<Security>,
     QueryOf(query): QueryOf<AuditQuery>,
 ) -> Result<Answer<Page<EntryView>>, Problem> {
     let page = PageQuery::new(query.limit, query.after);
@@ -146,12 +146,12 @@ pub(super) async fn list(
 /// What operators did, latest first.
 pub(super) async fn acts(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<Security>,
     QueryOf(query): QueryOf<ActsQuery>,
 ) -> Result<Answer<Page<ActView>>, Problem> {
     let page = PageQuery::new(query.limit, query.after);
     let account = account(query.account.as_deref())?;
-    let filter = EntryFilter { account, by_operators: true, before: page.after_id()?, ..EntryFilter::default() };
+    let filter = EntryFilter { account, only: Only::Operators, before: page.after_id()?, ..EntryFilter::default() };
     let mut views = Vec::new();
     for told in app.accounts.told(audit::list(&app.db, &filter, page.asked()).await?).await? {
         let position = told.entry.position;
@@ -164,7 +164,7 @@ pub(super) async fn acts(
 /// Signed heads of the chain, earliest first: kept elsewhere, they show that nothing before them was changed.
 pub(super) async fn heads(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<Security>,
     QueryOf(page): QueryOf<PageQuery>,
 ) -> Result<Answer<Page<HeadView>>, Problem> {
     let found = audit::heads(&app.db, page.after_id()?.unwrap_or(0), page.asked()).await?;

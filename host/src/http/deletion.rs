@@ -10,7 +10,7 @@ use super::Problem;
 use super::answer::{Accepted, Answer, Deleted};
 use super::auth::{May, Operator};
 use super::page::{Page, PageQuery, QueryOf};
-use crate::accounts::{CloseAccount, KnowMyself};
+use crate::accounts::{CloseAccount, KnowMyself, SupportOrSecurity};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::db::DbError;
@@ -91,7 +91,7 @@ pub(super) async fn cancel(State(app): State<Arc<App>>, caller: May<CloseAccount
 /// Erasures of accounts, latest first.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<SupportOrSecurity>,
     QueryOf(page): QueryOf<PageQuery>,
 ) -> Result<Answer<Page<ErasureView>>, Problem> {
     let found = erasures::list(&app.db, page.after_id()?, page.asked()).await?;

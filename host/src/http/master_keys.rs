@@ -15,6 +15,7 @@ use super::auth::Operator;
 use super::body::{Json, PathId};
 use super::once::MayRepeat;
 use super::routes::{Described, Reply};
+use crate::accounts::Security;
 use crate::app::App;
 use crate::audit::{Act, Actor, Facts};
 use crate::ids::AccountId;
@@ -45,12 +46,12 @@ impl Reply for Changed {
 }
 
 /// Where the master keys stand.
-pub(super) async fn show(State(app): State<Arc<App>>, _: Operator) -> Result<Answer<Status>, Problem> {
+pub(super) async fn show(State(app): State<Arc<App>>, _: Operator<Security>) -> Result<Answer<Status>, Problem> {
     Ok(Answer(app.rotation.status().await?))
 }
 
 /// Adds a master key, unless the newest has not wrapped everything yet. The hosts wrap with it by themselves.
-pub(super) async fn rotate(State(app): State<Arc<App>>, operator: Operator) -> Result<Changed, Problem> {
+pub(super) async fn rotate(State(app): State<Arc<App>>, operator: Operator<Security>) -> Result<Changed, Problem> {
     app.accounts.note_act(operator.key, Act::RotateMasterKey, &Facts::default()).await?;
     Ok(Changed(app.rotation.begin().await?))
 }
@@ -58,7 +59,7 @@ pub(super) async fn rotate(State(app): State<Arc<App>>, operator: Operator) -> R
 /// Removes the master keys below a version.
 pub(super) async fn retire(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Security>,
     Json(retirement): Json<Retirement>,
 ) -> Result<Changed, Problem> {
     let facts = Facts::of(format_args!("below {}", retirement.below));
@@ -69,7 +70,7 @@ pub(super) async fn retire(
 /// Gives an account's data key another version. It seals here at once, and on every host within a second.
 pub(super) async fn rotate_data_key(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Security>,
     PathId(id): PathId<AccountId>,
     once: MayRepeat,
 ) -> Result<Made<Rotated>, Problem> {

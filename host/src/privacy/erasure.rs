@@ -143,7 +143,7 @@ impl Erasures {
             None => self.certify(erasure.id, owner.id).await?,
         };
         // The processor has to be told before nobody knows any more what of.
-        if let Err(error) = self.payments.end_auto_top_up(owner).await {
+        if let Err(error) = self.payments.end_auto_top_up(owner, None).await {
             tracing::warn!(erasure = %erasure.id, %error, "a mandate could not be ended");
         }
         self.delete_rows(owner.id, NEEDED_FOR_THE_LETTER).await?;

@@ -68,6 +68,19 @@ pub(super) const TABLES: &[Table] = &[
         ..of_account("audit_contents", "what an entry of the audit is about: who did what, and why", &["id"])
     },
     Table {
+        purpose: Purpose::Security,
+        columns: &[
+            technical("id"),
+            technical("account_id"),
+            technical("operator_key_id"),
+            column("contents", Some(Category::Security), Form::Flag),
+            time("created_at", Category::Security),
+            time("expires_at", Category::Security),
+            time("used_at", Category::Security),
+        ],
+        ..of_account("operator_accesses", "for how long an operator may look at what the account has", &["id"])
+    },
+    Table {
         purpose: Purpose::Authentication,
         kept: Kept::EndedKeys,
         columns: &[

@@ -69,7 +69,14 @@ pub(super) const TABLES: &[Table] = &[
         ..of_nobody("statement_numbers", "the last number of a series", &["series"])
     },
     Table {
-        columns: &[technical("id"), technical("name"), bytes("digest"), moment("created_at"), moment("revoked_at")],
+        columns: &[
+            technical("id"),
+            technical("name"),
+            technical("role"),
+            bytes("digest"),
+            moment("created_at"),
+            moment("revoked_at"),
+        ],
         ..of_nobody("operator_keys", "a key of an operator, of which only a digest is kept", &["id"])
     },
 ];
