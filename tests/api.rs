@@ -23,6 +23,7 @@ mod queue;
 mod rates;
 mod receipts;
 mod requests;
+mod roles;
 mod routes;
 mod runs;
 mod sign_up;

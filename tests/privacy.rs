@@ -2,6 +2,8 @@
 
 mod breaches;
 mod consents;
+mod access;
+mod audit;
 mod erasure;
 mod export;
 mod map;

@@ -1,5 +1,6 @@
 //! Accounts and operators: who a caller is, and what the account may use.
 
+mod accesses;
 mod acts;
 mod api_key;
 mod breaches;
@@ -14,6 +15,8 @@ mod once;
 mod policy;
 mod register;
 mod rights;
+mod operators;
+mod roles;
 mod scopes;
 mod settings;
 mod sign_up;
@@ -22,7 +25,8 @@ mod support;
 
 use std::sync::Arc;
 
-pub use acts::Because;
+pub use accesses::MOST_ACCESS_MINUTES;
+pub use acts::{Because, Told};
 pub use api_key::{ApiKey, KEY_PREFIX, MalformedKey};
 pub use breaches::{Concerned, Draft, table_scope};
 pub use callers::{Caller, Callers};
@@ -31,12 +35,14 @@ use ipnet::IpNet;
 pub use links::{LinkSecret, MalformedLink, PAGE, Purpose};
 pub use register::Step;
 pub use rights::Restriction;
+pub use roles::*;
 pub use scopes::*;
 use serde::{Deserialize, Serialize};
 pub use sign_up::{SignUps, TooManySignUps};
 pub use status::{Needs, Status};
 pub use support::{Begun, Message, Thread};
 
+use crate::audit::{Act, Actor, Facts, NewEntry};
 use crate::clock::{Clock, Micros};
 use crate::config::LiveConfig;
 use crate::db::accounts::{NewAccount, StoredAccount};
@@ -44,7 +50,7 @@ use crate::db::data_keys::StoredDataKey;
 use crate::db::keys::StoredApiKey;
 use crate::db::letters::NewLetter;
 use crate::db::{Db, DbError, Once, accounts, data_keys, keys, ledger, letters};
-use crate::ids::{AccountId, ApiKeyId, GrantId, OperatorKeyId};
+use crate::ids::{AccountId, ApiKeyId, GrantId};
 use crate::ledger::{Microcredits, Tenant, Verb};
 use crate::limits::{AccountLimits, RunLimits};
 use crate::mail::{self, Letter};
@@ -170,7 +176,9 @@ impl Accounts {
         let (id, at) = (account.id, account.at);
         let (key, secret) = self.fresh_api_key(id, NewKey::first())?;
         let (digest, grant) = (secret.digest(), (GrantId::generate().to_string(), new.grant));
-        let act = |because| self.act((id, &data_key), because, "create", id.to_string(), Some(new.grant));
+        let act = |because| {
+            self.act((id, &data_key), because, Act::Create, Facts { amount: Some(new.grant), ..Facts::of(id) })
+        };
         let act = new.because.map(act).transpose()?;
         let answer = Opened { account: id, api_key: secret };
         self.write_once(once, (id, &data_key), id.to_string(), answer, move |tx| {
@@ -178,8 +186,8 @@ impl Accounts {
             Box::pin(async move {
                 accounts::displace_pending(tx, &account.email_lookup).await?;
                 let tenant = accounts::insert(tx, &account).await?;
-                if let Some(act) = &act {
-                    crate::db::acts::insert(tx, act).await?;
+                if let Some(act) = act {
+                    tx.audit(act);
                 }
                 // An account without any key could not be used at all, whatever its plan says.
                 keys::insert_api_key(tx, &key, &digest, 1).await?;
@@ -300,7 +308,7 @@ impl Accounts {
     /// [`DbError::Limit`] when the account has as many keys as it may have.
     pub async fn create_api_key(
         &self,
-        account: &Account,
+        (account, by): (&Account, ApiKeyId),
         new: NewKey,
         replaced: Option<(ApiKeyId, Micros)>,
         once: Option<Once>,
@@ -309,10 +317,12 @@ impl Accounts {
         let (digest, most) = (secret.digest(), account.limits.api_keys);
         let told = Letter::KeyCreated { name: key.name.clone(), scopes: key.scopes.to_string() };
         let letter = self.letter(account, told)?;
+        let entry = self.own_act(account, Act::CreateKey, &Facts::of(key.id).with_key(by))?;
         let answer = CreatedApiKey { key: key.clone(), api_key: secret };
         self.write_once(once, (account.id, &account.data_key), key.id.to_string(), answer, move |tx| {
-            let (key, letter) = (key.clone(), letter.clone());
+            let (key, letter, entry) = (key.clone(), letter.clone(), entry.clone());
             Box::pin(async move {
+                tx.audit(entry);
                 if let Some((old, at)) = replaced {
                     keys::end_api_key(tx, key.account, old, at).await?;
                 }
@@ -329,14 +339,16 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError::Missing`] when the account has no such key.
-    pub async fn revoke_api_key(&self, account: &Account, key: ApiKeyId) -> Result<(), DbError> {
+    pub async fn revoke_api_key(&self, (account, by): (&Account, ApiKeyId), key: ApiKeyId) -> Result<(), DbError> {
         let known = keys::api_key(&self.db, account.id, key).await?.ok_or(DbError::Missing("API key"))?;
         let letter = self.letter(account, Letter::KeyRevoked { name: known.name })?;
         let (id, at) = (account.id, self.clock.now());
+        let entry = self.own_act(account, Act::RevokeKey, &Facts::of(key).with_key(by))?;
         self.db
             .write(move |tx| {
-                let letter = letter.clone();
+                let (letter, entry) = (letter.clone(), entry.clone());
                 Box::pin(async move {
+                    tx.audit(entry);
                     keys::revoke_api_key(tx, id, key, at).await?;
                     letters::put(tx, &letter).await
                 })
@@ -361,7 +373,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError::Limit`] when it has as many versions as it may have.
-    pub async fn add_data_key_version(&self, account: &Account, once: Option<Once>) -> Result<u32, DbError> {
+    pub async fn add_data_key_version(&self, account: &Account, by: Actor, once: Option<Once>) -> Result<u32, DbError> {
         let version = account.data_key.version() + 1;
         if version > MOST_DATA_KEY_VERSIONS {
             let (limit, value) = ("data_key_versions", u64::from(MOST_DATA_KEY_VERSIONS));
@@ -369,23 +381,13 @@ impl Accounts {
         }
         let (_, wrapped) = self.keyring.fresh_data_key(account.id, version).map_err(DbError::sealed("data_keys"))?;
         let (key, at) = (StoredDataKey { account: account.id, version, wrapped }, self.clock.now());
+        let (did, about) = ((by, Act::RotateDataKey, at), (account.id, &account.data_key));
+        let entry = NewEntry::new(did, Some(about), &Facts::of(version))?;
         self.write_once(once, (account.id, &account.data_key), version.to_string(), version, move |tx| {
             let key = key.clone();
+            tx.audit(entry.clone());
             Box::pin(async move { data_keys::insert(tx, &key, at).await })
         })
         .await
-    }
-
-    /// Makes an operator key; its secret is shown once, here.
-    ///
-    /// # Errors
-    /// [`DbError`] when the database doesn't answer.
-    pub async fn create_operator_key(&self, name: &'static str) -> Result<ApiKey, DbError> {
-        let secret = ApiKey::generate().map_err(|_| DbError::corrupt("the operating system gave no randomness"))?;
-        let (id, digest, at) = (OperatorKeyId::generate(), secret.digest(), self.clock.now());
-        self.db
-            .write(move |tx| Box::pin(async move { keys::insert_operator_key(tx, id, name, &digest, at).await }))
-            .await?;
-        Ok(secret)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::accounts::{Accounts, Callers, SignUps};
+use crate::audit::Anchors;
 use crate::clock::Clock;
 use crate::config::{Change, ConfigError, LiveConfig};
 use crate::db::{Db, spending};
@@ -56,7 +57,7 @@ pub struct App {
     /// Where requests came from.
     pub server_log: Arc<ServerLog>,
     /// Signs receipts.
-    pub receipts: SigningKey,
+    pub receipts: Arc<SigningKey>,
     /// How many requests are taken.
     pub rates: Rates,
     /// TLS, where the host does it itself.
@@ -77,6 +78,12 @@ impl App {
         Mailings::new(self.db.clone(), self.accounts.clone(), self.clock.clone(), Arc::clone(&self.policy))
     }
 
+    /// What signs where the audit is.
+    #[must_use]
+    pub fn anchors(&self) -> Anchors {
+        Anchors::new(self.db.clone(), (self.config.clone(), self.clock.clone()), Arc::clone(&self.receipts))
+    }
+
     /// What the host keeps beside the database.
     #[must_use]
     pub fn files(&self) -> Files {
@@ -95,6 +102,7 @@ impl App {
         tasks.spawn(Statements::new(self.db.clone(), self.clock.clone()).do_duties());
         tasks.spawn(self.accounts.clone().do_duties(host));
         tasks.spawn(self.erasures().do_duties(host));
+        tasks.spawn(self.anchors().do_duties(host));
         tasks.spawn(self.mailings().do_duties(host));
         tasks.spawn(Arc::clone(&self.exports).do_duties());
         tasks.spawn(self.files().do_duties());

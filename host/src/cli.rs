@@ -101,7 +101,7 @@ enum Command {
     Import(import::Args),
     /// Keep credentials that agents use and never see.
     Credential(credential::Args),
-    /// Show each use of a credential.
+    /// Show each use of a credential, or verify the server's audit.
     Audit(audit::Args),
     /// Get and verify signed receipts of runs.
     Receipt(receipt::Args),
@@ -188,7 +188,7 @@ fn done(command: Command) -> anyhow::Result<()> {
         Command::Deployments(args) => block_on(deployments::run(args)),
         Command::Import(args) => block_on(import::run(args)),
         Command::Credential(args) => block_on(credential::run(args)),
-        Command::Audit(args) => block_on(audit::run(args)),
+        Command::Audit(args) => audit::run(args),
         Command::Receipt(args) => block_on(receipt::run(args)),
         Command::Requests(args) => block_on(requests::run(args)),
         Command::Credits(args) => block_on(credits::run(args)),

@@ -1,5 +1,6 @@
 //! The operator's file: typed, checked once, with every error naming file, line, key and reason.
 
+mod audit;
 mod check;
 mod live;
 mod mail;
@@ -22,6 +23,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use audit::AuditValues;
 pub use check::ConfigError;
 pub use live::{Change, LiveConfig, Taken};
 pub use mail::{MailTls, MailValues};
@@ -135,6 +137,8 @@ pub struct Values {
     pub prices: Prices,
     /// How long things are kept.
     pub retention: RetentionValues,
+    /// What operators and owners did.
+    pub audit: AuditValues,
 }
 
 fn holds_a_password(_: &Option<String>) -> bool {
@@ -283,6 +287,7 @@ impl Default for Values {
             models: BTreeMap::new(),
             prices: Prices::default(),
             retention: RetentionValues::default(),
+            audit: AuditValues::default(),
         }
     }
 }

@@ -3,8 +3,8 @@
 //! Reads go through a pool. Every write goes through the one writer, which commits what is waiting as a
 //! group; a function here that writes takes the writer's [`WriteTx`].
 
+pub mod accesses;
 pub mod accounts;
-pub mod acts;
 pub mod agents;
 pub mod answered;
 pub mod audit;
@@ -12,6 +12,7 @@ pub mod auto_top_ups;
 pub mod breaches;
 mod connect;
 pub mod consents;
+pub mod credential_uses;
 pub mod credentials;
 pub mod data_keys;
 pub mod deployments;
@@ -33,6 +34,7 @@ pub mod master_keys;
 mod migrate;
 pub mod monthly_grants;
 pub mod objections;
+pub mod operator_keys;
 pub mod payments;
 pub mod policies;
 mod region;
@@ -177,7 +179,7 @@ impl Db {
 
     /// Hands a use of a credential to the writer without waiting for it. It may not take it, so that the use is
     /// handed in again by [`Self::append_uses`] or with the settlement of its run.
-    pub fn note_use(&self, used: audit::CredentialUse) {
+    pub fn note_use(&self, used: credential_uses::CredentialUse) {
         self.writer.note_use(used);
     }
 
@@ -185,7 +187,7 @@ impl Db {
     ///
     /// # Errors
     /// [`DbError`] when the commit failed.
-    pub async fn append_uses(&self, uses: Vec<audit::CredentialUse>) -> Result<(), DbError> {
+    pub async fn append_uses(&self, uses: Vec<credential_uses::CredentialUse>) -> Result<(), DbError> {
         self.writer.append_uses(uses).await
     }
 

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::{Accounts, Callers, Opening, SignUps};
+use crate::accounts::{Accounts, Callers, Opening, Role, SignUps};
 use crate::app::App;
 use crate::capabilities::egress::EgressSettings;
 use crate::capabilities::model::Mark;
@@ -162,7 +162,8 @@ impl Store {
     /// [`StartError`] when the address is taken or the key file exists.
     pub async fn first_account(&self, email: &str, grant: Microcredits) -> Result<FirstAccount, StartError> {
         let location = self.db.location();
-        let operator = self.accounts.create_operator_key("first").await.map_err(failed(&location))?;
+        let made = self.accounts.create_operator_key("first", Role::Admin, None).await;
+        let (_, operator) = made.map_err(failed(&location))?;
         let operator_key = self.folder.write_operator_key(operator.expose())?;
         let region = self.config.now().region_of(DEFAULT_PLAN, None)?;
         let opening = Opening { email, plan: DEFAULT_PLAN, region: region.as_ref(), grant, because: None };
@@ -230,7 +231,7 @@ impl Host {
                 store.config.clone(),
                 store.clock.clone(),
             )),
-            receipts: SigningKey::new(&store.keyring.derived_key("receipts")),
+            receipts: Arc::new(SigningKey::of(&store.keyring)),
             requests: RequestLog::new(store.db.clone()),
             server_log: ServerLog::new(store.db.clone(), store.config.clone(), store.clock.clone()),
             callers: Callers::new(store.db.clone(), store.accounts.clone(), store.clock.clone()),

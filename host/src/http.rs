@@ -1,5 +1,6 @@
 //! The API. Every route is on this page.
 
+mod accesses;
 mod accounts;
 mod acts;
 mod address;
@@ -15,6 +16,7 @@ mod body;
 mod breaches;
 mod connections;
 mod consents;
+mod credential_uses;
 mod credentials;
 mod credits;
 mod csv;
@@ -25,9 +27,11 @@ mod found;
 mod health;
 mod letters;
 mod logs;
+mod looks;
 mod master_keys;
 mod observe;
 mod once;
+mod operator_keys;
 mod page;
 mod pages;
 mod policy;
@@ -124,6 +128,7 @@ fn page(run_bytes: usize) -> Routes {
         .post("/v1/support", "Asks the operator something", support::ask)
         .get("/v1/support/{id}", "Shows what was asked, and the answers", support::show)
         .post("/v1/support/{id}", "Says more about it", support::say)
+        .get("/v1/account/accesses", "Lists what operators looked at of the account, and why", accesses::list)
         .get("/v1/api-keys", "Lists the account's API keys, latest first, without their secrets", api_keys::list)
         .post("/v1/api-keys", "Makes an API key, which only this answer shows", api_keys::create)
         .post("/v1/api-keys/{id}/rotate", "Puts another API key in the place of one, with an overlap", api_keys::rotate)
@@ -159,7 +164,7 @@ fn page(run_bytes: usize) -> Routes {
             "Retires a version of a credential; the latest that is left is in use",
             credentials::retire,
         )
-        .get("/v1/audit", "Lists each use of the account's credentials, latest first", audit::list)
+        .get("/v1/audit", "Lists each use of the account's credentials, latest first", credential_uses::list)
         .get("/v1/requests", "Lists the requests that came with the account's keys, latest first", requests::list)
         .get("/v1/credits", "Shows what is available, and what runs hold", credits::show)
         .get("/v1/credits/transactions", "Lists what moved the balance, latest first", credits::transactions)
@@ -214,8 +219,23 @@ fn page(run_bytes: usize) -> Routes {
         .post("/v1/admin/breaches/{id}/notify", "Writes to those whom a breach concerns", breaches::notify)
         .post("/v1/admin/breaches/{id}/authority", "Notes that the authority was told", breaches::authority)
         .post("/v1/admin/breaches/{id}/close", "Closes a breach", breaches::close)
+        .post(
+            "/v1/admin/accounts/{id}/access",
+            "Lets an operator look at what an account has, for a time",
+            accesses::open,
+        )
+        .get("/v1/admin/accounts/{id}/runs", "Lists an account's runs while an access is open", looks::runs)
+        .get("/v1/admin/accounts/{id}/runs/{run}", "Shows a run of an account while an access is open", looks::run)
+        .get("/v1/admin/accounts/{id}/runs/{run}/logs", "Shows a run's log while an access is open", looks::log)
+        .get("/v1/admin/accounts/{id}/requests", "Lists an account's requests while an access is open", looks::requests)
+        .get("/v1/admin/accounts/{id}/letters", "Lists an account's letters while an access is open", looks::letters)
+        .get("/v1/admin/keys", "Lists the keys of operators, latest first, without their secrets", operator_keys::list)
+        .post("/v1/admin/keys", "Makes a key for an operator, which only this answer shows", operator_keys::create)
+        .post("/v1/admin/keys/{id}/revoke", "Revokes a key of an operator, everywhere at once", operator_keys::revoke)
         .get("/v1/admin/erasures", "Lists erasures of accounts, latest first", deletion::list)
-        .get("/v1/admin/acts", "Lists what operators did and why, latest first", acts::list)
+        .get("/v1/admin/acts", "Lists what operators did and why, latest first", audit::acts)
+        .get("/v1/admin/audit", "Lists what operators and owners did, latest first", audit::list)
+        .get("/v1/admin/audit/heads", "Lists signed heads of the audit's chain, earliest first", audit::heads)
         .post(
             "/v1/admin/accounts/{id}/data-keys",
             "Gives an account's data key another version; what it sealed opens as before",

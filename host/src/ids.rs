@@ -91,6 +91,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// An operator's access to what an account has.
+    AccessId = "acs";
     /// A tenant.
     AccountId = "acc";
     /// A named definition of an agent.
@@ -123,8 +125,8 @@ ids! {
     LetterId = "ltr";
     /// A letter to many accounts.
     MailingId = "mlg";
-    /// Something that an operator did.
-    OperatorActId = "act";
+    /// Something that was done, in the audit.
+    ActId = "act";
     /// A key of an operator.
     OperatorKeyId = "opk";
     /// One request, for its log lines and its `X-Request-Id`.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
-use crate::accounts::{Needs, Scope, Status};
+use crate::accounts::{Needs, Role, Scope, Status};
 use crate::config::{Setting, Unset, settings};
 use crate::http::{self, ProblemDocument, ProblemKind};
 use crate::ledger::{Metered, Prices, Side, Terms, Tokens, Verb};
@@ -185,6 +185,8 @@ fn rights(page: &mut Page) {
             [code(word), written(means), look, manage, work, status.remains().to_owned()]
         }),
     );
+    page.below("Roles of operators' keys");
+    page.table(&["role", "what the key is for"], explained(Role::explained()));
     page.below("Routes");
     page.says("`/v1/openapi.json` of a host has the same with everything that is sent and answered.");
     let document = json!(http::description());
@@ -195,7 +197,11 @@ fn rights(page: &mut Page) {
             let scope = key[http::ACCOUNT_KEY][0].as_str();
             let whose = match (scope, key.as_object().and_then(|key| key.keys().next())) {
                 (Some(scope), _) => code(scope),
-                (None, Some(whose)) if whose == http::OPERATOR_KEY => "an operator's key".to_owned(),
+                (None, Some(whose)) if whose == http::OPERATOR_KEY => {
+                    let asked = operation["security"].as_array().into_iter().flatten();
+                    let roles: Vec<_> = asked.flat_map(|key| texts(&key[http::OPERATOR_KEY])).collect();
+                    format!("an operator's: {}", codes(&roles))
+                }
                 (None, Some(_)) => "any key".to_owned(),
                 (None, None) => "nothing".to_owned(),
             };

@@ -126,6 +126,9 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
         (made.status == 201).then(|| text(&made.expect(201), "link").rsplit('/').next().unwrap().to_owned())
     })
     .await;
+    let spare = json!({"name": "spare", "role": "support", "reason": "a test"});
+    let spare = server.operator().post("/v1/admin/keys", spare).await.expect(201);
+    let operator_key = text(&spare, "id").to_owned();
     let mut routes = Vec::new();
     let mut add = |door, method: Method, pattern: &'static str, body| {
         let thing = match pattern {
@@ -147,6 +150,14 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
             () if method == Method::GET => &links[1],
             () => &links[2],
         };
+            _ if pattern.starts_with("/v1/admin/keys/") => &operator_key,
+            _ if pattern.contains("/top-ups/") || pattern.starts_with("/test-checkout/") => &top_up,
+            _ => "echo",
+        };
+        let path =
+            pattern.replace("{id}", thing).replace("{name}", thing).replace("{version}", "1").replace("{number}", "1");
+        let path = path.replace("{run}", &run);
+        let link = if method == Method::GET { &links[1] } else { &links[2] };
         let path = path.replace("{secret}", link);
         routes.push(Route { door, method, pattern, path, body });
     };
@@ -290,6 +301,20 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Operator, Method::POST, "/v1/admin/top-ups/{id}/refunds", json(json!({"reason": "walked"})));
     add(Door::Operator, Method::POST, "/v1/admin/reconcile", json(json!({"reason": "walked"})));
     add(Door::Operator, Method::GET, "/v1/admin/acts", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/audit", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/audit/heads", Body::None);
+    add(Door::Account, Method::GET, "/v1/account/accesses", Body::None);
+    let access = json!({"reason": "walked", "minutes": 5});
+    add(Door::Operator, Method::GET, "/v1/admin/keys", Body::None);
+    let new = json!({"name": "walked", "role": "billing", "reason": "walked"});
+    add(Door::Operator, Method::POST, "/v1/admin/keys", json(new));
+    add(Door::Operator, Method::POST, "/v1/admin/keys/{id}/revoke", json(json!({"reason": "walked"})));
+    add(Door::Operator, Method::POST, "/v1/admin/accounts/{id}/access", json(access));
+    add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}/runs", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}/runs/{run}", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}/runs/{run}/logs", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}/requests", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/accounts/{id}/letters", Body::None);
     add(Door::Operator, Method::GET, "/v1/admin/master-keys", Body::None);
     add(Door::Operator, Method::POST, "/v1/admin/master-keys", json(json!({})));
     add(Door::Operator, Method::POST, "/v1/admin/master-keys/retire", json(json!({"below": 1})));

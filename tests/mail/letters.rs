@@ -45,7 +45,8 @@ fn following(letter: Option<&Wanted>) -> Option<Wanted> {
             Wanted::KeyCreated { name: "<b>laptop</b> & \u{1f511}".to_owned(), scopes: "runs:read".to_owned() }
         }
         Some(Wanted::KeyCreated { .. }) => Wanted::KeyRevoked { name: "laptop".to_owned() },
-        Some(Wanted::KeyRevoked { .. }) => {
+        Some(Wanted::KeyRevoked { .. }) => Wanted::DataLookedAt { at, until: at, contents: true },
+        Some(Wanted::DataLookedAt { .. }) => {
             Wanted::CredentialFirstUsed { credential: "github".to_owned(), deployment: "issues".to_owned() }
         }
         Some(Wanted::CredentialFirstUsed { .. }) => Wanted::Deletion { link, minutes, days: 14 },

@@ -223,7 +223,7 @@ impl<'w> Case<'w> {
         let db = &self.stores[0].db;
         let report = verify(db, &|_| {}).await.unwrap();
         prop_assert!(report.is_sound(), "{:?}", report.findings);
-        let written = letters::list(db, None, None, 10_000).await.unwrap();
+        let written = letters::list(db, (None, None), None, 10_000).await.unwrap();
         let receipts = written.iter().filter(|letter| letter.account == self.account.id && letter.kind == "receipt");
         prop_assert_eq!(receipts.count(), self.model.credited.len());
         for (top_up, payments) in [(0, &[0, 1][..]), (1, &[2]), (2, &[3])] {

@@ -57,7 +57,7 @@ async fn what_is_past_seven_years_is_forgotten_and_the_ledger_still_adds_up() {
     server.execute_with("UPDATE top_ups SET created_at = 1 WHERE id = $1", &old).await;
     server.execute_with("UPDATE payments SET told_at = 1 WHERE id = $1", &payment).await;
     server.execute_with("UPDATE reversals SET created_at = 1, told_at = 1 WHERE processor_id = $1", &refund).await;
-    server.execute("UPDATE operator_acts SET created_at = 1").await;
+    server.execute("UPDATE audit_contents SET id = 'act_0000' || SUBSTR(id, 9)").await;
     server.execute("INSERT INTO monthly_grants (account_id, month) SELECT id, '2019-01' FROM accounts").await;
     for end in [1, 2] {
         let statement = "INSERT INTO statements (number, tenant, period_end, closing, document)";
@@ -65,7 +65,7 @@ async fn what_is_past_seven_years_is_forgotten_and_the_ledger_still_adds_up() {
     }
     server.serve();
     until("it to be forgotten", async || {
-        let left = "SELECT (SELECT COUNT(*) FROM operator_acts) + (SELECT COUNT(*) FROM monthly_grants)
+        let left = "SELECT (SELECT COUNT(*) FROM audit_contents) + (SELECT COUNT(*) FROM monthly_grants)
              + (SELECT COUNT(*) FROM top_ups) + (SELECT COUNT(*) FROM statements)";
         (server.count(left).await == 2).then_some(())
     })

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sqlx::Row as _;
 
 use crate::api::{items, text};
+use crate::cli::shell::Ended;
 use crate::support::outbox::Letter;
 use crate::support::server::on_postgres;
 use crate::support::{Client, Server, guests, until};
@@ -142,6 +143,9 @@ async fn nothing_of_an_erased_account_is_left_but_what_it_paid() {
     until("the letters to be deleted that were files", async || server.letters().is_empty().then_some(())).await;
     server.stop();
     server.verify_ledger();
+    // What the audit said of it is gone, and the audit is whole.
+    let audit: Value = Ended::of(server.command().args(["audit", "verify", "--json"]).output().unwrap()).json(0);
+    assert!(audit["erased"].as_u64().unwrap() >= 4, "{audit}");
     let needles = [EMAIL, &id, AGENT, KEY, CREDENTIAL, SECRET, INPUT, CONFIG, zora.key()];
     assert_nowhere(&server, &needles).await;
     server.serve();

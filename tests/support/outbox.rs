@@ -55,5 +55,7 @@ pub fn letters(data: &Path) -> Vec<Letter> {
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "eml"));
     files.sort();
-    files.iter().map(|path| Letter::parse(&std::fs::read(path).unwrap())).collect()
+    // One may have been deleted just now, which the server does when its row has gone.
+    let read = files.iter().filter_map(|path| std::fs::read(path).ok());
+    read.map(|bytes| Letter::parse(&bytes)).collect()
 }

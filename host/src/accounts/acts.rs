@@ -1,13 +1,24 @@
-//! What operators do to accounts, each with its reason. A reason may name people, so it is sealed.
+//! What operators do to accounts, each with its reason, and what the audit says of it and of what owners do.
+
+use std::collections::HashMap;
+use std::collections::hash_map;
 
 use super::{Account, Accounts, Status};
-use crate::db::acts::StoredAct;
-use crate::db::{DbError, Once, acts, ledger, letters, restrictions};
-use crate::ids::{AccountId, AdjustmentId, GrantId, LetterId, OperatorActId, OperatorKeyId};
+use crate::audit::{Act, Actor, Entry, Facts, NewEntry};
+use crate::db::{DbError, Once, ledger, letters, restrictions};
+use crate::ids::{AccountId, AdjustmentId, GrantId, LetterId, OperatorKeyId};
 use crate::ledger::{Microcredits, Verb};
-use crate::vault::{DataKey, Place, RowSeal};
+use crate::vault::DataKey;
 
-const TABLE: &str = "operator_acts";
+/// An entry of the audit, with what it says.
+pub struct Told {
+    /// The entry.
+    pub entry: Entry,
+    /// The account that it is about.
+    pub account: Option<AccountId>,
+    /// What it says; nothing once that is erased.
+    pub facts: Facts,
+}
 
 /// Who does something, and why.
 #[derive(Clone, Debug)]
@@ -19,59 +30,65 @@ pub struct Because {
 }
 
 impl Accounts {
-    /// What is to be written down of something that an operator does to an account.
+    /// What the audit says of something that an operator does to an account.
     ///
     /// # Errors
     /// [`DbError`] when there is no randomness to be had.
     pub fn act(
         &self,
-        (account, key): (AccountId, &DataKey),
+        about: (AccountId, &DataKey),
         because: &Because,
-        act: &str,
-        subject: String,
-        amount: Option<Microcredits>,
-    ) -> Result<StoredAct, DbError> {
-        let id = OperatorActId::generate();
-        let seal = seal((account, key), id)?;
-        let sealed_reason = Some(seal.seal("reason", because.reason.as_bytes()).map_err(DbError::sealed(TABLE))?);
-        Ok(StoredAct {
-            id,
-            account: Some(account),
-            operator: because.operator,
-            act: act.to_owned(),
-            subject: Some(subject),
-            amount,
-            sealed_reason,
-            reason: None,
-            at: self.clock.now(),
-        })
+        act: Act,
+        facts: Facts,
+    ) -> Result<NewEntry, DbError> {
+        let facts = Facts { reason: Some(because.reason.clone()), ..facts };
+        NewEntry::new((Actor::Operator(because.operator), act, self.clock.now()), Some(about), &facts)
     }
 
-    /// What is to be written down of something that an operator does to no account. Its reason is in the open.
-    pub(super) fn act_on_all(&self, because: &Because, act: &str, subject: Option<String>) -> StoredAct {
-        StoredAct {
-            id: OperatorActId::generate(),
-            account: None,
-            operator: because.operator,
-            act: act.to_owned(),
-            subject,
-            amount: None,
-            sealed_reason: None,
-            reason: Some(because.reason.clone()),
-            at: self.clock.now(),
-        }
-    }
-
-    /// Why something was done. None when the account is gone, and the reason with its data key.
+    /// What the audit says of something that an operator does to no account.
     ///
     /// # Errors
-    /// [`DbError`] when it doesn't open.
-    pub async fn reason(&self, act: &StoredAct) -> Result<Option<String>, DbError> {
-        let (Some(account), Some(sealed)) = (act.account, &act.sealed_reason) else { return Ok(act.reason.clone()) };
-        let Some(account) = self.load(account).await? else { return Ok(None) };
-        let opened =
-            seal((account.id, &account.data_key), act.id)?.open("reason", sealed).map_err(DbError::sealed(TABLE))?;
-        String::from_utf8(opened).map(Some).map_err(DbError::corrupt)
+    /// [`DbError`] when there is no randomness to be had.
+    pub(super) fn act_on_all(&self, because: &Because, act: Act, facts: Facts) -> Result<NewEntry, DbError> {
+        let facts = Facts { reason: Some(because.reason.clone()), ..facts };
+        NewEntry::new((Actor::Operator(because.operator), act, self.clock.now()), None, &facts)
+    }
+
+    /// What the audit says of something that an owner does.
+    ///
+    /// # Errors
+    /// [`DbError`] when there is no randomness to be had.
+    pub(crate) fn own_act(&self, account: &Account, act: Act, facts: &Facts) -> Result<NewEntry, DbError> {
+        let about = Some((account.id, &account.data_key));
+        NewEntry::new((Actor::Owner, act, self.clock.now()), about, facts)
+    }
+
+    /// What entries say, as far as they are not erased: each with the account that it is about.
+    ///
+    /// # Errors
+    /// [`DbError`] when something doesn't open.
+    pub async fn told(&self, entries: Vec<Entry>) -> Result<Vec<Told>, DbError> {
+        let mut accounts = HashMap::new();
+        let mut told = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let about = entry.content.as_ref().and_then(|content| content.account.as_deref());
+            let about: Option<AccountId> = about.map(str::parse).transpose().map_err(DbError::corrupt)?;
+            let account = match about {
+                Some(id) => match accounts.entry(id) {
+                    hash_map::Entry::Occupied(known) => known.into_mut(),
+                    hash_map::Entry::Vacant(unknown) => unknown.insert(self.load(id).await?),
+                }
+                .as_ref(),
+                None => None,
+            };
+            let id = entry.id.parse().map_err(DbError::corrupt)?;
+            let facts = match &entry.content {
+                Some(content) => content.facts(id, account.map(|account| (account.id, &account.data_key)))?,
+                None => Facts::default(),
+            };
+            told.push(Told { entry, account: about, facts });
+        }
+        Ok(told)
     }
 
     /// Sets an account's status.
@@ -79,14 +96,15 @@ impl Accounts {
     /// # Errors
     /// [`DbError::Missing`] when there is no such account.
     pub async fn set_status(&self, account: &Account, status: Status, because: &Because) -> Result<(), DbError> {
-        let act = self.act((account.id, &account.data_key), because, "status", status.to_string(), None)?;
+        let act = self.act((account.id, &account.data_key), because, Act::Status, Facts::of(status))?;
         let id = account.id;
         self.db
             .write(move |tx| {
                 let act = act.clone();
                 Box::pin(async move {
-                    acts::insert(tx, &act).await?;
-                    restrictions::change_status(tx, id, status, act.at).await
+                    let at = act.at;
+                    tx.audit(act);
+                    restrictions::change_status(tx, id, status, at).await
                 })
             })
             .await
@@ -97,14 +115,14 @@ impl Accounts {
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
     pub async fn resend(&self, account: &Account, letter: LetterId, because: &Because) -> Result<bool, DbError> {
-        let act = self.act((account.id, &account.data_key), because, "resend", letter.to_string(), None)?;
+        let act = self.act((account.id, &account.data_key), because, Act::Resend, Facts::of(letter))?;
         self.db
             .write(move |tx| {
                 let act = act.clone();
                 Box::pin(async move {
                     let waits = letters::resend(tx, letter, act.at).await?;
                     if waits {
-                        acts::insert(tx, &act).await?;
+                        tx.audit(act);
                     }
                     Ok(waits)
                 })
@@ -112,16 +130,20 @@ impl Accounts {
             .await
     }
 
-    /// Writes down what an operator is about to do to no account.
+    /// Writes down what an operator does, or is about to do, to no account.
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
-    pub async fn note_act(&self, because: &Because, act: &str) -> Result<(), DbError> {
-        let act = self.act_on_all(because, act, None);
+    pub async fn note_act(&self, operator: OperatorKeyId, act: Act, facts: &Facts) -> Result<(), DbError> {
+        self.note(NewEntry::new((Actor::Operator(operator), act, self.clock.now()), None, facts)?).await
+    }
+
+    /// Writes an entry alone.
+    pub(super) async fn note(&self, entry: NewEntry) -> Result<(), DbError> {
         self.db
             .write(move |tx| {
-                let act = act.clone();
-                Box::pin(async move { acts::insert(tx, &act).await })
+                tx.audit(entry.clone());
+                Box::pin(async { Ok(()) })
             })
             .await
     }
@@ -138,11 +160,16 @@ impl Accounts {
         once: Option<Once>,
     ) -> Result<GrantId, DbError> {
         let (grant, tenant, at) = (GrantId::generate(), account.tenant, self.clock.now());
-        let act = self.act((account.id, &account.data_key), because, "grant", grant.to_string(), Some(amount))?;
+        let act = self.act(
+            (account.id, &account.data_key),
+            because,
+            Act::Grant,
+            Facts { amount: Some(amount), ..Facts::of(grant) },
+        )?;
         self.write_once(once, (account.id, &account.data_key), grant.to_string(), grant, move |tx| {
             let act = act.clone();
             Box::pin(async move {
-                acts::insert(tx, &act).await?;
+                tx.audit(act);
                 ledger::pay_in(tx, tenant, (Verb::Grant, &grant.to_string()), amount, at).await.map(drop)
             })
         })
@@ -161,11 +188,16 @@ impl Accounts {
         once: Option<Once>,
     ) -> Result<AdjustmentId, DbError> {
         let (id, tenant, at) = (AdjustmentId::generate(), account.tenant, self.clock.now());
-        let act = self.act((account.id, &account.data_key), because, "adjust", id.to_string(), Some(amount))?;
+        let act = self.act(
+            (account.id, &account.data_key),
+            because,
+            Act::Adjust,
+            Facts { amount: Some(amount), ..Facts::of(id) },
+        )?;
         self.write_once(once, (account.id, &account.data_key), id.to_string(), id, move |tx| {
             let act = act.clone();
             Box::pin(async move {
-                acts::insert(tx, &act).await?;
+                tx.audit(act);
                 let subject = id.to_string();
                 if amount < Microcredits::ZERO {
                     ledger::adjust_down(tx, tenant, &subject, Microcredits::ZERO - amount, at).await?;
@@ -177,9 +209,4 @@ impl Accounts {
         })
         .await
     }
-}
-
-fn seal((account, key): (AccountId, &DataKey), id: OperatorActId) -> Result<RowSeal, DbError> {
-    let row = id.to_string();
-    key.row(Place { account, table: TABLE, row: &row }).map_err(DbError::sealed(TABLE))
 }

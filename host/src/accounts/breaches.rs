@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::consents::mailing;
 use super::{Accounts, Because};
+use crate::audit::{Act, Facts};
 use crate::clock::Micros;
 use crate::db::breaches::{self, Moment, Scope, StoredBreach};
 use crate::db::mailings::{self, Audience};
-use crate::db::{DbError, acts};
+use crate::db::{DbError, };
 use crate::ids::BreachId;
 use crate::mail::Letter;
 use crate::privacy::map::{About, Form, Table, tables};
@@ -69,12 +70,12 @@ impl Accounts {
             authority_told_at: None,
             ended_at: None,
         };
-        let act = self.act_on_all(because, "breach_open", Some(id.to_string()));
+        let act = self.act_on_all(because, Act::BreachOpen, Facts::of(id))?;
         self.db
             .write(move |tx| {
                 let (breach, act) = (breach.clone(), act.clone());
                 Box::pin(async move {
-                    acts::insert(tx, &act).await?;
+                    tx.audit(act);
                     breaches::insert(tx, &breach).await
                 })
             })
@@ -95,12 +96,12 @@ impl Accounts {
         let all: BTreeSet<_> = breach.tables.iter().chain(&concerned.tables).collect();
         let tables = serde_json::to_string(&all).map_err(DbError::corrupt)?;
         let period = concerned.period.unwrap_or((Micros(0), self.clock.now()));
-        let (id, act) = (breach.id, self.act_on_all(because, "breach_scope", Some(breach.id.to_string())));
+        let (id, act) = (breach.id, self.act_on_all(because, Act::BreachScope, Facts::of(breach.id))?);
         self.db
             .write(move |tx| {
                 let (scopes, tables, act) = (concerned.scopes.clone(), tables.clone(), act.clone());
                 Box::pin(async move {
-                    acts::insert(tx, &act).await?;
+                    tx.audit(act);
                     breaches::set_tables(tx, id, &tables).await?;
                     let mut new = 0;
                     for scope in &scopes {
@@ -148,7 +149,7 @@ impl Accounts {
         let letter = self.draft(breach, 0).letter;
         let mut mailing = mailing(Audience::Concerned, &letter, self.clock.now())?;
         mailing.about = Some(breach.id.to_string());
-        let (id, act) = (breach.id, self.act_on_all(because, "breach_notify", Some(breach.id.to_string())));
+        let (id, act) = (breach.id, self.act_on_all(because, Act::BreachNotify, Facts::of(breach.id))?);
         self.db
             .write(move |tx| {
                 let (mailing, act) = (mailing.clone(), act.clone());
@@ -156,7 +157,7 @@ impl Accounts {
                     if !breaches::note(tx, id, Moment::Told, act.at).await? {
                         return Ok(false);
                     }
-                    acts::insert(tx, &act).await?;
+                    tx.audit(act);
                     mailings::insert(tx, &mailing).await?;
                     Ok(true)
                 })
@@ -169,15 +170,15 @@ impl Accounts {
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
     pub async fn note_of_breach(&self, breach: BreachId, moment: Moment, because: &Because) -> Result<bool, DbError> {
-        let word = if moment == Moment::Ended { "breach_close" } else { "breach_authority" };
-        let act = self.act_on_all(because, word, Some(breach.to_string()));
+        let word = if moment == Moment::Ended { Act::BreachClose } else { Act::BreachAuthority };
+        let act = self.act_on_all(because, word, Facts::of(breach))?;
         self.db
             .write(move |tx| {
                 let act = act.clone();
                 Box::pin(async move {
                     let noted = breaches::note(tx, breach, moment, act.at).await?;
                     if noted {
-                        acts::insert(tx, &act).await?;
+                        tx.audit(act);
                     }
                     Ok(noted)
                 })

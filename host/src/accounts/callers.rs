@@ -10,10 +10,10 @@ use moka::future::Cache;
 use moka::sync;
 use subtle::ConstantTimeEq as _;
 
-use super::{Account, Accounts, ApiKey};
+use super::{Account, Accounts, ApiKey, Role};
 use crate::clock::Clock;
 use crate::db::keys::StoredApiKey;
-use crate::db::{Db, DbError, keys};
+use crate::db::{Db, DbError, keys, operator_keys};
 use crate::ids::{ApiKeyId, OperatorKeyId};
 
 /// How long a key's account is believed. Another host's revocation is seen after at most this.
@@ -138,12 +138,12 @@ impl Callers {
         }
     }
 
-    /// The operator that a key belongs to.
+    /// The operator that a key belongs to, and what the key is for.
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
-    pub async fn find_operator(&self, key: &ApiKey) -> Result<Option<OperatorKeyId>, DbError> {
-        let found = keys::operator_key_by_digest(&self.db, &key.digest()).await?;
+    pub async fn find_operator(&self, key: &ApiKey) -> Result<Option<(OperatorKeyId, Role)>, DbError> {
+        let found = operator_keys::by_digest(&self.db, &key.digest()).await?;
         self.note(key.digest(), found.is_some());
         Ok(found)
     }

@@ -3,13 +3,14 @@
 use super::links::LinkSecret;
 use super::sign_up::LINK_MINUTES;
 use super::{Account, Accounts, Purpose, Status};
+use crate::audit::{Act, Facts, NewEntry};
 use crate::clock::Micros;
 use crate::db::erasures::{self, NewErasure};
 use crate::db::letters::NewLetter;
 use crate::db::links::NewLink;
 use crate::db::rights::{self, RightsKind, RightsState};
 use crate::db::{DbError, WriteTx, accounts, letters, links, restrictions};
-use crate::ids::{AccountId, ErasureId};
+use crate::ids::{AccountId, ApiKeyId, ErasureId};
 use crate::mail::{self, Letter};
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -30,7 +31,8 @@ impl Accounts {
         let new = NewErasure { id, account: account.id, digest, status: account.status, at, due_at };
         let letter = Letter::AccountClosing { until: due_at };
         let letter = mail::sealed(account.id, &account.data_key, &account.email()?, letter, at)?;
-        Ok(Closing { new, letter })
+        let entry = self.own_act(account, Act::Close, &Facts::of(id))?;
+        Ok(Closing { new, letter, entry })
     }
 
     /// When an account is erased, if its owner asked for that.
@@ -45,7 +47,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
-    pub async fn ask_to_delete(&self, account: &Account) -> Result<(), DbError> {
+    pub async fn ask_to_delete(&self, (account, by): (&Account, ApiKeyId)) -> Result<(), DbError> {
         let (id, at) = (account.id, self.clock.now());
         let secret = LinkSecret::generate()?;
         let config = self.config.now();
@@ -57,12 +59,17 @@ impl Accounts {
         let letter = mail::sealed(id, &account.data_key, &account.email()?, letter, at)?;
         let expires_at = at.plus_ms(i64::from(LINK_MINUTES) * 60_000);
         let link = NewLink { digest: secret.digest(), account: id, purpose: Purpose::Delete, at, expires_at };
+        let entry = self.own_act(account, Act::AskDeletion, &Facts::default().with_key(by))?;
         self.db
             .write(move |tx| {
-                let letter = letter.clone();
+                let (letter, entry) = (letter.clone(), entry.clone());
                 Box::pin(async move {
                     // A letter that was sent just now has a link that works.
-                    if links::put(tx, &link).await? { letters::put(tx, &letter).await } else { Ok(()) }
+                    if links::put(tx, &link).await? {
+                        tx.audit(entry);
+                        letters::put(tx, &letter).await?;
+                    }
+                    Ok(())
                 })
             })
             .await
@@ -72,18 +79,20 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError::Missing`] when it is not closing, or it is too late.
-    pub async fn keep(&self, account: &Account) -> Result<(), DbError> {
+    pub async fn keep(&self, (account, by): (&Account, ApiKeyId)) -> Result<(), DbError> {
         let letter =
             mail::sealed(account.id, &account.data_key, &account.email()?, Letter::AccountKept, self.clock.now())?;
         let (id, now) = (account.id, self.clock.now());
+        let entry = self.own_act(account, Act::Keep, &Facts::default().with_key(by))?;
         self.db
             .write(move |tx| {
-                let letter = letter.clone();
+                let (letter, entry) = (letter.clone(), entry.clone());
                 Box::pin(async move {
                     let before =
                         erasures::cancel(tx, id, now).await?.ok_or(DbError::Missing("deletion of this account"))?;
                     restrictions::settle(tx, id, before).await?;
                     rights::end_of(tx, id, RightsKind::Deletion, RightsState::Withdrawn, now).await?;
+                    tx.audit(entry);
                     letters::put(tx, &letter).await
                 })
             })
@@ -96,6 +105,7 @@ impl Accounts {
 pub(super) struct Closing {
     pub(super) new: NewErasure,
     letter: NewLetter,
+    entry: NewEntry,
 }
 
 impl Closing {
@@ -104,6 +114,7 @@ impl Closing {
         erasures::insert(tx, &self.new).await?;
         rights::register(tx, self.new.account, RightsKind::Deletion, RightsState::Open, self.new.at).await?;
         accounts::set_status(tx, self.new.account, Status::Closing).await?;
+        tx.audit(self.entry.clone());
         letters::put(tx, &self.letter).await
     }
 }

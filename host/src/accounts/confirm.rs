@@ -2,6 +2,7 @@
 
 use super::links::LinkSecret;
 use super::{Account, Accounts, ApiKey, Needs, NewKey, Purpose, Status};
+use crate::audit::{Act, Facts};
 use crate::clock::Micros;
 use crate::db::{DbError, accounts, keys, ledger, letters, links};
 use crate::ids::{AccountId, GrantId};
@@ -92,13 +93,15 @@ impl Accounts {
         let amount =
             self.config.now().plan(&account.plan).map_or(Microcredits::ZERO, |plan| plan.starting_grant_microcredits);
         let (key_digest, grant) = (secret.digest(), GrantId::generate().to_string());
+        let entry = self.own_act(account, Act::Open, &Facts::of(key.id))?;
         self.db
             .write(move |tx| {
-                let (key, grant) = (key.clone(), grant.clone());
+                let (key, grant, entry) = (key.clone(), grant.clone(), entry.clone());
                 Box::pin(async move {
                     links::take(tx, &digest).await?;
                     links::forget(tx, id, Purpose::Confirm).await?;
                     accounts::activate(tx, id, at).await?;
+                    tx.audit(entry);
                     keys::insert_api_key(tx, &key, &key_digest, u64::MAX).await?;
                     if amount > Microcredits::ZERO {
                         ledger::pay_in(tx, tenant, (Verb::Grant, &grant), amount, at).await?;
@@ -119,13 +122,14 @@ impl Accounts {
         let name = "made by a link".to_owned();
         let (key, secret) = self.fresh_api_key(id, NewKey { name: name.clone(), ..NewKey::first() })?;
         let letter = mail::sealed(id, &account.data_key, &account.email()?, Letter::NewSignIn { key: name, at }, at)?;
-        let key_digest = secret.digest();
+        let (key_digest, entry) = (secret.digest(), self.own_act(account, Act::SignIn, &Facts::of(key.id))?);
         self.db
             .write(move |tx| {
-                let (key, letter) = (key.clone(), letter.clone());
+                let (key, letter, entry) = (key.clone(), letter.clone(), entry.clone());
                 Box::pin(async move {
                     links::take(tx, &digest).await?;
                     links::forget(tx, id, Purpose::SignIn).await?;
+                    tx.audit(entry);
                     keys::insert_api_key(tx, &key, &key_digest, u64::MAX).await?;
                     letters::put(tx, &letter).await
                 })

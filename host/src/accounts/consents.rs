@@ -2,11 +2,12 @@
 
 use super::links::LinkSecret;
 use super::{Account, Accounts, Because, Purpose};
+use crate::audit::{Act, Facts};
 use crate::clock::Micros;
 use crate::db::consents::{self, ConsentPurpose, ConsentSource, StoredConsent};
 use crate::db::links::NewLink;
 use crate::db::mailings::{self, Audience, StoredMailing};
-use crate::db::{DbError, acts, letters, links, policies};
+use crate::db::{DbError, letters, links, policies};
 use crate::ids::{AccountId, ConsentId, MailingId};
 use crate::mail::{self, Letter};
 
@@ -70,12 +71,12 @@ impl Accounts {
     pub async fn announce(&self, subject: String, text: Vec<String>, because: &Because) -> Result<MailingId, DbError> {
         let letter = Letter::Announcement { subject, text, unsubscribe: String::new() };
         let mailing = mailing(Audience::Consenting, &letter, self.clock.now())?;
-        let (id, act) = (mailing.id, self.act_on_all(because, "announce", Some(mailing.id.to_string())));
+        let (id, act) = (mailing.id, self.act_on_all(because, Act::Announce, Facts::of(mailing.id))?);
         self.db
             .write(move |tx| {
                 let (mailing, act) = (mailing.clone(), act.clone());
                 Box::pin(async move {
-                    acts::insert(tx, &act).await?;
+                    tx.audit(act);
                     mailings::insert(tx, &mailing).await
                 })
             })

@@ -3,11 +3,12 @@
 use super::links::LinkSecret;
 use super::sign_up::LINK_MINUTES;
 use super::{Account, Accounts, Purpose};
+use crate::audit::{Act, Facts};
 use crate::db::email_changes::EmailChange;
 use crate::db::links::NewLink;
 use crate::db::rights::{self, RightsKind, RightsState};
 use crate::db::{DbError, email_changes, letters, links};
-use crate::ids::AccountId;
+use crate::ids::{AccountId, ApiKeyId};
 use crate::mail::{self, Letter};
 use crate::vault::{DataKey, Place};
 
@@ -45,7 +46,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
-    pub async fn change_email(&self, account: &Account, email: &str) -> Result<(), DbError> {
+    pub async fn change_email(&self, (account, by): (&Account, ApiKeyId), email: &str) -> Result<(), DbError> {
         let (id, at) = (account.id, self.clock.now());
         let (minutes, expires_at) = (LINK_MINUTES, at.plus_ms(i64::from(LINK_MINUTES) * 60_000));
         let (old, new) = (LinkSecret::generate()?, LinkSecret::generate()?);
@@ -68,9 +69,10 @@ impl Accounts {
             (link(&old, Purpose::OldEmail), mail::sealed(id, &account.data_key, &account.email()?, to_old, at)?),
             (link(&new, Purpose::NewEmail), to_new),
         ];
+        let entry = self.own_act(account, Act::AskEmail, &Facts::of(email).with_key(by))?;
         self.db
             .write(move |tx| {
-                let (change, steps) = (change.clone(), steps.clone());
+                let (change, steps, entry) = (change.clone(), steps.clone(), entry.clone());
                 Box::pin(async move {
                     let since = at.plus_ms(-HOUR_MS);
                     let (sent, got) = letters::to_strangers(tx, id, &change.email_lookup, since).await?;
@@ -79,6 +81,7 @@ impl Accounts {
                         // The links that were sent for it work.
                         return Ok(());
                     }
+                    tx.audit(entry);
                     email_changes::put(tx, &change).await?;
                     for (link, letter) in &steps {
                         // What was sent for another change must not confirm this one.
@@ -99,15 +102,19 @@ impl Accounts {
         let change = email_changes::get(&self.db, id, at).await?.ok_or(DbError::Missing("link"))?;
         let email = opened(id, &account.data_key, CHANGES, &change.sealed_email)?;
         let sealed = sealed(id, &account.data_key, ACCOUNTS, &email)?;
-        let told = Letter::EmailChanged { email };
-        let letter = mail::sealed(id, &account.data_key, &account.email()?, told, at)?;
+        let was = account.email()?;
+        let facts = Facts { was: Some(was.clone()), ..Facts::of(&email) };
+        let entry = self.own_act(account, Act::ChangeEmail, &facts)?;
+        let letter = mail::sealed(id, &account.data_key, &was, Letter::EmailChanged { email }, at)?;
         self.db
             .write(move |tx| {
-                let (change, sealed, letter) = (change.clone(), sealed.clone(), letter.clone());
+                let (change, sealed) = (change.clone(), sealed.clone());
+                let (letter, entry) = (letter.clone(), entry.clone());
                 Box::pin(async move {
                     links::take(tx, &digest).await?;
                     let both = email_changes::confirm(tx, id, old).await?;
                     if both {
+                        tx.audit(entry);
                         email_changes::complete(tx, &change, &sealed).await?;
                         rights::register(tx, id, RightsKind::Correction, RightsState::Done, at).await?;
                         letters::put(tx, &letter).await?;

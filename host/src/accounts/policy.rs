@@ -2,9 +2,10 @@
 
 use super::consents::mailing;
 use super::{Accounts, Because};
+use crate::audit::{Act, Facts};
 use crate::db::mailings::{self, Audience};
 use crate::db::policies::{self, StoredPolicy};
-use crate::db::{DbError, acts};
+use crate::db::{DbError, };
 use crate::mail::Letter;
 
 impl Accounts {
@@ -23,7 +24,7 @@ impl Accounts {
         let link = self.config.now().link(&format!("/privacy/{}", policy.version));
         let letter = Letter::PolicyChange { from: policy.since, summary: summary.to_owned(), link };
         let mailing = material.then(|| mailing(Audience::Everybody, &letter, at)).transpose()?;
-        let act = self.act_on_all(because, "policy", Some(policy.version.clone()));
+        let act = self.act_on_all(because, Act::Policy, Facts::of(&policy.version))?;
         let (version, summary) = (policy.version.clone(), summary.to_owned());
         self.db
             .write(move |tx| {
@@ -36,7 +37,7 @@ impl Accounts {
                     if let Some(mailing) = &mailing {
                         mailings::insert(tx, mailing).await?;
                     }
-                    acts::insert(tx, &act).await?;
+                    tx.audit(act);
                     Ok(true)
                 })
             })

@@ -1,11 +1,11 @@
 //! The register of requests about rights, as operators keep it. Each step has its reason, which is with what operators did.
 
 use super::{Account, Accounts, Because};
+use crate::audit::{Act, Facts, NewEntry};
 use crate::clock::Micros;
-use crate::db::acts::StoredAct;
 use crate::db::letters::NewLetter;
 use crate::db::rights::{self, RightsKind, RightsSource, RightsState, StoredRightsRequest};
-use crate::db::{DbError, acts, letters};
+use crate::db::{DbError, letters};
 use crate::ids::RightsRequestId;
 use crate::mail::{self, Letter};
 
@@ -21,11 +21,11 @@ pub enum Step {
 }
 
 impl Step {
-    const fn act(self) -> &'static str {
+    const fn act(self) -> Act {
         match self {
-            Self::Identify => "rights_identify",
-            Self::Extend => "rights_extend",
-            Self::Close(_) => "rights_close",
+            Self::Identify => Act::RightsIdentify,
+            Self::Extend => Act::RightsExtend,
+            Self::Close(_) => Act::RightsClose,
         }
     }
 }
@@ -43,13 +43,13 @@ impl Accounts {
     ) -> Result<StoredRightsRequest, DbError> {
         let request =
             StoredRightsRequest::new(account.map(|account| account.id), kind, RightsSource::Operator, received_at);
-        let act = self.act_on_request(account, because, "rights_open", request.id)?;
+        let act = self.act_on_request(account, because, Act::RightsOpen, request.id)?;
         let entered = request.clone();
         self.db
             .write(move |tx| {
                 let (request, act) = (entered.clone(), act.clone());
                 Box::pin(async move {
-                    acts::insert(tx, &act).await?;
+                    tx.audit(act);
                     rights::insert(tx, &request).await
                 })
             })
@@ -87,7 +87,7 @@ impl Accounts {
                         Step::Close(state) => rights::end(tx, id, state, at).await?,
                     };
                     if done {
-                        acts::insert(tx, &act).await?;
+                        tx.audit(act);
                         if let Some(letter) = &letter {
                             letters::put(tx, letter).await?;
                         }
@@ -109,12 +109,12 @@ impl Accounts {
         &self,
         account: Option<&Account>,
         because: &Because,
-        act: &str,
+        act: Act,
         request: RightsRequestId,
-    ) -> Result<StoredAct, DbError> {
+    ) -> Result<NewEntry, DbError> {
         match account {
-            Some(account) => self.act((account.id, &account.data_key), because, act, request.to_string(), None),
-            None => Ok(self.act_on_all(because, act, Some(request.to_string()))),
+            Some(account) => self.act((account.id, &account.data_key), because, act, Facts::of(request)),
+            None => self.act_on_all(because, act, Facts::of(request)),
         }
     }
 

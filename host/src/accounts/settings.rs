@@ -1,8 +1,9 @@
 //! What owners set on their accounts: when they are warned, and what may be spent in a day.
 
-use super::Accounts;
+use super::{Account, Accounts};
+use crate::audit::{Act, Facts};
 use crate::db::{DbError, accounts, low_balances};
-use crate::ids::AccountId;
+use crate::ids::{AccountId, ApiKeyId};
 use crate::ledger::Microcredits;
 
 impl Accounts {
@@ -18,16 +19,38 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
-    pub async fn set_low_balance(&self, account: AccountId, threshold: Microcredits) -> Result<(), DbError> {
-        self.db.write(move |tx| Box::pin(low_balances::set(tx, account, threshold))).await
+    pub async fn set_low_balance(
+        &self,
+        (account, by): (&Account, ApiKeyId),
+        threshold: Microcredits,
+    ) -> Result<(), DbError> {
+        let facts = Facts { amount: Some(threshold), ..Facts::default() }.with_key(by);
+        let (id, entry) = (account.id, self.own_act(account, Act::LowBalance, &facts)?);
+        self.db
+            .write(move |tx| {
+                tx.audit(entry.clone());
+                Box::pin(low_balances::set(tx, id, threshold))
+            })
+            .await
     }
 
     /// Sets what an account's owner lets it spend in a day; none is as much as it has.
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
-    pub async fn set_daily_spend(&self, account: AccountId, most: Option<Microcredits>) -> Result<(), DbError> {
-        self.db.write(move |tx| Box::pin(accounts::set_daily_spend(tx, account, most))).await
+    pub async fn set_daily_spend(
+        &self,
+        (account, by): (&Account, ApiKeyId),
+        most: Option<Microcredits>,
+    ) -> Result<(), DbError> {
+        let facts = Facts { amount: most, ..Facts::default() }.with_key(by);
+        let (id, entry) = (account.id, self.own_act(account, Act::DailySpend, &facts)?);
+        self.db
+            .write(move |tx| {
+                tx.audit(entry.clone());
+                Box::pin(accounts::set_daily_spend(tx, id, most))
+            })
+            .await
     }
 
     pub(super) fn default_low_balance(&self) -> Microcredits {

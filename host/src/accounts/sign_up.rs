@@ -8,10 +8,11 @@ use tokio_util::task::TaskTracker;
 
 use super::links::LinkSecret;
 use super::{Account, Accounts, Because, Purpose, Status};
+use crate::audit::{Act, Facts};
 use crate::clock::Micros;
 use crate::config::SignUp;
 use crate::db::links::NewLink;
-use crate::db::{DbError, accounts, acts, letters, links};
+use crate::db::{DbError, accounts, letters, links};
 use crate::ids::AccountId;
 use crate::mail::{self, Letter};
 use crate::names::Name;
@@ -172,15 +173,15 @@ impl Accounts {
         let expires_at = at.plus_ms(link_ms);
         let link = NewLink { digest: secret.digest(), account: id, purpose: Purpose::Confirm, at, expires_at };
         let letter = mail::sealed(id, &data_key, email, letter(secret.link(&self.config.now())), at)?;
-        let act = |because| self.act((id, &data_key), because, "invite", id.to_string(), None);
+        let act = |because| self.act((id, &data_key), because, Act::Invite, Facts::of(id));
         let act = because.map(act).transpose()?;
         self.db
             .write(move |tx| {
                 let (account, letter, act) = (account.clone(), letter.clone(), act.clone());
                 Box::pin(async move {
                     accounts::insert(tx, &account).await?;
-                    if let Some(act) = &act {
-                        acts::insert(tx, act).await?;
+                    if let Some(act) = act {
+                        tx.audit(act);
                     }
                     links::put(tx, &link).await?;
                     letters::put(tx, &letter).await

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Account, Accounts, Because};
+use crate::audit::{Act, Facts};
 use crate::clock::Micros;
 use crate::db::letters::NewLetter;
 use crate::db::support::{self, SaidBy, StoredMessage, StoredThread, ThreadState};
-use crate::db::{DbError, Once, acts, letters};
+use crate::db::{DbError, Once, letters};
 use crate::ids::{AccountId, OperatorKeyId, SupportMessageId, SupportThreadId};
 use crate::mail::{self, Letter};
 use crate::vault::Place;
@@ -129,8 +130,8 @@ impl Accounts {
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
     pub async fn close_thread(&self, account: &Account, thread: &Thread, because: &Because) -> Result<bool, DbError> {
-        let (key, subject) = ((account.id, &account.data_key), thread.id.to_string());
-        let act = self.act(key, because, "support_close", subject, None)?;
+        let about = (account.id, &account.data_key);
+        let act = self.act(about, because, Act::SupportClose, Facts::of(thread.id))?;
         let place = (account.id, thread.id);
         self.db
             .write(move |tx| {
@@ -138,7 +139,7 @@ impl Accounts {
                 Box::pin(async move {
                     let closed = support::set_state(tx, place, ThreadState::Closed, act.at).await?;
                     if closed {
-                        acts::insert(tx, &act).await?;
+                        tx.audit(act);
                     }
                     Ok(closed)
                 })

@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::{Client, ServerArgs};
+use super::client::{Client, ListArgs, Rows, ServerArgs};
 use super::input::DailySpend;
 use super::json::JsonArgs;
 use super::{input, out, readable, table};
@@ -31,6 +31,7 @@ Examples:
   aaasp account set --daily-spend 20
   aaasp account export
   aaasp account restrict --reason \"I dispute what is kept\"
+  aaasp account accesses
   aaasp account delete"
 )]
 pub(super) struct Args {
@@ -60,6 +61,8 @@ enum Command {
     },
     /// Have a copy of everything that is kept about the account.
     Export(export::Args),
+    /// List what operators looked at, and why.
+    Accesses(ListArgs),
     /// Delete the account and all that it has.
     #[command(after_help = "\
 A link is sent to the account's address. Once it was opened, no more runs start, and everything is
@@ -78,6 +81,18 @@ Example:
     },
     #[command(flatten)]
     Rights(rights::Command),
+}
+
+/// That an operator opened an access, or looked at something.
+#[derive(Deserialize)]
+struct Access {
+    at: Micros,
+    act: String,
+    operator: String,
+    subject: Option<String>,
+    reason: Option<String>,
+    contents: Option<bool>,
+    until: Option<Micros>,
 }
 
 /// What deleting an account begins with.
@@ -129,6 +144,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             set(&client, email.as_deref(), low_balance, daily_spend, json).await
         }
         Some(Command::Export(args)) => export::run(&client, args).await,
+        Some(Command::Accesses(list)) => accesses(&client, list).await,
         Some(Command::Delete { json }) => client.delete(&["account"]).await?.show(json, |asked: &DeletionAsked| {
             match asked.erased_at {
                 Some(at) => out::note(format!("It is being deleted already, and erased on {}.", readable::time(at))),
@@ -225,4 +241,23 @@ impl AccountView {
 fn rows(known: &[(&'static str, u64)], values: &BTreeMap<String, u64>) -> Vec<Vec<String>> {
     let sorted = readable::in_order(known, values).into_iter();
     sorted.map(|(name, value)| vec![name.to_owned(), readable::limit(name, value)]).collect()
+}
+
+async fn accesses(client: &Client, list: ListArgs) -> anyhow::Result<()> {
+    let rows = Rows {
+        header: &["at", "operator", "what", "contents", "until", "why"],
+        right: &[],
+        row: |access: Access| {
+            let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+            let what = match access.subject {
+                Some(subject) => format!("looked at {subject}"),
+                None => format!("opened an {}", access.act),
+            };
+            let contents = if access.contents == Some(true) { "yes" } else { "no" }.to_owned();
+            let (at, until) = (readable::time(access.at), or_none(access.until.map(readable::time)));
+            vec![at, access.operator, what, contents, until, or_none(access.reason)]
+        },
+        nothing: "no operator looked at anything",
+    };
+    client.list(&["account", "accesses"], &[], list, &rows).await
 }

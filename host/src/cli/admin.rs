@@ -1,6 +1,9 @@
 //! `aaasp admin`: what an operator does: make accounts, give and correct credits, suspend.
 
 mod breach;
+mod access;
+mod audit;
+mod keys;
 mod mail;
 mod money;
 mod news;
@@ -124,6 +127,22 @@ Examples:
   aaasp admin rights --state open
   aaasp admin rights open --kind access --reason \"a letter of 3 March, in the file\"")]
     Rights(rights::Args),
+    #[command(flatten)]
+    Access(access::Command),
+    /// List, make and revoke keys of operators, each for a role.
+    #[command(after_help = "\
+Examples:
+  aaasp admin keys create --name ada --role support --reason \"joined the team\"
+  aaasp admin keys revoke opk_01h455vb4pex5vsknk084sn02q --reason \"left the team\"")]
+    Keys(keys::Args),
+    /// List what operators and owners did: the server's audit.
+    #[command(after_help = "\
+`aaasp audit verify` checks that it is whole.
+
+Examples:
+  aaasp admin audit
+  aaasp admin audit --account acc_01h455vb4pex5vsknk084sn02q --act create_key")]
+    Audit(audit::Args),
 }
 
 /// Why something is done.
@@ -260,6 +279,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Rights(args) => rights::run(&client, args).await,
         Command::Support(args) => support::run(&client, args).await,
         Command::Breach(args) => breach::run(&client, args).await,
+        Command::Audit(args) => audit::run(&client, args).await,
+        Command::Access(command) => access::run(&client, command).await,
+        Command::Keys(args) => keys::run(&client, args).await,
         Command::Grant { account, credits, why, json } => {
             let path = ["admin", "accounts", &account, "grants"];
             let grant = json!({"amount_microcredits": credits, "reason": why.reason});

@@ -1,19 +1,29 @@
-//! `aaasp audit`: each use of the account's credentials.
+//! `aaasp audit`: each use of the account's credentials; `aaasp audit verify`: whether the server's audit is whole.
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, Subcommand};
 use serde::Deserialize;
 
 use super::client::{ListArgs, Rows, ServerArgs};
-use super::readable;
+use super::data::{DataArgs, open};
+use super::json::{self, JsonArgs};
+use super::{AlreadySaid, out, readable, table};
+use crate::audit::verify::{Report, verify};
 use crate::clock::Micros;
+use crate::receipts::SigningKey;
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   aaasp audit --limit 20
   aaasp audit --credential github
-  aaasp audit --run run_01h455vb4pex5vsknk084sn02q --json")]
+  aaasp audit --run run_01h455vb4pex5vsknk084sn02q --json
+  aaasp audit verify --data /srv/aaasp"
+)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Only uses of this credential.
     #[arg(long, value_name = "NAME", env = "AAASP_CREDENTIAL")]
     credential: Option<String>,
@@ -27,6 +37,28 @@ pub(super) struct Args {
     list: ListArgs,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Verify the audit of a data folder: for operators. Its host must be stopped.
+    #[command(after_help = "\
+Every entry is hashed again and compared with the chain, the chain with its signed heads, and what is not
+erased of contents with its digest. `aaasp admin audit` lists the entries. The status is 0 when the audit
+is whole and 1 when it is not.
+
+Examples:
+  aaasp audit verify
+  aaasp audit verify --data /srv/aaasp --json")]
+    Verify(VerifyArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+struct VerifyArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 #[derive(Deserialize)]
@@ -44,7 +76,52 @@ struct Use {
     ended_at: Option<Micros>,
 }
 
-pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    match args.command {
+        Some(Command::Verify(args)) => super::block_on(verified(args)),
+        None => super::block_on(uses(args)),
+    }
+}
+
+async fn verified(args: VerifyArgs) -> anyhow::Result<()> {
+    let store = open(&args.data).await?;
+    let report = verify(&store.db, &SigningKey::of(&store.keyring).public()).await;
+    store.db.close().await;
+    let report = report?;
+    if args.json.json {
+        json::print(&report)?;
+    } else {
+        show(&report);
+    }
+    if report.is_sound() { Ok(()) } else { Err(AlreadySaid.into()) }
+}
+
+fn show(report: &Report) {
+    match report.findings.first() {
+        None => out::line("The audit is whole."),
+        Some(first) => {
+            let head = first.head.map(|head| format!("; the signed head at {head} contradicts it")).unwrap_or_default();
+            out::line(format!("The audit is not whole, from position {} on: {}{head}.", first.position, first.detail));
+        }
+    }
+    out::line("");
+    table::facts(&[
+        ("entries", readable::number(report.entries)),
+        ("contents", format!("{}, erased: {}", readable::number(report.contents), readable::number(report.erased))),
+        ("signed heads", readable::number(report.heads)),
+    ]);
+    if !report.findings.is_empty() {
+        out::line("");
+        let head = |head: Option<i64>| head.map_or_else(|| "-".to_owned(), |head| head.to_string());
+        let rows = report
+            .findings
+            .iter()
+            .map(|found| vec![found.position.to_string(), head(found.head), found.detail.clone()]);
+        table::print(&["position", "head", "what is wrong"], rows);
+    }
+}
+
+async fn uses(args: Args) -> anyhow::Result<()> {
     let client = args.server.client()?;
     let filter: Vec<(&str, &str)> =
         [("credential", &args.credential), ("deployment", &args.deployment), ("run", &args.run)]

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use secrecy::SecretString;
 
+use crate::clock::Clock;
 use crate::config::{Config, Overrides};
+use crate::folder::{Folder, FolderError};
+use crate::host::Store;
 
 /// Which data folder, and what wins over its file.
 #[derive(Clone, Debug, Args)]
@@ -27,4 +30,19 @@ impl DataArgs {
         let overrides = Overrides { database: self.database.clone(), file: self.config.clone(), ..overrides };
         Ok(Config::load(&self.data, &overrides)?)
     }
+}
+
+/// Opens a data folder that is there, and its database.
+pub(super) async fn open(args: &DataArgs) -> anyhow::Result<Store> {
+    let data = &args.data;
+    // Taking a folder makes it, which would turn a mistyped name into an empty folder.
+    if !data.exists() {
+        return Err(FolderError::Empty(data.clone()).into());
+    }
+    let config = args.config(Overrides::default())?;
+    let folder = Folder::take(data)?;
+    if !folder.is_initialised() {
+        return Err(FolderError::Empty(data.clone()).into());
+    }
+    Ok(Store::open(folder, config, Clock::System).await?)
 }

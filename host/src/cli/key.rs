@@ -17,6 +17,7 @@ use super::client::{Client, DEFAULT_URL};
 use super::data::DataArgs;
 use super::json::{self, JsonArgs};
 use super::{out, progress, readable, table};
+use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::config::Overrides;
 use crate::folder::{Folder, FolderError};
@@ -169,7 +170,7 @@ impl Keys {
                 let path = ["admin", "accounts", &account.to_string(), "data-keys"];
                 client.send(Method::POST, &path, &json!({})).await?.read()
             }
-            Self::Folder(store) => Ok(store.rotation.rotate_data_key(account, None).await?),
+            Self::Folder(store) => Ok(store.rotation.rotate_data_key(account, Actor::System, None).await?),
         }
     }
 }

@@ -3,13 +3,9 @@
 use clap::{Args as ClapArgs, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::data::DataArgs;
+use super::data::{DataArgs, open};
 use super::json::{self, JsonArgs};
 use super::{AlreadySaid, out, progress, readable, table};
-use crate::clock::Clock;
-use crate::config::Overrides;
-use crate::folder::{Folder, FolderError};
-use crate::host::Store;
 use crate::ledger::verify::{Check, Progress, Report, verify};
 
 #[derive(Debug, ClapArgs)]
@@ -43,18 +39,8 @@ struct VerifyArgs {
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let Command::Verify(args) = args.command;
-    let data = &args.data.data;
-    // Taking a folder makes it, which would turn a mistyped name into an empty folder.
-    if !data.exists() {
-        return Err(FolderError::Empty(data.clone()).into());
-    }
-    let config = args.data.config(Overrides::default())?;
-    let folder = Folder::take(data)?;
-    if !folder.is_initialised() {
-        return Err(FolderError::Empty(data.clone()).into());
-    }
     let report = super::block_on(async {
-        let store = Store::open(folder, config, Clock::System).await?;
+        let store = open(&args.data).await?;
         let bar = progress::on_stderr(ProgressBar::no_length().with_style(style()?));
         let report = verify(&store.db, &|progress: Progress| {
             bar.set_length(progress.total);

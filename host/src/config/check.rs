@@ -87,6 +87,7 @@ fn impossible(values: &Values) -> Vec<(String, String)> {
         "metrics_listen",
         "metrics need a listener of their own; this is the API's".to_owned(),
     );
+    refuse(values.audit.head_minutes == 0, "audit.head_minutes", "the audit is signed every minute at most".to_owned());
     let kept = &values.retention;
     for (key, kept, most, unit) in [
         ("log_days", kept.log_days, MOST_DAYS, "days"),

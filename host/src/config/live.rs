@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{Config, ConfigError, Shown, Values};
 
 /// What is taken at once, as the first part of its key.
-const AT_ONCE: [&str; 5] = ["accounts", "plans", "prices", "rates", "retention"];
+const AT_ONCE: [&str; 6] = ["accounts", "audit", "plans", "prices", "rates", "retention"];
 
 /// A handle to the configuration, which may change between two looks at it.
 #[derive(Clone, Debug)]

@@ -296,8 +296,8 @@ pub async fn delete_pending(tx: &mut WriteTx<'_>, account: AccountId, now: Micro
     }
     ledger::close_tenant(tx, account).await?;
     for statement in [
-        // That it was invited is still known, and by whom; why went with its data key.
-        "UPDATE operator_acts SET account_id = NULL, sealed_reason = NULL WHERE account_id = $1",
+        // That somebody was invited is still known, and by whom; not any more who, and why.
+        "DELETE FROM audit_contents WHERE account_id = $1",
         "DELETE FROM links WHERE account_id = $1",
         "DELETE FROM letters WHERE account_id = $1",
         "DELETE FROM data_keys WHERE account_id = $1",

@@ -34,7 +34,7 @@ pub struct Earlier {
 ///
 /// # Errors
 /// [`DbError::KeyReused`] when the key was used for another request.
-pub(super) async fn claim(
+pub async fn claim(
     connection: &mut AnyConnection,
     once: &Once,
     account: AccountId,

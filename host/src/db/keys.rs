@@ -1,4 +1,4 @@
-//! API keys and operator keys: of each only a digest is stored.
+//! API keys: of each only a digest is stored.
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use super::sets::SetStatement;
 use super::{Db, DbError, WriteTx};
 use crate::accounts::Scopes;
 use crate::clock::Micros;
-use crate::ids::{AccountId, ApiKeyId, OperatorKeyId};
+use crate::ids::{AccountId, ApiKeyId};
 
 /// An API key as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -171,39 +171,6 @@ pub async fn revoke_api_key(
             .execute(&mut **tx)
             .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::Missing("API key")) }
-}
-
-/// Stores an operator key's digest.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn insert_operator_key(
-    tx: &mut WriteTx<'_>,
-    id: OperatorKeyId,
-    name: &str,
-    digest: &[u8; 32],
-    at: Micros,
-) -> Result<(), DbError> {
-    sqlx::query("INSERT INTO operator_keys (id, name, digest, created_at) VALUES ($1, $2, $3, $4)")
-        .bind(id.to_string())
-        .bind(name)
-        .bind(digest.as_slice())
-        .bind(at.0)
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
-}
-
-/// The operator key that a digest belongs to, unless it is revoked.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn operator_key_by_digest(db: &Db, digest: &[u8; 32]) -> Result<Option<OperatorKeyId>, DbError> {
-    let row = sqlx::query("SELECT id FROM operator_keys WHERE digest = $1 AND revoked_at IS NULL")
-        .bind(digest.as_slice())
-        .fetch_optional(&db.pool)
-        .await?;
-    row.map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).transpose()
 }
 
 fn stored_api_key(row: &AnyRow) -> Result<StoredApiKey, DbError> {

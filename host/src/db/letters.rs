@@ -246,19 +246,21 @@ pub async fn end(tx: &mut WriteTx<'_>, id: LetterId, ended: &Ended) -> Result<()
 /// [`DbError`] when the database doesn't answer.
 pub async fn list(
     db: &Db,
-    state: Option<LetterState>,
+    (account, state): (Option<AccountId>, Option<LetterState>),
     before: Option<LetterId>,
     limit: i64,
 ) -> Result<Vec<StoredLetter>, DbError> {
     let served = served!("letters.account_id", "$4");
     let text = format!(
-        "SELECT {COLUMNS} FROM letters WHERE ($1 = '' OR state = $1) AND id < $2 AND {served} ORDER BY id DESC LIMIT $3"
+        "SELECT {COLUMNS} FROM letters WHERE ($1 = '' OR state = $1) AND id < $2
+             AND ($5 = '' OR account_id = $5) AND {served} ORDER BY id DESC LIMIT $3"
     );
     let rows = sqlx::query(AssertSqlSafe(text))
         .bind(state.map_or("", LetterState::as_str))
         .bind(before.map_or_else(|| "~".to_owned(), |id| id.to_string()))
         .bind(limit)
         .bind(db.region())
+        .bind(account.map(|account| account.to_string()).unwrap_or_default())
         .fetch_all(&db.pool)
         .await?;
     rows.iter().map(stored_letter).collect()

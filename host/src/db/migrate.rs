@@ -38,6 +38,7 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     15 "0015_exports",
     17 "0017_rights",
     18 "0018_support_and_breaches",
+    19 "0019_audit",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     1 "0001_foundation",
@@ -57,6 +58,7 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     15 "0015_exports",
     17 "0017_rights",
     18 "0018_support_and_breaches",
+    19 "0019_audit",
 );
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {

@@ -25,8 +25,8 @@ use sqlx::AnyConnection;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::audit::CredentialUse;
 use super::connect::{DatabaseUrl, connection};
+use super::credential_uses::CredentialUse;
 use super::{DbError, ledger};
 use crate::ids::HostId;
 use crate::ledger::ChainHead;

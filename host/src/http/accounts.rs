@@ -134,17 +134,17 @@ pub(super) async fn update(
             let detail = format!("a threshold is between 0 and {} microcredits", Microcredits::LARGEST_GRANT.0);
             return Err(Problem::invalid("/low_balance_microcredits", detail));
         }
-        app.accounts.set_low_balance(caller.account.id, threshold).await?;
+        app.accounts.set_low_balance((&caller.account, caller.key.id), threshold).await?;
     }
     if let Some(most) = changes.daily_spend_microcredits {
         if most.is_some_and(|most| most < Microcredits::ZERO) {
             return Err(Problem::invalid("/daily_spend_microcredits", "what may be spent is not below zero"));
         }
-        app.accounts.set_daily_spend(caller.account.id, most).await?;
+        app.accounts.set_daily_spend((&caller.account, caller.key.id), most).await?;
         app.callers.forget();
     }
     if let Some(email) = email {
-        app.accounts.change_email(&caller.account, email).await?;
+        app.accounts.change_email((&caller.account, caller.key.id), email).await?;
     }
     let account = app.accounts.load(caller.account.id).await?.ok_or_else(|| Problem::not_found("account"))?;
     view(&app, &account).await.map(Answer)

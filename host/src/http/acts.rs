@@ -1,11 +1,11 @@
-//! `/v1/admin`: what an operator does about money, and the list of what operators did.
+//! `/v1/admin`: what an operator does about money, and why.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::Problem;
 use super::admin::opened;
@@ -13,13 +13,11 @@ use super::answer::{Answer, Made, Offered};
 use super::auth::Operator;
 use super::body::{Json, PathId};
 use super::once::MayRepeat;
-use super::page::{self, Page, PageQuery, QueryOf};
-use crate::accounts::Because;
+use crate::accounts::{Because, Billing};
 use crate::app::App;
-use crate::clock::Micros;
-use crate::db::acts::StoredAct;
-use crate::db::{acts, top_ups};
-use crate::ids::{AccountId, AdjustmentId, OperatorActId, OperatorKeyId, TopUpId};
+use crate::audit::{Act, Facts};
+use crate::db::top_ups;
+use crate::ids::{AccountId, AdjustmentId, TopUpId};
 use crate::ledger::Microcredits;
 use crate::payments::{PAYMENT_DAYS, Reconciled, Refunded};
 
@@ -76,6 +74,13 @@ impl<'de> Deserialize<'de> for Reason {
     }
 }
 
+impl Reason {
+    /// What the audit says of an act that is about no account.
+    pub(super) fn alone(self) -> Facts {
+        Facts { reason: Some(self.0), ..Facts::default() }
+    }
+}
+
 /// Nothing but why.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -83,57 +88,17 @@ pub(super) struct Why {
     pub reason: Reason,
 }
 
-impl Operator {
+impl<R> Operator<R> {
     /// Who does something, and why.
     pub(super) fn because(&self, reason: Reason) -> Because {
         Because { operator: self.key, reason: reason.0 }
     }
 }
 
-/// Something that an operator did.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ActView {
-    id: OperatorActId,
-    at: Micros,
-    /// The operator's key.
-    operator: OperatorKeyId,
-    /// What was done: `create`, `invite`, `grant`, `adjust`, `refund`, `status`, `resend`, `reconcile`, `reload`,
-    /// `announce`, `policy`,
-    /// `rights_open`, `rights_identify`, `rights_extend`, `rights_close`, `support_close`, `breach_open`,
-    /// `breach_scope`, `breach_notify`, `breach_authority`, `breach_close`.
-    act: String,
-    account: Option<AccountId>,
-    /// What it was done to, or what it made.
-    subject: Option<String>,
-    amount_microcredits: Option<Microcredits>,
-    reason: Option<String>,
-}
-
-impl ActView {
-    pub(super) async fn of(app: &App, act: StoredAct) -> Result<Self, Problem> {
-        let reason = app.accounts.reason(&act).await?;
-        let StoredAct { id, at, operator, act, account, subject, amount: amount_microcredits, .. } = act;
-        Ok(Self { id, at, operator, act, account, subject, amount_microcredits, reason })
-    }
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ActsQuery {
-    /// Only what was done to this account.
-    account: Option<String>,
-    /// How many items a page has at most.
-    #[serde(default, deserialize_with = "page::limit")]
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
-    /// The `next` of the page before.
-    after: Option<String>,
-}
-
 /// Corrects an account's balance.
 pub(super) async fn adjust(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Billing>,
     PathId(id): PathId<AccountId>,
     once: MayRepeat,
     Json(new): Json<NewAdjustment>,
@@ -152,7 +117,7 @@ pub(super) async fn adjust(
 /// Gives back what was paid for a top-up, or a part of it.
 pub(super) async fn refund(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Billing>,
     PathId(id): PathId<TopUpId>,
     once: MayRepeat,
     Json(new): Json<NewRefund>,
@@ -168,29 +133,13 @@ pub(super) async fn refund(
 /// Asks the payment processor for what no webhook has told, and books it.
 pub(super) async fn reconcile(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Billing>,
     Json(asked): Json<Reconciliation>,
 ) -> Result<Offered<Answer<Reconciled>>, Problem> {
     let days = asked.days.unwrap_or(PAYMENT_DAYS);
     if !(1..=MOST_DAYS).contains(&days) {
         return Err(Problem::invalid("/days", format!("days are between 1 and {MOST_DAYS}")));
     }
-    app.accounts.note_act(&operator.because(asked.reason), "reconcile").await?;
+    app.accounts.note_act(operator.key, Act::Reconcile, &asked.reason.alone()).await?;
     Ok(Offered(Answer(app.payments.reconcile(days).await?)))
-}
-
-/// What operators did, latest first.
-pub(super) async fn list(
-    State(app): State<Arc<App>>,
-    _: Operator,
-    QueryOf(query): QueryOf<ActsQuery>,
-) -> Result<Answer<Page<ActView>>, Problem> {
-    let page = PageQuery::new(query.limit, query.after);
-    let account = query.account.as_deref().map(str::parse).transpose();
-    let account = account.map_err(|error| Problem::invalid("", format!("the query parameter `account`: {error}")))?;
-    let mut views = Vec::new();
-    for act in acts::list(&app.db, account, page.after_id()?, page.asked()).await? {
-        views.push(ActView::of(&app, act).await?);
-    }
-    Ok(Answer(Page::of(views, page.limit(), |view| view.id.to_string())))
 }

@@ -14,8 +14,9 @@ use super::auth::Operator;
 use super::body::{Json, PathId};
 use super::once::MayRepeat;
 use super::page::{Page, PageQuery, QueryOf};
-use crate::accounts::{Account, Opening, Status};
+use crate::accounts::{Account, Admin, Anyone, Billing, Opening, Security, Status};
 use crate::app::App;
+use crate::audit::Act;
 use crate::config::{Change, DEFAULT_PLAN};
 use crate::db::ledger;
 use crate::ids::{AccountId, GrantId};
@@ -88,7 +89,7 @@ pub(super) struct Reloaded {
 /// The accounts that this host serves, latest first.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<Anyone>,
     QueryOf(query): QueryOf<PageQuery>,
 ) -> Result<Answer<Page<AdminAccountView>>, Problem> {
     let mut views = Vec::new();
@@ -102,7 +103,7 @@ pub(super) async fn list(
 /// Makes an account with its first key, which is shown once, and an optional grant.
 pub(super) async fn create(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Admin>,
     once: MayRepeat,
     Json(new): Json<NewAccount>,
 ) -> Result<Made<OpenedView>, Problem> {
@@ -126,7 +127,7 @@ pub(super) async fn create(
 /// One account.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<Anyone>,
     PathId(id): PathId<AccountId>,
 ) -> Result<Answer<AdminAccountView>, Problem> {
     let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
@@ -136,7 +137,7 @@ pub(super) async fn show(
 /// Suspends an account, or makes it active again. It holds here at once and on every host within a second.
 pub(super) async fn update(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Security>,
     PathId(id): PathId<AccountId>,
     Json(change): Json<AccountChange>,
 ) -> Result<Answer<AdminAccountView>, Problem> {
@@ -149,13 +150,14 @@ pub(super) async fn update(
     let account = opened(&app, id).await?;
     app.accounts.set_status(&account, status, &because).await?;
     app.callers.forget();
-    show(State(app), operator, PathId(id)).await
+    let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    view(&app, &account).await.map(Answer)
 }
 
 /// Gives credits to an account.
 pub(super) async fn grant(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Billing>,
     PathId(id): PathId<AccountId>,
     once: MayRepeat,
     Json(new): Json<NewGrant>,
@@ -171,10 +173,10 @@ pub(super) async fn grant(
 /// Reads the operator's file of this host again.
 pub(super) async fn reload(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Admin>,
     Json(why): Json<Why>,
 ) -> Result<Answer<Reloaded>, Problem> {
-    app.accounts.note_act(&operator.because(why.reason), "reload").await?;
+    app.accounts.note_act(operator.key, Act::Reload, &why.reason.alone()).await?;
     let changes = app.reload().map_err(|error| Problem::invalid("", error.to_string()))?;
     Ok(Answer(Reloaded { changes }))
 }

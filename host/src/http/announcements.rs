@@ -11,6 +11,7 @@ use super::acts::Reason;
 use super::answer::Accepted;
 use super::auth::Operator;
 use super::body::Json;
+use crate::accounts::Admin;
 use crate::app::App;
 use crate::ids::MailingId;
 
@@ -41,7 +42,7 @@ pub(super) struct Announced {
 /// Each account that consented gets it once, with a link that ends such letters.
 pub(super) async fn announce(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Admin>,
     Json(new): Json<NewAnnouncement>,
 ) -> Result<Accepted<Announced>, Problem> {
     let subject = new.subject.trim();

@@ -118,7 +118,7 @@ pub(super) async fn create(
     };
     check_is_no_stronger(&key, own, app.clock.now())?;
     let once = once.by(&app, caller.account.id, &asked_for(&key));
-    let made = app.accounts.create_api_key(&caller.account, key, None, once).await?;
+    let made = app.accounts.create_api_key((&caller.account, caller.key.id), key, None, once).await?;
     Ok(Made(ApiKeyView::made(made)))
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn rotate(
     check_is_no_stronger(&new, &caller.key, now)?;
     let end = now.plus_ms(i64::from(rotation.overlap_seconds) * 1_000);
     let once = once.by(&app, caller.account.id, &(asked_for(&new), rotation.overlap_seconds));
-    let made = app.accounts.create_api_key(&caller.account, new, Some((key, end)), once).await?;
+    let made = app.accounts.create_api_key((&caller.account, caller.key.id), new, Some((key, end)), once).await?;
     app.callers.forget();
     Ok(Made(ApiKeyView::made(made)))
 }
@@ -157,7 +157,7 @@ pub(super) async fn revoke(
     if key != caller.key.id {
         must_have(&caller, Scope::Keys)?;
     }
-    app.accounts.revoke_api_key(&caller.account, key).await?;
+    app.accounts.revoke_api_key((&caller.account, caller.key.id), key).await?;
     app.callers.forget();
     Ok(NoContent)
 }

@@ -12,7 +12,7 @@ use super::Problem;
 use super::address::client_address;
 use super::found::Found;
 use super::routes::{Described, Part};
-use crate::accounts::{ApiKey, Caller, Right, Scope};
+use crate::accounts::{ApiKey, Caller, OneOf, Right, Role, Scope};
 use crate::app::App;
 use crate::ids::OperatorKeyId;
 
@@ -20,10 +20,13 @@ use crate::ids::OperatorKeyId;
 pub(crate) const ACCOUNT_KEY: &str = "account_key";
 pub(crate) const OPERATOR_KEY: &str = "operator_key";
 
-/// The operator behind a request.
-pub(super) struct Operator {
+/// The operator behind a request, whose key is for one of some roles.
+pub(super) struct Operator<R> {
     /// The key that it came with.
     pub key: OperatorKeyId,
+    /// What it is for.
+    pub role: Role,
+    roles: PhantomData<R>,
 }
 
 /// A caller whose key and account give it a right.
@@ -91,7 +94,7 @@ pub(super) fn must_have(caller: &Caller, scope: Scope) -> Result<(), Problem> {
     if caller.key.scopes.contain(scope) { Ok(()) } else { Err(Problem::scope_missing(scope)) }
 }
 
-impl FromRequestParts<Arc<App>> for Operator {
+impl<R: OneOf> FromRequestParts<Arc<App>> for Operator<R> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
@@ -107,7 +110,12 @@ impl FromRequestParts<Arc<App>> for Operator {
         if found.is_err() {
             app.rates.count_failure(client_address(parts, app))?;
         }
-        Ok(Self { key: found? })
+        let (key, role) = found?;
+        if R::has(role) {
+            Ok(Self { key, role, roles: PhantomData })
+        } else {
+            Err(Problem::role_missing(role, R::ROLES))
+        }
     }
 }
 
@@ -122,10 +130,11 @@ impl<R: Right> Part for May<R> {
     }
 }
 
-impl Part for Operator {
+impl<R: OneOf> Part for Operator<R> {
     fn describe(described: &mut Described) {
-        described.asks_for_key(OPERATOR_KEY, None);
+        described.asks_for_roles(OPERATOR_KEY, R::ROLES);
         described.refuses(&Problem::unauthenticated(""));
+        described.refuses(&Problem::forbidden(""));
         described.refuses(&Problem::misdirected("", None, None));
         described.refuses(&Problem::too_many("", 1));
     }

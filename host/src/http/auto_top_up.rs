@@ -89,12 +89,12 @@ pub(super) async fn put(
         top_up: Asked { amount: new.amount, currency: new.currency },
         monthly_cap: new.monthly_cap,
     };
-    let auto = app.payments.set_auto_top_up(&caller.account, asked).await?;
+    let auto = app.payments.set_auto_top_up((&caller.account, caller.key.id), asked).await?;
     Ok(Offered(Answer(AutoTopUpView::of(auto))))
 }
 
 /// Switches it off, and ends the mandate.
 pub(super) async fn end(State(app): State<Arc<App>>, caller: May<Pay>) -> Result<Deleted, Problem> {
-    app.payments.end_auto_top_up(&caller.account).await?;
+    app.payments.end_auto_top_up(&caller.account, Some(caller.key.id)).await?;
     Ok(Deleted)
 }

@@ -12,7 +12,7 @@ use super::answer::{Answer, Changed, Made};
 use super::auth::Operator;
 use super::body::{Json, PathId};
 use super::page::{Page, PageQuery, QueryOf};
-use crate::accounts::{Concerned, table_scope};
+use crate::accounts::{Concerned, Security, table_scope};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::db::breaches::{self, Moment, Scope, StoredBreach};
@@ -95,7 +95,7 @@ pub(super) struct BreachScope {
 /// All breaches, latest first.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<Security>,
     QueryOf(page): QueryOf<PageQuery>,
 ) -> Result<Answer<Page<BreachView>>, Problem> {
     let mut views = Vec::new();
@@ -108,7 +108,7 @@ pub(super) async fn list(
 /// One breach, with what is told of it.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<Security>,
     PathId(id): PathId<BreachId>,
 ) -> Result<Answer<BreachDraft>, Problem> {
     let stored = known(&app, id).await?;
@@ -120,7 +120,7 @@ pub(super) async fn show(
 /// Notes a breach. The clock runs from when it was known.
 pub(super) async fn open(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Security>,
     Json(new): Json<NewBreach>,
 ) -> Result<Made<BreachView>, Problem> {
     let now = app.clock.now();
@@ -136,7 +136,7 @@ pub(super) async fn open(
 /// Adds accounts to those whom it concerns.
 pub(super) async fn scope(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Security>,
     PathId(id): PathId<BreachId>,
     Json(asked): Json<BreachScope>,
 ) -> Result<Changed<BreachView>, Problem> {
@@ -179,7 +179,7 @@ fn scope_of(pointer: &str, name: &str, is_period: bool) -> Result<Scope, Problem
 /// Writes to all whom it concerns and who were not written to before.
 pub(super) async fn notify(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Security>,
     PathId(id): PathId<BreachId>,
     Json(why): Json<Why>,
 ) -> Result<Changed<BreachView>, Problem> {
@@ -196,7 +196,7 @@ pub(super) async fn notify(
 /// Notes that the authority was told; the reason says by which way.
 pub(super) async fn authority(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Security>,
     PathId(id): PathId<BreachId>,
     Json(why): Json<Why>,
 ) -> Result<Changed<BreachView>, Problem> {
@@ -206,7 +206,7 @@ pub(super) async fn authority(
 /// Closes a breach.
 pub(super) async fn close(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Security>,
     PathId(id): PathId<BreachId>,
     Json(why): Json<Why>,
 ) -> Result<Changed<BreachView>, Problem> {

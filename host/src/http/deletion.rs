@@ -10,7 +10,7 @@ use super::Problem;
 use super::answer::{Accepted, Answer, Deleted};
 use super::auth::{May, Operator};
 use super::page::{Page, PageQuery, QueryOf};
-use crate::accounts::{CloseAccount, KnowMyself};
+use crate::accounts::{CloseAccount, KnowMyself, SupportOrSecurity};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::db::DbError;
@@ -63,7 +63,7 @@ pub(super) async fn ask(
 ) -> Result<Accepted<DeletionAsked>, Problem> {
     let erased_at = app.accounts.closes_at(caller.account.id).await?;
     if erased_at.is_none() {
-        app.accounts.ask_to_delete(&caller.account).await?;
+        app.accounts.ask_to_delete((&caller.account, caller.key.id)).await?;
     }
     Ok(Accepted(DeletionAsked { closing_days: app.config.now().values.accounts.closing_days, erased_at }))
 }
@@ -78,7 +78,7 @@ pub(super) async fn show(
 
 /// Everything is as it was before.
 pub(super) async fn cancel(State(app): State<Arc<App>>, caller: May<CloseAccount>) -> Result<Deleted, Problem> {
-    match app.accounts.keep(&caller.account).await {
+    match app.accounts.keep((&caller.account, caller.key.id)).await {
         Err(DbError::Missing(_)) => {
             return Err(Problem::conflict("the account is not being deleted, or it is too late to think again"));
         }
@@ -91,7 +91,7 @@ pub(super) async fn cancel(State(app): State<Arc<App>>, caller: May<CloseAccount
 /// Erasures of accounts, latest first.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<SupportOrSecurity>,
     QueryOf(page): QueryOf<PageQuery>,
 ) -> Result<Answer<Page<ErasureView>>, Problem> {
     let found = erasures::list(&app.db, page.after_id()?, page.asked()).await?;

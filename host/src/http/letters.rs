@@ -15,6 +15,7 @@ use super::auth::Operator;
 use super::body::{Json, PathId};
 use super::page::{Page, PageQuery, QueryOf};
 use super::routes::{Described, Reply};
+use crate::accounts::Support;
 use crate::app::App;
 use crate::clock::Micros;
 use crate::db::letters::{self, LetterState, StoredLetter};
@@ -56,7 +57,11 @@ pub(super) struct LetterQuery {
 }
 
 impl LetterView {
-    fn of(letter: StoredLetter) -> Self {
+    pub(super) fn cursor(&self) -> String {
+        self.id.to_string()
+    }
+
+    pub(super) fn of(letter: StoredLetter) -> Self {
         Self {
             id: letter.id,
             account: letter.account,
@@ -90,11 +95,11 @@ impl Reply for Resent {
 /// Letters, latest first.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<Support>,
     QueryOf(query): QueryOf<LetterQuery>,
 ) -> Result<Answer<Page<LetterView>>, Problem> {
     let page = PageQuery::new(query.limit, query.after);
-    let found = letters::list(&app.db, query.state, page.after_id()?, page.asked()).await?;
+    let found = letters::list(&app.db, (None, query.state), page.after_id()?, page.asked()).await?;
     let views = found.into_iter().map(LetterView::of).collect();
     Ok(Answer(Page::of(views, page.limit(), |view| view.id.to_string())))
 }
@@ -102,7 +107,7 @@ pub(super) async fn list(
 /// Lets a letter that was given up be tried again, as often as a new one.
 pub(super) async fn resend(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Support>,
     PathId(id): PathId<LetterId>,
     Json(why): Json<Why>,
 ) -> Result<Resent, Problem> {

@@ -15,7 +15,9 @@ use super::auth::Operator;
 use super::body::{Json, PathId};
 use super::once::MayRepeat;
 use super::routes::{Described, Reply};
+use crate::accounts::Security;
 use crate::app::App;
+use crate::audit::{Act, Actor, Facts};
 use crate::ids::AccountId;
 use crate::vault::KeyringError;
 use crate::vault::rotation::{Rotated, RotationError, Status};
@@ -44,32 +46,36 @@ impl Reply for Changed {
 }
 
 /// Where the master keys stand.
-pub(super) async fn show(State(app): State<Arc<App>>, _: Operator) -> Result<Answer<Status>, Problem> {
+pub(super) async fn show(State(app): State<Arc<App>>, _: Operator<Security>) -> Result<Answer<Status>, Problem> {
     Ok(Answer(app.rotation.status().await?))
 }
 
 /// Adds a master key, unless the newest has not wrapped everything yet. The hosts wrap with it by themselves.
-pub(super) async fn rotate(State(app): State<Arc<App>>, _: Operator) -> Result<Changed, Problem> {
+pub(super) async fn rotate(State(app): State<Arc<App>>, operator: Operator<Security>) -> Result<Changed, Problem> {
+    app.accounts.note_act(operator.key, Act::RotateMasterKey, &Facts::default()).await?;
     Ok(Changed(app.rotation.begin().await?))
 }
 
 /// Removes the master keys below a version.
 pub(super) async fn retire(
     State(app): State<Arc<App>>,
-    _: Operator,
+    operator: Operator<Security>,
     Json(retirement): Json<Retirement>,
 ) -> Result<Changed, Problem> {
+    let facts = Facts::of(format_args!("below {}", retirement.below));
+    app.accounts.note_act(operator.key, Act::RetireMasterKeys, &facts).await?;
     Ok(Changed(app.rotation.retire(retirement.below).await?))
 }
 
 /// Gives an account's data key another version. It seals here at once, and on every host within a second.
 pub(super) async fn rotate_data_key(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Security>,
     PathId(id): PathId<AccountId>,
     once: MayRepeat,
 ) -> Result<Made<Rotated>, Problem> {
-    let rotated = app.rotation.rotate_data_key(id, once.by(&app, operator.key, &())).await?;
+    let rotated =
+        app.rotation.rotate_data_key(id, Actor::Operator(operator.key), once.by(&app, operator.key, &())).await?;
     app.callers.forget();
     Ok(Made(rotated))
 }

@@ -18,6 +18,7 @@ use super::body::{Json, PathId};
 use super::page::{Page, PageQuery, QueryOf};
 use super::pages::{self, CONTENT_TYPE};
 use super::routes::{Described, Reply};
+use crate::accounts::Admin;
 use crate::app::App;
 use crate::clock::Micros;
 use crate::db::policies::{self, StoredPolicy};
@@ -172,7 +173,7 @@ const SUMMARY_LENGTH: usize = 2_000;
 /// All versions, latest first.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<Admin>,
     QueryOf(query): QueryOf<PageQuery>,
 ) -> Result<Answer<Page<PolicyView>>, Problem> {
     app.policy.now().await?;
@@ -187,7 +188,7 @@ pub(super) async fn list(
 /// Says what changed. If it matters, each account gets a letter, once.
 pub(super) async fn explain(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Admin>,
     Json(said): Json<Explanation>,
 ) -> Result<Changed<PolicyView>, Problem> {
     let summary = said.summary.trim();

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 pub(crate) use kinds::Kind;
 
 use super::rates::{self, Standing};
-use crate::accounts::Scope;
+use crate::accounts::{Role, Scope};
 use crate::ids::RequestId;
 use crate::ledger::Microcredits;
 use crate::names::Name;
@@ -133,6 +133,13 @@ impl Problem {
         let mut problem = Self::new(Kind::ScopeMissing, detail);
         problem.extra.scope = Some(scope);
         problem
+    }
+
+    /// 403: the operator's key is for another role.
+    pub fn role_missing(role: Role, roles: &[Role]) -> Self {
+        let asked: Vec<_> = roles.iter().chain([&Role::Admin]).map(|role| role.as_str()).collect();
+        let asked = asked.join(" or ");
+        Self::forbidden(format!("this asks for an operator's key of the role {asked}; this one's is {role}"))
     }
 
     /// 404.

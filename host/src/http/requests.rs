@@ -35,6 +35,12 @@ pub(super) struct RequestView {
     duration_us: i64,
 }
 
+impl RequestView {
+    pub(super) fn cursor(&self) -> String {
+        self.id.to_string()
+    }
+}
+
 impl From<RequestMetadata> for RequestView {
     fn from(kept: RequestMetadata) -> Self {
         let RequestMetadata { id, api_key, method, route, status, duration_us, .. } = kept;

@@ -7,16 +7,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
-use super::acts::{ActView, Reason, Why};
+use super::acts::{Reason, Why};
 use super::admin::opened;
+use super::audit::{ActView, act};
 use super::answer::{Answer, Changed, Made};
 use super::auth::Operator;
 use super::body::{Json, PathId};
 use super::page::{self, Page, PageQuery, QueryOf};
-use crate::accounts::Step;
+use crate::accounts::{Step, SupportOrSecurity};
 use crate::app::App;
 use crate::clock::Micros;
-use crate::db::acts;
+use crate::db::audit::{self, EntryFilter, Only};
 use crate::db::rights::{self, RightsIdentity, RightsKind, RightsSource, RightsState, StoredRightsRequest};
 use crate::ids::{AccountId, RightsRequestId};
 
@@ -114,7 +115,7 @@ pub(super) struct RightsAnswer {
 /// Requests, latest first.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<SupportOrSecurity>,
     QueryOf(query): QueryOf<RightsQuery>,
 ) -> Result<Answer<Page<RightsRequestView>>, Problem> {
     let page = PageQuery::new(query.limit, query.after);
@@ -126,13 +127,20 @@ pub(super) async fn list(
 /// One request, with what operators did about it.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<SupportOrSecurity>,
     PathId(id): PathId<RightsRequestId>,
 ) -> Result<Answer<RightsRequestHistory>, Problem> {
     let found = known(&app, id).await?;
-    let mut views = Vec::new();
-    for act in acts::of_subject(&app.db, &id.to_string()).await? {
-        views.push(ActView::of(&app, act).await?);
+    // Which request an entry is about is sealed in it; of each account there are few.
+    let mut filter = EntryFilter { account: found.account, only: Only::Rights, ..EntryFilter::default() };
+    let (subject, mut views) = (Some(id.to_string()), Vec::new());
+    loop {
+        let entries = audit::list(&app.db, &filter, audit::PAGE).await?;
+        let Some(last) = entries.last().map(|entry| entry.position) else { break };
+        filter.before = Some(last);
+        for told in app.accounts.told(entries).await?.into_iter().filter(|told| told.facts.subject == subject) {
+            views.push(act(told)?);
+        }
     }
     Ok(Answer(RightsRequestHistory { request: RightsRequestView::of(&app, found), acts: views }))
 }
@@ -140,7 +148,7 @@ pub(super) async fn show(
 /// Enters a request. Who asks is to be found out before anything is done.
 pub(super) async fn open(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<SupportOrSecurity>,
     Json(new): Json<NewRightsRequest>,
 ) -> Result<Made<RightsRequestView>, Problem> {
     let account = match new.account {
@@ -160,7 +168,7 @@ pub(super) async fn open(
 /// Notes how it was found out who asks.
 pub(super) async fn identify(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<SupportOrSecurity>,
     PathId(id): PathId<RightsRequestId>,
     Json(why): Json<Why>,
 ) -> Result<Changed<RightsRequestView>, Problem> {
@@ -170,7 +178,7 @@ pub(super) async fn identify(
 /// Puts a request off by 60 days, once, before it is overdue.
 pub(super) async fn extend(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<SupportOrSecurity>,
     PathId(id): PathId<RightsRequestId>,
     Json(why): Json<Why>,
 ) -> Result<Changed<RightsRequestView>, Problem> {
@@ -181,7 +189,7 @@ pub(super) async fn extend(
 /// Ends a request. What was done is done only for whom it is known who they are.
 pub(super) async fn close(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<SupportOrSecurity>,
     PathId(id): PathId<RightsRequestId>,
     Json(answer): Json<RightsAnswer>,
 ) -> Result<Changed<RightsRequestView>, Problem> {

@@ -30,7 +30,7 @@ use utoipa::openapi::{
 
 use super::Problem;
 use super::problem::Document;
-use crate::accounts::{Needs, Scope, Status};
+use crate::accounts::{Needs, Role, Scope, Status};
 use crate::app::App;
 use crate::ids::RequestId;
 
@@ -133,6 +133,12 @@ impl Described {
     /// Whose key the route asks for, and which scope of it.
     pub(super) fn asks_for_key(&mut self, whose: &str, scope: Option<Scope>) {
         self.operation.security = Some(vec![SecurityRequirement::new(whose, scope.map(Scope::as_str))]);
+    }
+
+    /// Whose key the route asks for, of one of these roles or an admin's.
+    pub(super) fn asks_for_roles(&mut self, whose: &str, roles: &[Role]) {
+        let roles = roles.iter().chain([&Role::Admin]);
+        self.operation.security = Some(roles.map(|role| SecurityRequirement::new(whose, [role.as_str()])).collect());
     }
 
     /// Which statuses of the account the route asks for.

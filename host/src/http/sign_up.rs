@@ -19,7 +19,7 @@ use super::answer::{Accepted, Made};
 use super::auth::Operator;
 use super::body::Json;
 use super::routes::{Described, Part, Reply};
-use crate::accounts::{Confirmed, LinkSecret};
+use crate::accounts::{Confirmed, LinkSecret, Support};
 use crate::app::App;
 use crate::config::SignUp;
 use crate::db::DbError;
@@ -169,7 +169,7 @@ pub(super) async fn confirm(
 /// Makes an account that waits for its address to be confirmed, and sends the link.
 pub(super) async fn invite(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Support>,
     Json(wanted): Json<Invitation>,
 ) -> Result<Made<Invited>, Problem> {
     let email = checked_email(&wanted.email)?;

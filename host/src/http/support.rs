@@ -14,7 +14,7 @@ use super::auth::{May, Operator};
 use super::body::{Json, PathId};
 use super::once::MayRepeat;
 use super::page::{self, Page, PageQuery, QueryOf};
-use crate::accounts::{Account, AskForHelp, Message, Thread};
+use crate::accounts::{Account, AskForHelp, Message, Support, Thread};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::db::support::{self, SaidBy, ThreadState};
@@ -156,7 +156,7 @@ pub(super) async fn say(
 /// The threads of all accounts that this host serves, latest first.
 pub(super) async fn list_all(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<Support>,
     QueryOf(query): QueryOf<ThreadQuery>,
 ) -> Result<Answer<Page<ThreadView>>, Problem> {
     let page = PageQuery::new(query.limit, query.after);
@@ -173,7 +173,7 @@ pub(super) async fn list_all(
 /// One thread, for operators.
 pub(super) async fn show_any(
     State(app): State<Arc<App>>,
-    _: Operator,
+    _: Operator<Support>,
     PathId(id): PathId<SupportThreadId>,
 ) -> Result<Answer<WholeThreadView>, Problem> {
     let account = asking(&app, id).await?;
@@ -183,7 +183,7 @@ pub(super) async fn show_any(
 /// Answers, by a letter too.
 pub(super) async fn answer(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Support>,
     PathId(id): PathId<SupportThreadId>,
     Json(more): Json<More>,
 ) -> Result<Changed<WholeThreadView>, Problem> {
@@ -196,7 +196,7 @@ pub(super) async fn answer(
 /// Closes a thread. Its owner may open it again by saying more.
 pub(super) async fn close(
     State(app): State<Arc<App>>,
-    operator: Operator,
+    operator: Operator<Support>,
     PathId(id): PathId<SupportThreadId>,
     Json(why): Json<Why>,
 ) -> Result<Changed<WholeThreadView>, Problem> {

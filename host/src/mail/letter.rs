@@ -115,6 +115,15 @@ pub enum Letter {
         /// What it is called.
         name: String,
     },
+    /// An operator looked at what the account has: once for each access.
+    DataLookedAt {
+        /// When.
+        at: Micros,
+        /// Until when the access lasts.
+        until: Micros,
+        /// Whether it is to contents, too.
+        contents: bool,
+    },
     /// A deployment used a credential for the first time.
     CredentialFirstUsed {
         /// The credential.
@@ -244,6 +253,7 @@ impl Letter {
             Self::LowBalance { .. } => "low_balance",
             Self::KeyCreated { .. } => "key_created",
             Self::KeyRevoked { .. } => "key_revoked",
+            Self::DataLookedAt { .. } => "data_looked_at",
             Self::CredentialFirstUsed { .. } => "credential_first_used",
             Self::Deletion { .. } => "deletion",
             Self::AccountClosing { .. } => "account_closing",

@@ -9,11 +9,12 @@ use super::news::{Fact, TopUpState};
 use super::processor::{Charge, Mandate, MandateAsked, ProcessorError};
 use super::{Asked, Checkout, PaymentError, Payments};
 use crate::accounts::Account;
+use crate::audit::{Act, Facts};
 use crate::clock::Micros;
 use crate::db::auto_top_ups::{self, StoredAutoTopUp};
 use crate::db::top_ups::StoredTopUp;
 use crate::db::{DbError, letters};
-use crate::ids::{AccountId, AutoTopUpId, TopUpId};
+use crate::ids::{AccountId, ApiKeyId, AutoTopUpId, TopUpId};
 use crate::ledger::Microcredits;
 use crate::mail::{self, Letter};
 use crate::statements::Month;
@@ -56,7 +57,7 @@ impl Payments {
     /// [`PaymentError`] says why not.
     pub async fn set_auto_top_up(
         &self,
-        account: &Account,
+        (account, by): (&Account, ApiKeyId),
         asked: AutoTopUpAsked,
     ) -> Result<StoredAutoTopUp, PaymentError> {
         if !self.seller()?.processor.takes_mandates() {
@@ -89,11 +90,15 @@ impl Payments {
             off_because: None,
             changed_at: self.clock.now(),
         };
+        let cap = Money { amount: auto.monthly_cap, currency: &auto.currency };
+        let facts = Facts { amount: Some(threshold), ..Facts::of(format_args!("{cap} a month at most")) };
+        let entry = self.accounts.own_act(account, Act::SetAutoTopUp, &facts.with_key(by))?;
         // Before the processor hears of it, so that no mandate can be for something that we don't know.
         let written = auto.clone();
         self.db
             .write(move |tx| {
                 let written = written.clone();
+                tx.audit(entry.clone());
                 Box::pin(async move { auto_top_ups::put(tx, &written).await })
             })
             .await?;
@@ -123,14 +128,23 @@ impl Payments {
         Ok(auto)
     }
 
-    /// Switches automatic top-ups off, and ends the mandate.
+    /// Switches automatic top-ups off, and ends the mandate: with an owner's key, or since the account is erased.
     ///
     /// # Errors
     /// [`PaymentError`] when the database doesn't answer.
-    pub async fn end_auto_top_up(&self, account: &Account) -> Result<(), PaymentError> {
+    pub async fn end_auto_top_up(&self, account: &Account, by: Option<ApiKeyId>) -> Result<(), PaymentError> {
         let Some(auto) = auto_top_ups::get(&self.db, account.id).await? else { return Ok(()) };
         let (id, of, at) = (auto.id, account.id, self.clock.now());
-        self.db.write(move |tx| Box::pin(auto_top_ups::switch_off(tx, of, id, None, at))).await?;
+        let entry = |by| self.accounts.own_act(account, Act::EndAutoTopUp, &Facts::default().with_key(by));
+        let entry = by.map(entry).transpose()?;
+        self.db
+            .write(move |tx| {
+                if let Some(entry) = &entry {
+                    tx.audit(entry.clone());
+                }
+                Box::pin(auto_top_ups::switch_off(tx, of, id, None, at))
+            })
+            .await?;
         if let Some(mandate) = auto.mandate {
             self.end_mandate(&mandate).await;
         }

@@ -7,9 +7,10 @@ use utoipa::ToSchema;
 use super::news::{Fact, ReversalState};
 use super::{PaymentError, Payments, ProcessorError};
 use crate::accounts::{Account, Because};
+use crate::audit::{Act, Facts};
 use crate::clock::Micros;
 use crate::db::top_ups::{self, PaidBy};
-use crate::db::{DbError, Once, acts};
+use crate::db::{DbError, Once, answered};
 use crate::ids::TopUpId;
 use crate::ledger::Microcredits;
 
@@ -52,14 +53,22 @@ impl Payments {
         if !(Microcredits(1)..=left(most)).contains(&credits) {
             return Err(PaymentError::TooMuch { left: left(most) });
         }
-        let act =
-            self.accounts.act((account.id, &account.data_key), because, "refund", top_up.to_string(), Some(credits))?;
+        let facts = Facts { amount: Some(credits), ..Facts::of(top_up) };
+        let (id, act) = (account.id, self.accounts.act((account.id, &account.data_key), because, Act::Refund, facts)?);
         let claimed = once.clone();
         let earlier = self
             .db
             .write(move |tx| {
                 let (act, once) = (act.clone(), claimed.clone());
-                Box::pin(async move { acts::insert_once(tx, &act, once.as_ref()).await })
+                Box::pin(async move {
+                    if let Some(once) = &once
+                        && let Some(earlier) = answered::claim(tx, once, id, &act.id.to_string(), None, act.at).await?
+                    {
+                        return Ok(Some(earlier));
+                    }
+                    tx.audit(act);
+                    Ok(None)
+                })
             })
             .await?;
         if earlier.is_some() {

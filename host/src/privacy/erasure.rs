@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::map::{About, Category, Column, Erasure, Form, Table, tables};
 use crate::accounts::{Account, Accounts, Status};
+use crate::audit::{Act, Actor, Facts, NewEntry};
 use crate::clock::Clock;
 use crate::config::LiveConfig;
 use crate::db::erasures::{self, Certificate, ErasureState, StoredErasure};
@@ -142,7 +143,7 @@ impl Erasures {
             None => self.certify(erasure.id, owner.id).await?,
         };
         // The processor has to be told before nobody knows any more what of.
-        if let Err(error) = self.payments.end_auto_top_up(owner).await {
+        if let Err(error) = self.payments.end_auto_top_up(owner, None).await {
             tracing::warn!(erasure = %erasure.id, %error, "a mandate could not be ended");
         }
         self.delete_rows(owner.id, NEEDED_FOR_THE_LETTER).await?;
@@ -229,7 +230,13 @@ impl Erasures {
         erasures::vacuum(&self.db, &deleted).await?;
         data_keys::wipe(&self.db).await?;
         let (id, at) = (erasure.id, self.clock.now());
-        self.db.write(move |tx| Box::pin(erasures::finish(tx, id, at))).await?;
+        let entry = NewEntry::new((Actor::System, Act::Erase, at), None, &Facts::of(id))?;
+        self.db
+            .write(move |tx| {
+                tx.audit(entry.clone());
+                Box::pin(erasures::finish(tx, id, at))
+            })
+            .await?;
         tracing::info!(erasure = %id, "an account is erased");
         Ok(())
     }

@@ -3,7 +3,9 @@
 //! began is begun anew.
 
 mod archive;
+mod download;
 mod page;
+mod read;
 mod sheet;
 
 use std::str::FromStr;
@@ -11,20 +13,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use archive::{Next, Parts};
-use futures::stream::{self, Stream};
+use archive::Parts;
+pub use download::Download;
 use page::{Told, ToldTable};
 use sha2::{Digest as _, Sha256};
-use sheet::{Format, Opener, Sheet};
+use sheet::{Opener, Sheet};
 use tokio::sync::mpsc;
 
-use super::map::{Record, Table, tables};
+use super::map::{Record, tables};
 use crate::accounts::{Account, Accounts, LinkSecret, Purpose, Status};
 use crate::clock::{Clock, Micros};
 use crate::config::LiveConfig;
 use crate::db::exports::{self, ExportState, Progress, StoredExport};
 use crate::db::links::{self, NewLink};
-use crate::db::told::{self, Cell};
+use crate::db::told;
 use crate::db::{Db, DbError, letters};
 use crate::ids::{AccountId, ExportId};
 use crate::mail::{self, Letter};
@@ -39,12 +41,6 @@ const LOST_AFTER_MS: i64 = 20_000;
 
 /// An export that fails so often has a fault that trying again does not mend.
 const MOST_ATTEMPTS: i64 = 5;
-
-/// About how much of a table is read at once, and how many rows at most.
-const PAGE_BYTES: usize = 1 << 20;
-const PAGE_ROWS: i64 = 1_000;
-/// Rows of the first page, before it is known how large they are.
-const FIRST_ROWS: i64 = 8;
 
 /// Pages, and parts, that wait for whoever takes them.
 const WAITING: usize = 2;
@@ -239,84 +235,6 @@ impl Exports {
         Ok(told)
     }
 
-    /// Reads all that is told, and hands it to the archive.
-    async fn read(
-        &self,
-        account: AccountId,
-        sheets: Vec<Arc<Sheet>>,
-        next: mpsc::Sender<Next>,
-        done: &AtomicI64,
-    ) -> Result<(), DbError> {
-        let config = self.config.now();
-        for sheet in sheets {
-            if sheet.is_of_files() {
-                self.read_files(account, &sheet, &next, done).await?;
-                continue;
-            }
-            let name = sheet.table.name;
-            let schema = sheet.schema(&sheet.table.kept.words(&config));
-            let schema = serde_json::to_vec_pretty(&schema).map_err(DbError::corrupt)?;
-            let mut orders = vec![Next::File(format!("tables/{name}.schema.json")), Next::Bytes(schema)];
-            for (format, ending) in [(Format::JsonLines, "jsonl"), (Format::Csv, "csv")] {
-                orders.push(Next::File(format!("tables/{name}.{ending}")));
-                orders.push(Next::Bytes(sheet.head(format)));
-                for order in orders.drain(..) {
-                    if next.send(order).await.is_err() {
-                        return Ok(());
-                    }
-                }
-                let mut pages = Pages::new(&self.db, account, sheet.table, &sheet.read);
-                loop {
-                    let rows = pages.next().await?;
-                    let Some(last) = rows.last() else { break };
-                    pages.go_on_behind(sheet.place_of(last));
-                    done.fetch_add(rows.len() as i64, Ordering::Relaxed);
-                    if next.send(Next::Rows(Arc::clone(&sheet), format, rows)).await.is_err() {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the components, of which each is a file in parts.
-    async fn read_files(
-        &self,
-        account: AccountId,
-        sheet: &Sheet,
-        next: &mpsc::Sender<Next>,
-        done: &AtomicI64,
-    ) -> Result<(), DbError> {
-        const COLUMNS: &[&str] = &["digest", "position", "chunk"];
-        let mut pages = Pages::new(&self.db, account, sheet.table, COLUMNS);
-        pages.rows = 1;
-        let mut open = String::new();
-        loop {
-            for row in pages.next().await? {
-                let [Cell::Text(digest), Cell::Number(position), Cell::Bytes(chunk)] = &row[..] else {
-                    return Err(DbError::corrupt("a part of a component"));
-                };
-                let mut orders = Vec::new();
-                if *digest != open {
-                    open.clone_from(digest);
-                    orders.push(Next::File(format!("components/{digest}.wasm")));
-                }
-                orders.push(Next::Bytes(chunk.clone()));
-                for order in orders {
-                    if next.send(order).await.is_err() {
-                        return Ok(());
-                    }
-                }
-                done.fetch_add(1, Ordering::Relaxed);
-                pages.go_on_behind(vec![Cell::Text(digest.clone()), Cell::Number(*position)]);
-            }
-            if pages.is_over {
-                return Ok(());
-            }
-        }
-    }
-
     /// Keeps what the archive hands on, and notes how far it has come.
     async fn keep(
         &self,
@@ -392,76 +310,6 @@ impl Exports {
 struct Kept {
     progress: Progress,
     sha256: String,
-}
-
-/// Reads a table page by page, each about as large as the last ones let expect.
-struct Pages<'p> {
-    db: &'p Db,
-    account: AccountId,
-    table: &'static Table,
-    columns: &'p [&'static str],
-    behind: Option<Vec<Cell>>,
-    rows: i64,
-    is_over: bool,
-}
-
-impl<'p> Pages<'p> {
-    fn new(db: &'p Db, account: AccountId, table: &'static Table, columns: &'p [&'static str]) -> Self {
-        Self { db, account, table, columns, behind: None, rows: FIRST_ROWS, is_over: false }
-    }
-
-    /// The next page; an empty one behind the last.
-    async fn next(&mut self) -> Result<Vec<Vec<Cell>>, DbError> {
-        if self.is_over {
-            return Ok(Vec::new());
-        }
-        let of = (self.table, self.columns);
-        let rows = told::page(self.db, of, self.account, self.behind.as_deref(), self.rows).await?;
-        self.is_over = (rows.len() as i64) < self.rows;
-        let bytes: usize = rows.iter().flatten().map(Cell::bytes).sum();
-        let of_one = bytes / rows.len().max(1);
-        self.rows = i64::try_from(PAGE_BYTES / of_one.max(1)).unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS);
-        Ok(rows)
-    }
-
-    fn go_on_behind(&mut self, place: Vec<Cell>) {
-        self.behind = Some(place);
-    }
-}
-
-/// An export on its way to whoever asked for it.
-pub struct Download {
-    db: Db,
-    account: Account,
-    export: StoredExport,
-}
-
-impl Download {
-    /// What it is called.
-    #[must_use]
-    pub fn file_name(&self) -> String {
-        let day: String = self.export.asked_at.rfc3339().chars().take(10).collect();
-        let ending = if self.export.recipient.is_some() { ".zip.age" } else { ".zip" };
-        format!("aaasp-export-{day}{ending}")
-    }
-
-    /// How long it is.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.export.bytes.unsigned_abs()
-    }
-
-    /// Its parts, one after the other.
-    pub fn parts(self) -> impl Stream<Item = Result<Vec<u8>, DbError>> {
-        stream::try_unfold((self, 0), async |(download, position)| {
-            let Self { db, account, export } = &download;
-            let of = (export.id, export.attempt, position);
-            let Some(sealed) = exports::part(db, account.id, of).await? else { return Ok(None) };
-            let name = column(export.attempt, position);
-            let part = seal(account, export.id)?.open(&name, &sealed).map_err(DbError::sealed(PARTS))?;
-            Ok(Some((part, (download, position + 1))))
-        })
-    }
 }
 
 fn seal(account: &Account, id: ExportId) -> Result<RowSeal, DbError> {

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
+use crate::vault::Keyring;
+
 /// The algorithm, as RFC 8037 names it.
 const ALGORITHM: &str = "EdDSA";
 
@@ -21,6 +23,12 @@ const KIND: &str = "aaasp-receipt+jws";
 pub struct SigningKey(Ed25519KeyPair);
 
 impl SigningKey {
+    /// The key of a keyring.
+    #[must_use]
+    pub fn of(keyring: &Keyring) -> Self {
+        Self::new(&keyring.derived_key("receipts"))
+    }
+
     /// The key of a seed.
     ///
     /// # Panics
@@ -37,6 +45,12 @@ impl SigningKey {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(self.0.public_key().as_ref());
         PublicKey(bytes)
+    }
+
+    /// Signs bytes that can be nothing else that this key signs.
+    #[must_use]
+    pub fn sign_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        self.0.sign(bytes).as_ref().to_vec()
     }
 
     /// Signs a document.
@@ -105,8 +119,9 @@ impl Signed {
             return Err(NotGenuine::OtherKey { signed: header.kid, given: key.id() });
         }
         let signed = signed_bytes(&self.protected, &self.payload);
-        let verifier = UnparsedPublicKey::new(&ED25519, key.0);
-        verifier.verify(signed.as_bytes(), &bytes(&self.signature)?).map_err(|_| NotGenuine::Changed)?;
+        if !key.verifies(signed.as_bytes(), &bytes(&self.signature)?) {
+            return Err(NotGenuine::Changed);
+        }
         serde_json::from_slice(&bytes(&self.payload)?).map_err(wrong)
     }
 }
@@ -120,6 +135,12 @@ fn signed_bytes(protected: &str, payload: &str) -> String {
 pub struct PublicKey([u8; 32]);
 
 impl PublicKey {
+    /// Whether the key's owner signed these bytes.
+    #[must_use]
+    pub fn verifies(&self, bytes: &[u8], signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ED25519, self.0).verify(bytes, signature).is_ok()
+    }
+
     /// Names the key: its thumbprint (RFC 7638).
     #[must_use]
     pub fn id(&self) -> String {

@@ -76,6 +76,7 @@ pub(super) fn unit(key: &str) -> String {
         ("_ms", "ms"),
         ("_days", "days"),
         ("_hours", "hours"),
+        ("_minutes", "minutes"),
         ("_per_minute", "a minute"),
         ("_per_hour", "an hour"),
         ("fuel", "fuel"),

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use super::first_uses::FirstUses;
 use crate::accounts::Account;
 use crate::clock::Clock;
-use crate::db::audit::CredentialUse;
+use crate::db::credential_uses::CredentialUse;
 use crate::db::{Db, DbError};
 use crate::ids::{AccountId, CredentialUseId, DeploymentId, RunId};
 use crate::names::Name;

@@ -28,7 +28,7 @@ impl Runs {
             ("statements", retention::delete_statements(db, billing).await),
             ("payments", retention::delete_payments(db, billing).await),
             ("requests about rights", retention::delete_rights_requests(db, billing).await),
-            ("acts of operators", retention::delete_acts(db, billing).await),
+            ("contents of the audit", retention::delete_audit_contents(db, billing).await),
             ("months of grants", retention::delete_monthly_grants(db, &a_month_ago.to_string()).await),
             ("logs, contents of runs and requests", of_plans(db, &config, now).await),
         ] {

@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 use super::{BATCH, delete_in_batches, in_batches};
 use crate::clock::Micros;
 use crate::db::{Db, DbError, WriteTx};
+use crate::ids::ActId;
 
 /// Deletes deliveries that were taken before a moment. One that comes again is known by what it tells. Returns how many.
 ///
@@ -34,14 +35,21 @@ pub async fn delete_statements(db: &Db, before: Micros) -> Result<u64, DbError> 
     .await
 }
 
-/// Deletes what operators did before a moment. Returns how many.
+/// Deletes what entries of the audit before a moment were about. That they are there stays. Returns how many.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
-pub async fn delete_acts(db: &Db, before: Micros) -> Result<u64, DbError> {
-    let statement =
-        "DELETE FROM operator_acts WHERE id IN (SELECT id FROM operator_acts WHERE created_at < $1 LIMIT $2)";
-    delete_in_batches(db, statement, before).await
+pub async fn delete_audit_contents(db: &Db, before: Micros) -> Result<u64, DbError> {
+    // An id holds when it was made.
+    let before = ActId::first_at(before).to_string();
+    in_batches(db, BATCH, move |tx| {
+        let before = before.clone();
+        Box::pin(async move {
+            let text = "DELETE FROM audit_contents WHERE id IN (SELECT id FROM audit_contents WHERE id < $1 LIMIT $2)";
+            Ok(sqlx::query(text).bind(before).bind(BATCH).execute(&mut **tx).await?.rows_affected())
+        })
+    })
+    .await
 }
 
 /// Deletes what says that accounts were given their grants for months before one. Returns how many.

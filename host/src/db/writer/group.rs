@@ -1,7 +1,7 @@
 //! A group of requests in one transaction.
 //!
 //! The order within a group is free, since none of its callers has an answer yet: admissions, then the cold
-//! requests as they came, then settlements, log chunks, uses of credentials and transfers, each as one set.
+//! requests as they came, then settlements, log chunks, uses of credentials, transfers and entries of the audit, each as one set.
 
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
@@ -13,22 +13,35 @@ use super::Mark;
 use super::admissions::admit;
 use super::requests::{Admission, Admitted, ColdRequest, LogChunk, Reply, Request, Settlement};
 use super::settlements::settle;
-use crate::db::audit::CredentialUse;
+use crate::audit::NewEntry;
+use crate::db::credential_uses::CredentialUse;
 use crate::db::engine::DbEngine;
-use crate::db::{DbError, audit, ledger, logs};
+use crate::db::{DbError, audit, credential_uses, ledger, logs};
 use crate::ids::HostId;
 use crate::ledger::{Tenant, Transfer};
 
-/// A write transaction: the connection, and the transfers that its commit will write.
+/// A write transaction: the connection, and what its commit will write besides.
 pub struct WriteTx<'c> {
     connection: &'c mut AnyConnection,
-    transfers: &'c mut Vec<Transfer>,
+    noted: &'c mut Noted,
+}
+
+/// What is chained, and so written last: until the commit nobody else can chain.
+#[derive(Default)]
+struct Noted {
+    transfers: Vec<Transfer>,
+    entries: Vec<NewEntry>,
 }
 
 impl WriteTx<'_> {
     /// Notes a transfer, which the commit writes.
     pub(in crate::db) fn book(&mut self, transfer: Transfer) {
-        self.transfers.push(transfer);
+        self.noted.transfers.push(transfer);
+    }
+
+    /// Notes an entry of the audit, which the commit writes.
+    pub fn audit(&mut self, entry: NewEntry) {
+        self.noted.entries.push(entry);
     }
 }
 
@@ -142,12 +155,13 @@ impl Group {
         if engine == DbEngine::Postgres {
             self.lock_balances(connection).await?;
         }
-        let mut transfers = Vec::with_capacity(self.admissions.len() + 2 * self.settlements.len());
-        self.admitted = admit(connection, &self.admissions, &mut transfers).await?;
+        let mut noted = Noted::default();
+        noted.transfers.reserve(self.admissions.len() + 2 * self.settlements.len());
+        self.admitted = admit(connection, &self.admissions, &mut noted.transfers).await?;
         for cold in &self.cold {
-            cold_request(connection, cold.as_ref(), &mut transfers).await?;
+            cold_request(connection, cold.as_ref(), &mut noted).await?;
         }
-        self.settled = settle(connection, &self.settlements, &mut transfers).await?;
+        self.settled = settle(connection, &self.settlements, &mut noted.transfers).await?;
         let last_chunks = self
             .settlements
             .iter()
@@ -158,8 +172,11 @@ impl Group {
         // What a run did with credentials is true whoever settles it.
         let last_uses = self.settlements.iter().flat_map(|settlement| &settlement.uses);
         let uses: Vec<&CredentialUse> = self.uses.iter().flat_map(|(uses, _)| uses).chain(last_uses).collect();
-        audit::write(connection, &uses).await?;
-        ledger::insert_transfers(connection, host, before, &transfers).await
+        credential_uses::write(connection, &uses).await?;
+        let mark = ledger::insert_transfers(connection, host, before, &noted.transfers).await?;
+        // All hosts chain to one end, so its lock is the last that is taken: whoever has it waits for no other.
+        audit::append(connection, &noted.entries).await?;
+        Ok(mark)
     }
 
     /// Locks all balances that admissions and settlements will touch, in the order of their tenants: touched in two
@@ -234,18 +251,19 @@ impl Group {
 async fn cold_request(
     connection: &mut AnyConnection,
     cold: &dyn ColdRequest,
-    transfers: &mut Vec<Transfer>,
+    noted: &mut Noted,
 ) -> Result<(), DbError> {
-    let booked = transfers.len();
+    let (booked, audited) = (noted.transfers.len(), noted.entries.len());
     let mut savepoint = connection.begin().await?;
-    let outcome = cold.apply(&mut WriteTx { connection: &mut savepoint, transfers }).await;
+    let outcome = cold.apply(&mut WriteTx { connection: &mut savepoint, noted }).await;
     match outcome {
         Ok(()) => savepoint.commit().await?,
         // SQLite may have rolled back all of the transaction, so that there is no savepoint to go back to.
         Err(error @ DbError::DiskFull(_)) => return Err(error),
         Err(_) => {
             savepoint.rollback().await?;
-            transfers.truncate(booked);
+            noted.transfers.truncate(booked);
+            noted.entries.truncate(audited);
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::group::WriteTx;
 use crate::accounts::Status;
 use crate::clock::Micros;
-use crate::db::audit::CredentialUse;
+use crate::db::credential_uses::CredentialUse;
 use crate::db::runs::StoredRun;
 use crate::db::spending::{Caps, day_of};
 use crate::db::{DbError, Once};

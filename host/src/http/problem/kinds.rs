@@ -64,7 +64,8 @@ kinds! {
     ///
     /// Buy credits; they pay it first.
     DebtOutstanding = PAYMENT_REQUIRED "debt-outstanding", "A debt is not paid", ["debt_microcredits"];
-    /// The status of the account does not allow it, or the operator does not let people sign up.
+    /// The status of the account does not allow it, the operator's key is for another role, or the operator does not let
+    /// people sign up.
     ///
     /// Ask the operator.
     Forbidden = FORBIDDEN "forbidden", "The account may not do this", [];

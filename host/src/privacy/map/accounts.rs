@@ -102,15 +102,24 @@ pub(super) const TABLES: &[Table] = &[
         columns: &[
             technical("id"),
             technical("account_id"),
-            technical("operator_key_id"),
-            text("act", Category::Security),
-            text("subject", Category::Security),
-            number("amount", Category::Billing),
-            sealed("sealed_reason", Category::Security, ("operator_acts", "id", "reason"), Inside::Text),
-            technical("reason"),
-            time("created_at", Category::Security),
+            secret("salt"),
+            sealed("sealed_content", Category::Security, ("audit_contents", "id", "content"), Inside::Json),
+            technical("content"),
         ],
-        ..of_account("operator_acts", "what an operator did to the account, and why", &["id"])
+        ..of_account("audit_contents", "what an entry of the audit is about: who did what, and why", &["id"])
+    },
+    Table {
+        purpose: Purpose::Security,
+        columns: &[
+            technical("id"),
+            technical("account_id"),
+            technical("operator_key_id"),
+            column("contents", Some(Category::Security), Form::Flag),
+            time("created_at", Category::Security),
+            time("expires_at", Category::Security),
+            time("used_at", Category::Security),
+        ],
+        ..of_account("operator_accesses", "for how long an operator may look at what the account has", &["id"])
     },
     Table {
         columns: &[

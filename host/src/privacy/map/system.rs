@@ -41,6 +41,26 @@ pub(super) const TABLES: &[Table] = &[
         ..of_nobody("chain_heads", "the end of a host's chain of transfers", &["host_id"])
     },
     Table {
+        columns: &[
+            count("position"),
+            technical("id"),
+            moment("at"),
+            technical("actor"),
+            technical("act"),
+            bytes("digest"),
+            bytes("chain"),
+        ],
+        ..of_nobody("audit_entries", "that something was done, chained to what was done before it", &["position"])
+    },
+    Table {
+        columns: &[count("one"), count("position"), bytes("chain")],
+        ..of_nobody("audit_end", "the end of the audit's chain", &["one"])
+    },
+    Table {
+        columns: &[count("position"), bytes("chain"), moment("at"), bytes("signature")],
+        ..of_nobody("audit_heads", "where the audit's chain was at a moment, signed", &["position"])
+    },
+    Table {
         columns: &[count("version"), technical("fingerprint"), moment("created_at"), moment("ready_at")],
         ..of_nobody("master_keys", "a version of the master keys, which are in no database", &["version"])
     },
@@ -84,7 +104,14 @@ pub(super) const TABLES: &[Table] = &[
         ..of_nobody("statement_numbers", "the last number of a series", &["series"])
     },
     Table {
-        columns: &[technical("id"), technical("name"), bytes("digest"), moment("created_at"), moment("revoked_at")],
+        columns: &[
+            technical("id"),
+            technical("name"),
+            technical("role"),
+            bytes("digest"),
+            moment("created_at"),
+            moment("revoked_at"),
+        ],
         ..of_nobody("operator_keys", "a key of an operator, of which only a digest is kept", &["id"])
     },
 ];

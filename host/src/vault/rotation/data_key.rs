@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{Rotation, RotationError};
 use crate::accounts::Account;
+use crate::audit::Actor;
 use crate::db::{Db, DbError, Once, accounts, data_keys};
 use crate::ids::AccountId;
 use crate::vault::credentials::Secrets;
@@ -64,8 +65,13 @@ impl Rotation {
     ///
     /// # Errors
     /// [`RotationError`] when there is no such account, it has too many versions, or the database doesn't answer.
-    pub async fn rotate_data_key(&self, id: AccountId, once: Option<Once>) -> Result<Rotated, RotationError> {
-        let version = self.accounts.add_data_key_version(&self.account(id).await?, once).await?;
+    pub async fn rotate_data_key(
+        &self,
+        id: AccountId,
+        by: Actor,
+        once: Option<Once>,
+    ) -> Result<Rotated, RotationError> {
+        let version = self.accounts.add_data_key_version(&self.account(id).await?, by, once).await?;
         let account = self.account(id).await?;
         for table in sealed_tables() {
             reseal(&self.db, table.as_ref(), id, &account.data_key).await?;
