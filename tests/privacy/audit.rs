@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use aaasp::audit::verify::{Fault, Report, verify};
-use aaasp::audit::{Act, Anchors, End, Link};
+use aaasp::audit::{Act, Actor, Anchors, End, Facts, Head, Link};
 use aaasp::clock::{Clock, Micros};
 use aaasp::config::{Config, Overrides};
 use aaasp::db::audit as entries;
@@ -37,7 +37,12 @@ impl Lab {
     }
 
     async fn verify(&self) -> Report {
-        verify(&self.store.db, &SigningKey::of(&self.store.keyring).public()).await.unwrap()
+        self.verify_with(&[]).await
+    }
+
+    /// The same, with heads that were kept elsewhere.
+    async fn verify_with(&self, kept: &[Head]) -> Report {
+        verify(&self.store.db, &SigningKey::of(&self.store.keyring).public(), kept).await.unwrap()
     }
 
     /// What is wrong first, and where.
@@ -59,8 +64,7 @@ impl Lab {
     }
 
     async fn act(&self) {
-        let operator = "opk_01h455vb4pex5vsknk084sn02q".parse().unwrap();
-        self.store.accounts.note_act(operator, Act::Reload, &aaasp::audit::Facts::of("a test")).await.unwrap();
+        self.store.accounts.note_act(Actor::System, Act::Reload, &Facts::of("a test")).await.unwrap();
     }
 
     async fn execute(&mut self, statement: &str) {
@@ -246,6 +250,18 @@ async fn whoever_cuts_the_end_off_and_moves_it_is_contradicted_by_a_head() {
     lab.set_bytes("audit_end", "chain", "one = 1", &chain).await;
     let report = lab.verify().await;
     assert!(report.findings.iter().any(|found| found.position == 6 && found.fault == Fault::Missing), "{report:?}");
+
+    // Without the head nothing here shows it; one that was kept elsewhere does.
+    let kept = entries::heads(&lab.store.db, 0, 10).await.unwrap();
+    lab.execute("DELETE FROM audit_heads WHERE position = 6").await;
+    assert_eq!(lab.first().await, None);
+    let report = lab.verify_with(&kept).await;
+    let faults: Vec<_> = report.findings.iter().map(|found| (found.position, found.fault)).collect();
+    assert!(faults.contains(&(6, Fault::Missing)) && faults.contains(&(6, Fault::Head)), "{report:?}");
+    assert!(lab.verify_with(&kept[..1]).await.is_sound());
+    let mut forged = kept[0].clone();
+    forged.at = Micros(1);
+    assert_eq!(lab.verify_with(&[forged]).await.findings[0].fault, Fault::Head);
 }
 
 #[tokio::test]

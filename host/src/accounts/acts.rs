@@ -130,16 +130,12 @@ impl Accounts {
             .await
     }
 
-    /// Writes down what an operator does, or is about to do, to no account.
+    /// Writes down what somebody does, or is about to do, to no account.
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
-    pub async fn note_act(&self, operator: OperatorKeyId, act: Act, facts: &Facts) -> Result<(), DbError> {
-        self.note(NewEntry::new((Actor::Operator(operator), act, self.clock.now()), None, facts)?).await
-    }
-
-    /// Writes an entry alone.
-    pub(super) async fn note(&self, entry: NewEntry) -> Result<(), DbError> {
+    pub async fn note_act(&self, actor: Actor, act: Act, facts: &Facts) -> Result<(), DbError> {
+        let entry = NewEntry::new((actor, act, self.clock.now()), None, facts)?;
         self.db
             .write(move |tx| {
                 tx.audit(entry.clone());

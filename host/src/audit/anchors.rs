@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer};
+
 use crate::clock::{Clock, Micros};
 use crate::config::LiveConfig;
 use crate::db::{Db, DbError, audit, hosts};
@@ -15,16 +17,23 @@ const EVERY: Duration = Duration::from_secs(20);
 const MINUTE_MS: i64 = 60_000;
 
 /// Where the chain was at a moment, as it is stored, whatever was done to it since.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Head {
     /// How many entries there were.
     pub position: i64,
     /// The chain up to there.
+    #[serde(deserialize_with = "bytes")]
     pub chain: Vec<u8>,
     /// When.
     pub at: Micros,
     /// Ed25519 over the three.
+    #[serde(deserialize_with = "bytes")]
     pub signature: Vec<u8>,
+}
+
+/// Bytes as the API writes them: in hexadecimal.
+fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    hex::decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
 impl Head {

@@ -55,7 +55,7 @@ pub enum Fault {
     Content,
     /// The chain is another than a signed head says.
     Remade,
-    /// A head was not signed by this server's key.
+    /// A head was not signed by this server's key, or is gone.
     Head,
 }
 
@@ -73,14 +73,15 @@ impl Report {
     }
 }
 
-/// Verifies the whole audit, page by page, so that a long one needs no memory.
+/// Verifies the whole audit, page by page, so that a long one needs no memory; against signed heads that were kept
+/// elsewhere, too.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer, or hosts don't stop writing.
-pub async fn verify(db: &Db, key: &PublicKey) -> Result<Report, DbError> {
+pub async fn verify(db: &Db, key: &PublicKey, kept: &[Head]) -> Result<Report, DbError> {
     for _ in 0..TRIES {
         let before = audit::end(db).await?;
-        let report = Look { db, report: Report::default() }.at_all(before, key).await?;
+        let report = Look { db, report: Report::default() }.at_all(before, (key, kept)).await?;
         if audit::end(db).await? == before {
             return Ok(report);
         }
@@ -95,8 +96,9 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    async fn at_all(mut self, end: End, key: &PublicKey) -> Result<Report, DbError> {
-        let genuine = self.at_heads(key).await?;
+    async fn at_all(mut self, end: End, (key, kept): (&PublicKey, &[Head])) -> Result<Report, DbError> {
+        let mut genuine = self.at_heads(key).await?;
+        self.at_kept(key, kept, &mut genuine);
         self.at_entries(end, &genuine).await?;
         for id in audit::contents_of_none(self.db).await? {
             self.report.find(0, Fault::Content, format!("there is content of {id}, which no entry is"));
@@ -126,6 +128,21 @@ impl Look<'_> {
                 }
             }
         }
+    }
+
+    /// Adds heads that were kept elsewhere. Of those the database has each one, too.
+    fn at_kept(&mut self, key: &PublicKey, kept: &[Head], genuine: &mut Vec<Head>) {
+        for head in kept {
+            if !head.is_genuine(key) {
+                let detail = format!("the head at {} that was kept was not signed by this server's key", head.position);
+                self.report.find(head.position, Fault::Head, detail);
+            } else if !genuine.contains(head) {
+                let detail = format!("the head at {} that was kept is not in the database", head.position);
+                self.report.find(head.position, Fault::Head, detail);
+                genuine.push(head.clone());
+            }
+        }
+        genuine.sort_by_key(|head| head.position);
     }
 
     async fn at_entries(&mut self, end: End, heads: &[Head]) -> Result<(), DbError> {

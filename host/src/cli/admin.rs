@@ -137,10 +137,11 @@ Examples:
     Keys(keys::Args),
     /// List what operators and owners did: the server's audit.
     #[command(after_help = "\
-`aaasp audit verify` checks that it is whole.
+`aaasp audit verify` checks that it is whole, by heads that are signed each hour.
 
 Examples:
   aaasp admin audit
+  aaasp admin audit --heads --json > heads.json
   aaasp admin audit --account acc_01h455vb4pex5vsknk084sn02q --act create_key")]
     Audit(audit::Args),
 }

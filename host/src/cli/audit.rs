@@ -1,5 +1,8 @@
 //! `aaasp audit`: each use of the account's credentials; `aaasp audit verify`: whether the server's audit is whole.
 
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
 use clap::{Args as ClapArgs, Subcommand};
 use serde::Deserialize;
 
@@ -7,6 +10,7 @@ use super::client::{ListArgs, Rows, ServerArgs};
 use super::data::{DataArgs, open};
 use super::json::{self, JsonArgs};
 use super::{AlreadySaid, out, readable, table};
+use crate::audit::Head;
 use crate::audit::verify::{Report, verify};
 use crate::clock::Micros;
 use crate::receipts::SigningKey;
@@ -49,12 +53,16 @@ is whole and 1 when it is not.
 
 Examples:
   aaasp audit verify
-  aaasp audit verify --data /srv/aaasp --json")]
+  aaasp audit verify --data /srv/aaasp --json
+  aaasp audit verify --heads heads.json")]
     Verify(VerifyArgs),
 }
 
 #[derive(Debug, ClapArgs)]
 struct VerifyArgs {
+    /// Signed heads that were kept elsewhere, as `aaasp admin audit --heads --json` prints them.
+    #[arg(long, value_name = "FILE")]
+    heads: Option<PathBuf>,
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
@@ -84,8 +92,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn verified(args: VerifyArgs) -> anyhow::Result<()> {
+    let kept = args.heads.as_deref().map(kept).transpose()?.unwrap_or_default();
     let store = open(&args.data).await?;
-    let report = verify(&store.db, &SigningKey::of(&store.keyring).public()).await;
+    let report = verify(&store.db, &SigningKey::of(&store.keyring).public(), &kept).await;
     store.db.close().await;
     let report = report?;
     if args.json.json {
@@ -94,6 +103,11 @@ async fn verified(args: VerifyArgs) -> anyhow::Result<()> {
         show(&report);
     }
     if report.is_sound() { Ok(()) } else { Err(AlreadySaid.into()) }
+}
+
+fn kept(file: &Path) -> anyhow::Result<Vec<Head>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} holds no list of signed heads", file.display()))
 }
 
 fn show(report: &Report) {

@@ -15,7 +15,7 @@ use super::body::{Json, PathId};
 use super::once::MayRepeat;
 use crate::accounts::{Because, Billing};
 use crate::app::App;
-use crate::audit::{Act, Facts};
+use crate::audit::{Act, Actor, Facts};
 use crate::db::top_ups;
 use crate::ids::{AccountId, AdjustmentId, TopUpId};
 use crate::ledger::Microcredits;
@@ -89,6 +89,11 @@ pub(super) struct Why {
 }
 
 impl<R> Operator<R> {
+    /// Who does something.
+    pub(super) fn actor(&self) -> Actor {
+        Actor::Operator(self.key)
+    }
+
     /// Who does something, and why.
     pub(super) fn because(&self, reason: Reason) -> Because {
         Because { operator: self.key, reason: reason.0 }
@@ -140,6 +145,6 @@ pub(super) async fn reconcile(
     if !(1..=MOST_DAYS).contains(&days) {
         return Err(Problem::invalid("/days", format!("days are between 1 and {MOST_DAYS}")));
     }
-    app.accounts.note_act(operator.key, Act::Reconcile, &asked.reason.alone()).await?;
+    app.accounts.note_act(operator.actor(), Act::Reconcile, &asked.reason.alone()).await?;
     Ok(Offered(Answer(app.payments.reconcile(days).await?)))
 }

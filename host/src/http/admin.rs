@@ -176,7 +176,7 @@ pub(super) async fn reload(
     operator: Operator<Admin>,
     Json(why): Json<Why>,
 ) -> Result<Answer<Reloaded>, Problem> {
-    app.accounts.note_act(operator.key, Act::Reload, &why.reason.alone()).await?;
+    app.accounts.note_act(operator.actor(), Act::Reload, &why.reason.alone()).await?;
     let changes = app.reload().map_err(|error| Problem::invalid("", error.to_string()))?;
     Ok(Answer(Reloaded { changes }))
 }

@@ -17,7 +17,7 @@ use super::once::MayRepeat;
 use super::routes::{Described, Reply};
 use crate::accounts::Security;
 use crate::app::App;
-use crate::audit::{Act, Actor, Facts};
+use crate::audit::{Act, Facts};
 use crate::ids::AccountId;
 use crate::vault::KeyringError;
 use crate::vault::rotation::{Rotated, RotationError, Status};
@@ -52,7 +52,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, _: Operator<Security>) -> 
 
 /// Adds a master key, unless the newest has not wrapped everything yet. The hosts wrap with it by themselves.
 pub(super) async fn rotate(State(app): State<Arc<App>>, operator: Operator<Security>) -> Result<Changed, Problem> {
-    app.accounts.note_act(operator.key, Act::RotateMasterKey, &Facts::default()).await?;
+    app.accounts.note_act(operator.actor(), Act::RotateMasterKey, &Facts::default()).await?;
     Ok(Changed(app.rotation.begin().await?))
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn retire(
     Json(retirement): Json<Retirement>,
 ) -> Result<Changed, Problem> {
     let facts = Facts::of(format_args!("below {}", retirement.below));
-    app.accounts.note_act(operator.key, Act::RetireMasterKeys, &facts).await?;
+    app.accounts.note_act(operator.actor(), Act::RetireMasterKeys, &facts).await?;
     Ok(Changed(app.rotation.retire(retirement.below).await?))
 }
 
@@ -74,8 +74,7 @@ pub(super) async fn rotate_data_key(
     PathId(id): PathId<AccountId>,
     once: MayRepeat,
 ) -> Result<Made<Rotated>, Problem> {
-    let rotated =
-        app.rotation.rotate_data_key(id, Actor::Operator(operator.key), once.by(&app, operator.key, &())).await?;
+    let rotated = app.rotation.rotate_data_key(id, operator.actor(), once.by(&app, operator.key, &())).await?;
     app.callers.forget();
     Ok(Made(rotated))
 }

@@ -16,6 +16,9 @@ pub(super) struct Args {
     /// Only this act: `create_key`, `grant`.
     #[arg(long, value_name = "ACT")]
     act: Option<String>,
+    /// The signed heads of the audit's chain instead, to be kept elsewhere.
+    #[arg(long, conflicts_with_all = ["account", "act"])]
+    heads: bool,
     #[command(flatten)]
     list: ListArgs,
 }
@@ -32,7 +35,24 @@ struct Entry {
     reason: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct Head {
+    position: i64,
+    at: Micros,
+    chain: String,
+    signature: String,
+}
+
 pub(super) async fn run(client: &Client, args: Args) -> anyhow::Result<()> {
+    if args.heads {
+        let rows = Rows {
+            header: &["position", "at", "chain", "signature"],
+            right: &[0],
+            row: |head: Head| vec![head.position.to_string(), readable::time(head.at), head.chain, head.signature],
+            nothing: "nothing was signed yet",
+        };
+        return client.list(&["admin", "audit", "heads"], &[], args.list, &rows).await;
+    }
     let rows = Rows {
         header: &["position", "at", "who", "what", "account", "subject", "credits", "why"],
         right: &[0, 6],

@@ -26,7 +26,7 @@ pub struct WriteTx<'c> {
     noted: &'c mut Noted,
 }
 
-/// What is chained, and so written last: until the commit nobody else can chain.
+/// What is chained. It is written last, so that the end of a chain is locked for as short as can be.
 #[derive(Default)]
 struct Noted {
     transfers: Vec<Transfer>,
