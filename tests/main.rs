@@ -13,6 +13,7 @@ mod mail;
 mod model;
 mod payments;
 mod privacy;
+mod promises;
 mod sandbox;
 mod support;
 mod transport;

@@ -1,10 +1,10 @@
 //! Data rights: the map of what is kept, and what follows from it.
 
-mod breaches;
-mod consents;
 mod access;
 mod audit;
-mod erasure;
+mod breaches;
+mod consents;
+pub mod erasure;
 mod export;
 mod map;
 mod policy;

@@ -7,14 +7,14 @@ use crate::support::probe::SECRET;
 use crate::support::{Server, components};
 
 /// A server that offers the mock's models.
-async fn offering(mock: &Mock) -> Server {
+pub async fn offering(mock: &Mock) -> Server {
     let key = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(key.path(), SECRET).unwrap();
     // The key is read once, when the server starts.
     Server::with_config(&operator_file(mock, key.path())).await
 }
 
-async fn deploy(server: &Server, name: &str, more: Value) -> Value {
+pub async fn deploy(server: &Server, name: &str, more: Value) -> Value {
     server.account.upload("model-probe", components::built("model-probe")).await;
     let mut body = json!({"agent": "model-probe"});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

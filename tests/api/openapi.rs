@@ -71,11 +71,10 @@ impl Description {
         match kind.map(|kind| kind.split(';').next().unwrap_or_default()) {
             None if contents.is_empty() && body.is_empty() => Ok(()),
             // What is no JSON, a stream of events, a page or a table: only that it may come is described.
-            Some(kind @ ("text/event-stream" | "text/html" | "text/csv" | "application/pdf"))
-                if contents.contains_key(kind) =>
-            {
-                Ok(())
-            }
+            Some(
+                kind
+                @ ("text/event-stream" | "text/html" | "text/csv" | "application/pdf" | "application/octet-stream"),
+            ) if contents.contains_key(kind) => Ok(()),
             Some(kind) if contents.contains_key(kind) => self.valid(&contents[kind], method, body),
             other => Err(format!("{asked} {pattern} is not described to answer {status} with {other:?}")),
         }

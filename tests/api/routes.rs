@@ -14,7 +14,7 @@ use crate::support::{Client, Reply, Server, guests, until};
 
 /// Whose key a route asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
+pub enum Door {
     Nobody,
     /// Whoever signs the request.
     Signer,
@@ -24,7 +24,7 @@ pub(super) enum Door {
 
 /// What a request to a route carries.
 #[derive(Clone, Debug)]
-pub(super) enum Body {
+pub enum Body {
     None,
     Json(Value),
     Wasm,
@@ -32,7 +32,7 @@ pub(super) enum Body {
 
 /// A route, as `host/src/http.rs` writes it, and a request to it that its owner could make.
 #[derive(Clone, Debug)]
-pub(super) struct Route {
+pub struct Route {
     pub door: Door,
     pub method: Method,
     pub pattern: &'static str,
@@ -42,13 +42,13 @@ pub(super) struct Route {
 
 impl Route {
     /// True when the path names one thing that exists, which is the account's that made it.
-    pub(super) fn names_a_thing(&self) -> bool {
+    pub fn names_a_thing(&self) -> bool {
         self.pattern.contains('{')
     }
 
     /// When its turn comes where all are asked: what others need goes last, the key that all of it is asked with last of
     /// all. An account that is restricted has no work done.
-    pub(super) fn turn(&self) -> u8 {
+    pub fn turn(&self) -> u8 {
         match (self.method == Method::DELETE, self.pattern) {
             (false, "/v1/privacy/restriction") => 1,
             (false, _) => 0,
@@ -58,7 +58,7 @@ impl Route {
         }
     }
 
-    pub(super) async fn send(&self, client: &Client) -> Reply {
+    pub async fn send(&self, client: &Client) -> Reply {
         let request = client.request(self.method.clone(), &self.path);
         Client::send(match &self.body {
             Body::None => request,
@@ -78,7 +78,7 @@ const EVERYTHING: &str = "
 ";
 
 /// A server on which every route does something: it sells credits, and anybody may sign up.
-pub(super) async fn selling() -> (Dodo, Server) {
+pub async fn selling() -> (Dodo, Server) {
     let dodo = Dodo::start().await;
     let server = dodo.server_with(EVERYTHING, 1_000_000).await;
     (dodo, server)
@@ -86,7 +86,7 @@ pub(super) async fn selling() -> (Dodo, Server) {
 
 /// Every route, on the things of an account that has one of each: agent, credential and deployment `echo`, a run, a
 /// key, a top-up that is paid.
-pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
+pub async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     let account = &server.account;
     let asked = account.post("/v1/credits/top-ups", json!({"amount": 500, "currency": "EUR"})).await.expect(201);
     let top_up = text(&asked, "id").to_owned();
@@ -139,25 +139,18 @@ pub(super) async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
             _ if pattern.starts_with("/v1/admin/rights/") => &request,
             _ if pattern.contains("/support/") => &thread,
             _ if pattern.starts_with("/v1/admin/breaches/") => &breach,
+            _ if pattern.starts_with("/v1/admin/keys/") => &operator_key,
             _ if pattern.contains("/top-ups/") || pattern.starts_with("/test-checkout/") => &top_up,
             _ => "echo",
         };
         let version = if pattern.starts_with("/privacy/") { policy.as_str() } else { "1" };
         let path = pattern.replace("{id}", thing).replace("{name}", thing);
-        let path = path.replace("{version}", version).replace("{number}", "1");
+        let path = path.replace("{version}", version).replace("{number}", "1").replace("{run}", &run);
         let link = match () {
             () if pattern.starts_with("/downloads/") => &copy,
             () if method == Method::GET => &links[1],
             () => &links[2],
         };
-            _ if pattern.starts_with("/v1/admin/keys/") => &operator_key,
-            _ if pattern.contains("/top-ups/") || pattern.starts_with("/test-checkout/") => &top_up,
-            _ => "echo",
-        };
-        let path =
-            pattern.replace("{id}", thing).replace("{name}", thing).replace("{version}", "1").replace("{number}", "1");
-        let path = path.replace("{run}", &run);
-        let link = if method == Method::GET { &links[1] } else { &links[2] };
         let path = path.replace("{secret}", link);
         routes.push(Route { door, method, pattern, path, body });
     };

@@ -28,7 +28,7 @@ const SECRET: &str = "the-secret-of-zora-1937";
 const INPUT: &str = "their eyes were watching";
 const CONFIG: &str = "configured by zora";
 
-pub(super) async fn letter(server: &Server, to: &str, subject: &str) -> Letter {
+pub async fn letter(server: &Server, to: &str, subject: &str) -> Letter {
     until("a letter to arrive", async || {
         server.letters().into_iter().find(|letter| letter.to == to && letter.subject == subject)
     })
@@ -55,11 +55,11 @@ async fn delete(server: &Server, zora: &Client) -> Letter {
     letter
 }
 
-pub(super) async fn confirm(server: &Server, link: &str) -> Value {
+pub async fn confirm(server: &Server, link: &str) -> Value {
     server.account.with_key(None).post("/v1/accounts/confirm", json!({"link": link})).await.expect(200)
 }
 
-pub(super) async fn erased(server: &Server) -> Value {
+pub async fn erased(server: &Server) -> Value {
     until("the account to be erased", async || {
         let list = server.operator().get("/v1/admin/erasures").await.expect(200);
         items(&list).iter().find(|erasure| text(erasure, "state") == "erased").cloned()

@@ -3,9 +3,9 @@
 use super::consents::mailing;
 use super::{Accounts, Because};
 use crate::audit::{Act, Facts};
+use crate::db::DbError;
 use crate::db::mailings::{self, Audience};
 use crate::db::policies::{self, StoredPolicy};
-use crate::db::{DbError, };
 use crate::mail::Letter;
 
 impl Accounts {

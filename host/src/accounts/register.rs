@@ -74,7 +74,7 @@ impl Accounts {
         let (id, at) = (request.id, self.clock.now());
         let act = self.act_on_request(account.as_ref(), because, step.act(), id)?;
         let letter = match &account {
-            Some(account) => self.told(account, request, step, &because.reason)?,
+            Some(account) => self.answer(account, request, step, &because.reason)?,
             None => None,
         };
         self.db
@@ -119,7 +119,7 @@ impl Accounts {
     }
 
     /// What whoever asked is told. Who has no account is answered where they asked.
-    fn told(
+    fn answer(
         &self,
         account: &Account,
         request: &StoredRightsRequest,

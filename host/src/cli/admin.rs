@@ -1,8 +1,8 @@
 //! `aaasp admin`: what an operator does: make accounts, give and correct credits, suspend.
 
-mod breach;
 mod access;
 mod audit;
+mod breach;
 mod keys;
 mod mail;
 mod money;

@@ -217,7 +217,7 @@ async fn noted(
     app: &App,
     id: BreachId,
     moment: Moment,
-    (operator, why): (&Operator, Why),
+    (operator, why): (&Operator<Security>, Why),
 ) -> Result<Changed<BreachView>, Problem> {
     known(app, id).await?;
     if !app.accounts.note_of_breach(id, moment, &operator.because(why.reason)).await? {

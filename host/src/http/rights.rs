@@ -9,8 +9,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::Problem;
 use super::acts::{Reason, Why};
 use super::admin::opened;
-use super::audit::{ActView, act};
 use super::answer::{Answer, Changed, Made};
+use super::audit::{ActView, act};
 use super::auth::Operator;
 use super::body::{Json, PathId};
 use super::page::{self, Page, PageQuery, QueryOf};
@@ -209,7 +209,7 @@ async fn step(
     app: &App,
     id: RightsRequestId,
     step: Step,
-    (operator, reason): (&Operator, Reason),
+    (operator, reason): (&Operator<SupportOrSecurity>, Reason),
     refused: &str,
 ) -> Result<Changed<RightsRequestView>, Problem> {
     let found = known(app, id).await?;

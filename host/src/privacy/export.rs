@@ -26,6 +26,7 @@ use crate::clock::{Clock, Micros};
 use crate::config::LiveConfig;
 use crate::db::exports::{self, ExportState, Progress, StoredExport};
 use crate::db::links::{self, NewLink};
+use crate::db::rights::{self, RightsKind, RightsState};
 use crate::db::told;
 use crate::db::{Db, DbError, letters};
 use crate::ids::{AccountId, ExportId};
@@ -106,7 +107,10 @@ impl Exports {
         self.db
             .write(move |tx| {
                 let recipient = recipient.clone();
-                Box::pin(async move { exports::insert(tx, (id, account), recipient.as_deref(), at).await })
+                Box::pin(async move {
+                    exports::insert(tx, (id, account), recipient.as_deref(), at).await?;
+                    rights::register(tx, account, RightsKind::Access, RightsState::Open, at).await.map(drop)
+                })
             })
             .await?;
         self.of(account).await?.ok_or(DbError::Missing("export"))
@@ -290,12 +294,13 @@ impl Exports {
         let letter = Letter::ExportReady { link: url, until: expires_at };
         let letter = mail::sealed(account.id, &account.data_key, &account.email()?, letter, at)?;
         let Kept { progress, sha256 } = kept;
-        let id = progress.id;
+        let (id, owner) = (progress.id, account.id);
         self.db
             .write(move |tx| {
                 let (letter, sha256) = (letter.clone(), sha256.clone());
                 Box::pin(async move {
                     exports::finish(tx, &progress, &sha256, expires_at).await?;
+                    rights::end_of(tx, owner, RightsKind::Access, RightsState::Done, at).await?;
                     links::replace(tx, &link).await?;
                     letters::put(tx, &letter).await
                 })

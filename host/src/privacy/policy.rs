@@ -34,6 +34,8 @@ const RIGHTS: &[Right] = &[
     right("see what you did, and who used your keys", "aaasp requests", "GET /v1/requests"),
     right("see each use of your credentials", "aaasp audit", "GET /v1/audit"),
     right("see what moved your balance", "aaasp credits history", "GET /v1/credits/transactions"),
+    right("have a copy of everything, and take it elsewhere", "aaasp account export", "POST /v1/privacy/exports"),
+    right("see what operators looked at, and why", "aaasp account accesses", "GET /v1/account/accesses"),
     right("correct what we know of you", "aaasp account set", "PATCH /v1/account"),
     right("have your data kept and not worked with", "aaasp account restrict", "PUT /v1/privacy/restriction"),
     right("not have your use analysed", "aaasp account object", "PUT /v1/privacy/objection"),
@@ -112,6 +114,8 @@ fn retention(config: &Config) -> Vec<(&'static str, String)> {
         ("logs of runs", days(kept.log_days)),
         ("inputs, outputs and errors of runs", days(kept.content_days)),
         ("metadata of requests: time, route, status, key", days(kept.request_days)),
+        ("which address asked for what, with which program", server_log(kept.server_log_days)),
+        ("copies of your data that you asked for", days(kept.export_days)),
         ("each use of a credential", days(kept.audit_days)),
         ("that a letter was sent, without what it said", days(kept.letter_days)),
         ("keys that were revoked or expired, of which there is a digest", days(kept.ended_key_days)),
@@ -119,6 +123,10 @@ fn retention(config: &Config) -> Vec<(&'static str, String)> {
         ("what the payment processor told us", days(kept.webhook_days)),
         ("payments, statements and the reasons of operators, which the law wants", years(kept.billing_days)),
     ]
+}
+
+fn server_log(days: u32) -> String {
+    if days == 0 { "not kept".to_owned() } else { format!("{days} days") }
 }
 
 fn years(days: u32) -> String {
