@@ -55,5 +55,6 @@ pub fn letters(data: &Path) -> Vec<Letter> {
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "eml"));
     files.sort();
-    files.iter().map(|path| Letter::parse(&std::fs::read(path).unwrap())).collect()
+    // A host may delete one meanwhile, whose account is erased.
+    files.iter().filter_map(|path| std::fs::read(path).ok()).map(|bytes| Letter::parse(&bytes)).collect()
 }
