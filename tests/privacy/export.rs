@@ -125,7 +125,8 @@ async fn a_copy_has_everything_but_what_is_secret() {
         assert_eq!(rows(&files, table)[0][field], said, "{table}");
     }
     let audit = rows(&files, "audit_contents");
-    assert!(audit.iter().any(|entry| entry["content"]["reason"] == "the reason of an operator"), "{audit:?}");
+    let granted = audit.iter().find(|entry| entry["content"]["reason"] == "the reason of an operator");
+    assert_eq!(granted.map(|entry| text(entry, "act")), Some("grant"), "{audit:?}");
     let runs = rows(&files, "runs");
     assert!(runs.iter().any(|run| run["input"] == INPUT && run["output"] == INPUT), "{runs:?}");
     let lines = rows(&files, "log_chunks");
