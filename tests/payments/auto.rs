@@ -60,6 +60,25 @@ async fn armed(server: &Server, count: i64) {
 }
 
 #[tokio::test]
+async fn a_restricted_account_buys_nothing_by_itself_until_it_is_not_any_more() {
+    let dodo = Dodo::start().await;
+    let mut server = dodo.server(0).await;
+    let account = server.account.clone();
+    let mandate = switched_on(&dodo, &server, &account, 5000).await;
+    account.put("/v1/privacy/restriction", json!({})).await.expect(200);
+    // Another account, which is looked at later, shows that this one was.
+    let other = server.another_account("other@example.org", 0).await;
+    let others = switched_on(&dodo, &server, &other, 2000).await;
+    look_again(&mut server, &other);
+    charges(&dodo, &others, 1).await;
+    assert!(charges(&dodo, &mandate, 0).await.is_empty());
+    let account = server.account.with_key(Some(account.key()));
+    account.delete("/v1/privacy/restriction").await.expect(204);
+    look_again(&mut server, &account);
+    charges(&dodo, &mandate, 1).await;
+}
+
+#[tokio::test]
 async fn a_balance_that_falls_buys_once_for_each_crossing_and_within_the_months_cap() {
     let dodo = Dodo::start().await;
     let mut server = dodo.server(0).await;

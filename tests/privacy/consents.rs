@@ -79,7 +79,8 @@ async fn every_word_is_kept_with_its_time_its_source_and_the_policy_that_was_in_
     let server = Server::start().await;
     let account = &server.account;
     let policy = account.get("/v1/account").await.expect(200)["policy"]["version"].clone();
-    for given in [true, false, true] {
+    // What holds already is not said anew.
+    for given in [false, true, true, false, false, true] {
         say(account, given).await;
     }
     let said = account.get(PATH).await.expect(200);

@@ -74,6 +74,13 @@ async fn a_copy_has_everything_but_what_is_secret() {
     let server = Server::start().await;
     let ada = ada(&server).await;
     let noisy = ada.run("logger", json!(1500)).await;
+    // Everything else that is sealed somewhere.
+    ada.post("/v1/support", json!({"subject": "a question of ada", "text": "Where is it?"})).await.expect(201);
+    ada.patch("/v1/account", json!({"email": "ada@example.net"})).await;
+    let id = text(&ada.get("/v1/account").await.expect(200), "id").to_owned();
+    let grant = json!({"amount_microcredits": 1, "reason": "the reason of an operator"});
+    server.operator().post(&format!("/v1/admin/accounts/{id}/grants"), grant).await.expect(201);
+    ada.put("/v1/privacy/restriction", json!({"reason": "the reason of ada"})).await.expect(200);
     ada.get("/v1/privacy/exports").await.problem(404);
     ada.post(LINKS, json!({})).await.problem(409);
     ada.post("/v1/privacy/exports", json!({})).await.expect(202);
@@ -109,6 +116,17 @@ async fn a_copy_has_everything_but_what_is_secret() {
         assert_eq!(head.len(), properties.len(), "{table}");
     }
     assert_eq!(rows(&files, "accounts")[0]["email"], "ada@example.org");
+    for (table, field, said) in [
+        ("support_messages", "text", "Where is it?"),
+        ("support_threads", "subject", "a question of ada"),
+        ("email_changes", "email", "ada@example.net"),
+        ("restrictions", "reason", "the reason of ada"),
+    ] {
+        assert_eq!(rows(&files, table)[0][field], said, "{table}");
+    }
+    let audit = rows(&files, "audit_contents");
+    let granted = audit.iter().find(|entry| entry["content"]["reason"] == "the reason of an operator");
+    assert_eq!(granted.map(|entry| text(entry, "act")), Some("grant"), "{audit:?}");
     let runs = rows(&files, "runs");
     assert!(runs.iter().any(|run| run["input"] == INPUT && run["output"] == INPUT), "{runs:?}");
     let lines = rows(&files, "log_chunks");

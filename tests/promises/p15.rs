@@ -8,7 +8,7 @@ use crate::support::{Server, guests};
 #[tokio::test]
 async fn nobody_looks_without_a_reason_and_unseen() {
     let server = Server::start().await;
-    let ada = server.another_account("ada@example.org", 1_000_000).await;
+    let ada = server.another_account("ada@example.org", 5_000_000).await;
     ada.deploy("echo", guests::echo(), json!({})).await;
     ada.run("echo", json!("what was said")).await;
     let id = text(&ada.get("/v1/account").await.expect(200), "id").to_owned();

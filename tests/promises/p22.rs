@@ -12,7 +12,7 @@ async fn one_command_corrects_the_address() {
     shell.run(&["account", "set", "--email", "ada@example.org"]).expect(0);
     for to in ["adda@example.org", "ada@example.org"] {
         let told = letter(&server, to, "Confirm your new email address").await;
-        shell.run(&["confirm", told.link()]).expect(0);
+        shell.run_with_input(&["confirm"], told.link()).expect(0);
     }
     assert_eq!(ada.get("/v1/account").await.expect(200)["email"], "ada@example.org");
 }

@@ -11,7 +11,7 @@ async fn one_command_deletes_the_account() {
     let shell = Shell::of(&ada);
     shell.run(&["account", "delete"]).expect(0);
     let told = letter(&server, "ada@example.org", "Delete your account").await;
-    shell.run(&["confirm", told.link()]).expect(0);
+    shell.run_with_input(&["confirm"], told.link()).expect(0);
     let erasure = erased(&server).await;
     assert!(erasure["certificate"]["erased"]["api_keys"].as_u64() >= Some(1), "{erasure}");
 }

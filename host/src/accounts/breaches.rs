@@ -191,9 +191,10 @@ impl Accounts {
         let open = breaches::open(&self.db).await?;
         metrics::gauge!("aaasp_breaches_open").set(open.len() as f64);
         let waits = |breach: &&StoredBreach| breach.told_at.is_none() || breach.authority_told_at.is_none();
-        let Some(next) = open.iter().find(waits) else { return Ok(()) };
-        let left_s = (next.due_at.0 - now.0) / 1_000_000;
-        metrics::gauge!("aaasp_breach_due_in_seconds").set(left_s as f64);
+        let next = open.iter().find(waits);
+        let left_s = next.map(|next| (next.due_at.0 - now.0) / 1_000_000);
+        metrics::gauge!("aaasp_breach_due_in_seconds").set(left_s.map_or(f64::INFINITY, |left_s| left_s as f64));
+        let (Some(next), Some(left_s)) = (next, left_s) else { return Ok(()) };
         tracing::warn!(breach = %next.id, hours_left = left_s / 3_600, "a breach is to be told: `aaasp admin breach`");
         Ok(())
     }

@@ -101,6 +101,8 @@ impl Accounts {
     ) -> Result<(), DbError> {
         let message = self.message(account, operator, text)?;
         let letter = match operator {
+            // Who waits for an answer already is not written of again.
+            None if thread.state == ThreadState::Open => None,
             None => self.to_operators(account, (thread.id, &thread.subject), text)?,
             Some(_) => {
                 let thread_id = thread.id.to_string();

@@ -78,23 +78,17 @@ pub async fn concern(
     scope: &Scope,
     (from, until): (Micros, Micros),
 ) -> Result<u64, DbError> {
-    let (accounts, bound) = match scope {
-        Scope::Account(account) => {
-            ("SELECT id FROM accounts WHERE id = $4 AND $2 <= $3".to_owned(), account.to_string())
-        }
-        Scope::Everybody => {
-            let text = "SELECT id FROM accounts WHERE created_at <= $3 AND $2 <= $3 AND $4 = ''";
-            (format!("{text} AND status NOT IN ('pending', 'closed')"), String::new())
-        }
+    let (which, bound) = match scope {
+        Scope::Account(account) => ("id = $4 AND $2 <= $3".to_owned(), account.to_string()),
+        Scope::Everybody => ("created_at <= $3 AND $2 <= $3 AND $4 = ''".to_owned(), String::new()),
         Scope::Table(table, column) => {
             let when = column.map_or_else(|| "$2 <= $3".to_owned(), |column| format!("{column} BETWEEN $2 AND $3"));
-            let text = format!("SELECT account_id FROM {table} WHERE {when} AND $4 = ''");
-            (format!("SELECT id FROM accounts WHERE status <> 'closed' AND id IN ({text})"), String::new())
+            (format!("id IN (SELECT account_id FROM {table} WHERE {when} AND $4 = '')"), String::new())
         }
     };
     let text = format!(
-        "INSERT INTO breach_accounts (account_id, breach_id) SELECT found.id, CAST($1 AS TEXT) FROM ({accounts}) AS found
-         WHERE 1 = 1 ON CONFLICT DO NOTHING"
+        "INSERT INTO breach_accounts (account_id, breach_id) SELECT id, CAST($1 AS TEXT) FROM accounts
+         WHERE status NOT IN ('pending', 'closed') AND {which} ON CONFLICT DO NOTHING"
     );
     let done = sqlx::query(AssertSqlSafe(text))
         .bind(breach.to_string())

@@ -42,14 +42,31 @@ pub struct StoredConsent {
     pub at: Micros,
 }
 
+/// Words of one account that are kept. Past them no yes is taken, and each no.
+const MOST: i64 = 1_000;
+
 /// Letters that wait and need a consent.
 const NEWS: &str = "announcement";
 
-/// Writes down what an owner says. A no takes back what is on its way, too.
+/// Writes down what an owner says, unless it is what holds. A no takes back what is on its way, too.
 ///
 /// # Errors
-/// [`DbError`] when the database doesn't answer.
+/// [`DbError::Limit`] when a yes is one too many.
 pub async fn insert(tx: &mut WriteTx<'_>, account: AccountId, said: &StoredConsent) -> Result<(), DbError> {
+    let before = sqlx::query(
+        "SELECT (SELECT COUNT(*) FROM consents WHERE account_id = $1), COALESCE(
+             (SELECT given FROM consents WHERE account_id = $1 AND purpose = $2 ORDER BY id DESC LIMIT 1), 0)",
+    )
+    .bind(account.to_string())
+    .bind(said.purpose.as_str())
+    .fetch_one(&mut **tx)
+    .await?;
+    if (before.try_get::<i64, _>(1)? != 0) == said.given {
+        return Ok(());
+    }
+    if said.given && before.try_get::<i64, _>(0)? >= MOST {
+        return Err(DbError::Limit { limit: "consents", value: MOST.unsigned_abs() });
+    }
     sqlx::query(
         "INSERT INTO consents (id, account_id, purpose, given, policy, source, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",

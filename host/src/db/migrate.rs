@@ -36,9 +36,9 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     13 "0013_regions",
     14 "0014_erasures",
     15 "0015_exports",
-    17 "0017_rights",
-    18 "0018_support_and_breaches",
-    19 "0019_audit",
+    16 "0016_rights",
+    17 "0017_support_and_breaches",
+    18 "0018_audit",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     1 "0001_foundation",
@@ -56,9 +56,9 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     13 "0013_regions",
     14 "0014_erasures",
     15 "0015_exports",
-    17 "0017_rights",
-    18 "0018_support_and_breaches",
-    19 "0019_audit",
+    16 "0016_rights",
+    17 "0017_support_and_breaches",
+    18 "0018_audit",
 );
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {

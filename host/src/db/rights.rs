@@ -9,6 +9,9 @@ use crate::clock::Micros;
 use crate::ids::{AccountId, RightsRequestId};
 use crate::words::words;
 
+/// How long somebody who asks again asks for the same, in milliseconds: a day. So the register can't be filled.
+const SAME_MS: i64 = 86_400_000;
+
 /// How long a request may take, and how much longer one that was extended, in milliseconds.
 const ANSWERED_MS: i64 = 30 * 86_400_000;
 const EXTENDED_MS: i64 = 60 * 86_400_000;
@@ -113,7 +116,8 @@ impl StoredRightsRequest {
     }
 }
 
-/// Enters what the owner of an account asked for by the API: as done, or as what goes on until [`end`] is told.
+/// Enters what the owner of an account asked for by the API: as done, or as what goes on until [`end`] is told. What was
+/// done within a day is the same request.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
@@ -127,6 +131,20 @@ pub async fn register(
     let mut request = StoredRightsRequest::new(Some(account), kind, RightsSource::Api, at);
     request.state = state;
     request.ended_at = (state != RightsState::Open).then_some(at);
+    if state == RightsState::Done {
+        let same = sqlx::query(
+            "SELECT id FROM rights_requests
+             WHERE account_id = $1 AND kind = $2 AND source = 'api' AND state = 'done' AND received_at > $3 LIMIT 1",
+        )
+        .bind(account.to_string())
+        .bind(kind.as_str())
+        .bind(at.plus_ms(-SAME_MS).0)
+        .fetch_optional(&mut **tx)
+        .await?;
+        if let Some(same) = same {
+            return same.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt);
+        }
+    }
     insert(tx, &request).await?;
     Ok(request.id)
 }

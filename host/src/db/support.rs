@@ -61,16 +61,16 @@ pub struct StoredMessage {
     pub at: Micros,
 }
 
-/// Threads that an account may have open, and messages of one thread: nobody fills the database with them.
+/// Threads of an account that may wait for an operator, and messages of one thread: nobody fills the database with them.
 const MOST_OPEN: i64 = 20;
 const MOST_MESSAGES: i64 = 500;
 
 /// Begins a thread.
 ///
 /// # Errors
-/// [`DbError::Limit`] when the account has as many open as it may have.
+/// [`DbError::Limit`] when as many of the account wait as may.
 pub async fn insert(tx: &mut WriteTx<'_>, thread: &StoredThread) -> Result<(), DbError> {
-    let open = "SELECT COUNT(*) FROM support_threads WHERE account_id = $1 AND state <> 'closed'";
+    let open = "SELECT COUNT(*) FROM support_threads WHERE account_id = $1 AND state = 'open'";
     let open: i64 = sqlx::query(open).bind(thread.account.to_string()).fetch_one(&mut **tx).await?.try_get(0)?;
     if open >= MOST_OPEN {
         return Err(DbError::Limit { limit: "support_threads", value: MOST_OPEN.unsigned_abs() });

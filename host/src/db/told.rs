@@ -78,7 +78,11 @@ pub async fn page(
     limit: i64,
 ) -> Result<Vec<Vec<Cell>>, DbError> {
     let Some(owned) = owned(table) else { return Ok(Vec::new()) };
-    let (name, order, columns) = (table.name, order(table), columns.join(", "));
+    let (order, columns) = (order(table), columns.join(", "));
+    let mut name = table.name.to_owned();
+    if let Some(beside) = table.beside {
+        name.push_str(&format!(" JOIN {} USING (id)", beside.table));
+    }
     if order.is_empty() && after.is_some() {
         return Ok(Vec::new());
     }

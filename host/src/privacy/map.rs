@@ -30,6 +30,18 @@ pub struct Table {
     pub erasure: Erasure,
     /// Its columns.
     pub columns: &'static [Column],
+    /// What a copy tells beside them, out of a table that is about nobody.
+    #[serde(skip)]
+    pub beside: Option<Beside>,
+}
+
+/// What a copy tells of a row out of another table.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside {
+    /// The other table, whose row has the same id.
+    pub table: &'static str,
+    /// Its columns that are told.
+    pub columns: &'static [Column],
 }
 
 /// Whom the rows of a table are about, and which column says so.
@@ -315,6 +327,7 @@ const fn of_account(name: &'static str, holds: &'static str, key: &'static [&'st
         kept: Kept::Account,
         erasure: Erasure::Deleted,
         columns: &[],
+        beside: None,
     }
 }
 

@@ -74,8 +74,11 @@ impl Runs {
             }
         }
         for (account, run) in runs::queued_and_restricted(&self.db).await? {
-            if let Some(account) = self.accounts.load(account).await? {
-                self.cancel_queued(&account, run).await?;
+            match self.accounts.load(account).await {
+                Ok(Some(account)) => drop(self.cancel_queued(&account, run).await?),
+                Ok(None) => {}
+                Err(error) if error.may_pass() => return Err(error),
+                Err(error) => tracing::error!(%run, %error, "a run of a restricted account can't be cancelled"),
             }
         }
         for run in runs::cancel_requested(&self.db, self.host.0).await? {

@@ -66,6 +66,12 @@ impl Letter {
             Self::KeyRevoked { name } => Content::new("An API key was revoked")
                 .says("A key of your account works no longer, on no host.")
                 .fact("Key", name),
+            Self::DataLookedAt { at, until, contents } => Content::new("An operator looked at your data")
+                .says("An operator of this service looked at what your account has.")
+                .fact("When", at.rfc3339())
+                .fact("May look until", until.rfc3339())
+                .fact("Inputs, outputs and logs", if *contents { "may be looked at, too" } else { "are not shown" })
+                .says("Your account shows why, and each thing that was looked at: `aaasp account accesses`."),
             Self::CredentialFirstUsed { credential, deployment } => {
                 Content::new("A credential was used for the first time")
                     .says("A deployment of your account has used a credential that it had not used before.")

@@ -58,7 +58,8 @@ impl Sheet {
             let is_secret = matches!(column.form, Form::Secret | Form::Bytes);
             !is_secret && fields(column.form).is_none() && column.category.is_some()
         };
-        let mut columns: Vec<_> = table.columns.iter().filter(is_told).collect();
+        let beside = || table.beside.iter().flat_map(|beside| beside.columns);
+        let mut columns: Vec<_> = beside().chain(table.columns).filter(is_told).collect();
         if columns.is_empty() && packed.is_none() {
             return None;
         }
@@ -66,7 +67,7 @@ impl Sheet {
         if packed.is_none() {
             // What tells two rows apart is told too, unless it is what nobody may know.
             let of_key = |column: &&Column| order.contains(&column.name) && !matches!(column.form, Form::Secret);
-            columns = table.columns.iter().filter(|column| is_told(column) || of_key(column)).collect();
+            columns = beside().chain(table.columns).filter(|column| is_told(column) || of_key(column)).collect();
         }
         let mut read: Vec<_> = columns.iter().map(|column| column.name).collect();
         let mut needs = |name: &'static str| {

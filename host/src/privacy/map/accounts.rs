@@ -1,7 +1,7 @@
 //! Accounts: who they are, how they come in, what is written to them.
 
 use super::{
-    About, Category, Column, Erasure, Form, Inside, Kept, Purpose, Table, column, count, moment, number, of_account,
+    About, Beside, Category, Column, Erasure, Form, Inside, Kept, Purpose, Table, column, count, moment, number, of_account,
     sealed, secret, technical, text, time,
 };
 
@@ -106,6 +106,10 @@ pub(super) const TABLES: &[Table] = &[
             sealed("sealed_content", Category::Security, ("audit_contents", "id", "content"), Inside::Json),
             technical("content"),
         ],
+        beside: Some(Beside {
+            table: "audit_entries",
+            columns: &[time("at", Category::Security), text("act", Category::Security)],
+        }),
         ..of_account("audit_contents", "what an entry of the audit is about: who did what, and why", &["id"])
     },
     Table {
