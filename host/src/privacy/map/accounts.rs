@@ -1,8 +1,8 @@
 //! Accounts: who they are, how they come in, what is written to them.
 
 use super::{
-    About, Beside, Category, Column, Erasure, Form, Inside, Kept, Purpose, Table, column, count, moment, number, of_account,
-    sealed, secret, technical, text, time,
+    About, Beside, Category, Column, Erasure, Form, Inside, Kept, Purpose, Table, column, count, moment, number,
+    of_account, sealed, secret, technical, text, time,
 };
 
 const fn flag(name: &'static str) -> Column {
