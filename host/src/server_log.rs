@@ -1,7 +1,7 @@
 //! The server log: which address asked for what, with which program. It is for finding misuse, and nothing else: a file
 //! a day in the data folder, JSON Lines, kept for days and not for as long as anything else. Nobody waits for it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::IpAddr;
@@ -26,6 +26,8 @@ const WAITING: usize = 16_384;
 const WRITTEN_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked which files are old enough.
 const LOOKED_EVERY: Duration = Duration::from_secs(600);
+/// A day's file grows no larger: what comes on top is dropped and counted, so that nobody fills the disk by asking.
+const DAY_BYTES: u64 = 1 << 30;
 /// A longer name of a program is cut.
 const USER_AGENT_BYTES: usize = 256;
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -94,16 +96,22 @@ impl ServerLog {
 
     /// Writes what is remembered and deletes what is old, for as long as the host lives.
     pub async fn do_duties(self: Arc<Self>) {
-        let mut looked = tokio::time::Instant::now() - LOOKED_EVERY;
+        tokio::join!(self.write_on(), self.look_through());
+    }
+
+    async fn write_on(self: &Arc<Self>) {
         loop {
             self.write().await;
-            if looked.elapsed() >= LOOKED_EVERY {
-                looked = tokio::time::Instant::now();
-                if let Err(error) = self.forget().await {
-                    tracing::warn!(%error, "the server log could not be looked through; it will be tried again");
-                }
-            }
             tokio::time::sleep(WRITTEN_EVERY).await;
+        }
+    }
+
+    async fn look_through(self: &Arc<Self>) {
+        loop {
+            if let Err(error) = self.forget().await {
+                tracing::warn!(%error, "the server log could not be looked through; it will be tried again");
+            }
+            tokio::time::sleep(LOOKED_EVERY).await;
         }
     }
 
@@ -128,7 +136,12 @@ impl ServerLog {
             text.push(b'\n');
         }
         fs::create_dir_all(&self.folder)?;
-        private(OpenOptions::new().create(true).append(true), &self.file(self.clock.now()))?.write_all(&text)
+        let mut file = private(OpenOptions::new().create(true).append(true), &self.file(self.clock.now()))?;
+        if file.metadata()?.len() + text.len() as u64 > DAY_BYTES {
+            metrics::counter!(DROPPED).increment(lines.len() as u64);
+            return Ok(());
+        }
+        file.write_all(&text)
     }
 
     fn file(&self, at: Micros) -> PathBuf {
@@ -142,10 +155,15 @@ impl ServerLog {
     pub async fn forget(self: &Arc<Self>) -> Result<(), DbError> {
         let kept = i64::from(self.config.now().values.retention.server_log_days);
         let oldest = day(self.clock.now().plus_ms(-kept * DAY_MS));
+        let mut there = HashMap::new();
         for file in self.kept() {
             let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             // A file of that day has lines that are younger.
-            let done = if kept == 0 || name < oldest { fs::remove_file(&file) } else { self.redact(&file).await? };
+            let done = if kept == 0 || name < oldest {
+                fs::remove_file(&file)
+            } else {
+                self.redact(&file, &mut there).await?
+            };
             if let Err(error) = done {
                 tracing::error!(file = %file.display(), %error, "a file of the server log could not be looked after");
             }
@@ -156,17 +174,35 @@ impl ServerLog {
     fn kept(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
+        // One that was being written anew when its host died is of no use.
+        files.iter().filter(|path| path.extension().is_some_and(|ending| ending == "new")).for_each(|path| {
+            let _ = fs::remove_file(path);
+        });
         files.retain(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
         files.sort();
         files
     }
 
-    async fn redact(self: &Arc<Self>, file: &Path) -> Result<io::Result<()>, DbError> {
+    /// Takes out of a file what was of accounts that are erased; which accounts are there is asked once for all files.
+    async fn redact(
+        self: &Arc<Self>,
+        file: &Path,
+        there: &mut HashMap<AccountId, bool>,
+    ) -> Result<io::Result<()>, DbError> {
         let (log, path) = (Arc::clone(self), file.to_owned());
         let named = tokio::task::spawn_blocking(move || log.accounts(&path)).await.map_err(DbError::corrupt)?;
+        let named = match named {
+            Ok(named) => named,
+            Err(error) => return Ok(Err(error)),
+        };
         let mut gone = HashSet::new();
-        for account in named.unwrap_or_default() {
-            if !accounts::is_there(&self.db, account).await? {
+        for account in named {
+            let is_there = match there.get(&account) {
+                Some(known) => *known,
+                None => accounts::is_there(&self.db, account).await?,
+            };
+            there.insert(account, is_there);
+            if !is_there {
                 gone.insert(account);
             }
         }
@@ -199,7 +235,9 @@ impl ServerLog {
                     (told.account, told.address, told.user_agent) = (None, None, None);
                     serde_json::to_writer(&mut written, &told)?;
                 }
-                _ => written.write_all(line.as_bytes())?,
+                Ok(_) => written.write_all(line.as_bytes())?,
+                // Half a line tells nobody anything, and may be of whom nothing is to be left.
+                Err(_) => continue,
             }
             written.write_all(b"\n")?;
         }

@@ -11,6 +11,8 @@ CREATE TABLE audit_entries (
     chain BLOB NOT NULL
 ) STRICT;
 
+CREATE INDEX audit_entries_by_act ON audit_entries (act, position);
+
 -- What entries are about, by their ids. It is written before its entry, in the same commit.
 CREATE TABLE audit_contents (
     id TEXT PRIMARY KEY,

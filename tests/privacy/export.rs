@@ -47,6 +47,11 @@ async fn download(account: &Client) -> Vec<u8> {
     reply.bytes().await.unwrap().to_vec()
 }
 
+/// Lets what was asked for have been asked for a while ago.
+async fn older(server: &Server) {
+    server.execute("UPDATE exports SET state_at = state_at - 3600000000 WHERE state = 'ready'").await;
+}
+
 fn path_of(link: &str) -> String {
     format!("/downloads/{}", link.rsplit('/').next().unwrap())
 }
@@ -74,6 +79,11 @@ async fn a_copy_has_everything_but_what_is_secret() {
     let server = Server::start().await;
     let ada = ada(&server).await;
     let noisy = ada.run("logger", json!(1500)).await;
+    // What is kept no longer leaves nothing to open.
+    let forgotten = text(&ada.run("echo", json!("forgotten")).await, "id").to_owned();
+    server
+        .execute(&format!("UPDATE runs SET sealed_input = SUBSTR(sealed_input, 1, 0) WHERE id = '{forgotten}'"))
+        .await;
     // Everything else that is sealed somewhere.
     ada.post("/v1/support", json!({"subject": "a question of ada", "text": "Where is it?"})).await.expect(201);
     ada.patch("/v1/account", json!({"email": "ada@example.net"})).await;
@@ -176,7 +186,11 @@ async fn a_link_downloads_once_and_only_the_latest() {
     assert_eq!(Client::send(stranger.request(Method::POST, &path)).await.status, 410);
     assert_eq!(stranger.get("/downloads/nonsense").await.status, 410);
 
-    // Another one takes its place; somebody else's is their own.
+    // Who asks at once has the one that is there, later another one; somebody else's is their own.
+    assert_eq!(ada.post("/v1/privacy/exports", json!({})).await.expect(202)["id"], export["id"]);
+    let key = age::x25519::Identity::generate().to_public().to_string();
+    ada.post("/v1/privacy/exports", json!({"recipient": key})).await.problem(409);
+    older(&server).await;
     ada.post("/v1/privacy/exports", json!({})).await.expect(202);
     assert_ne!(ready(&ada).await["id"], export["id"]);
     server.account.get("/v1/privacy/exports").await.problem(404);
@@ -245,6 +259,7 @@ async fn a_copy_whose_host_dies_is_begun_anew() {
     let mut ada = ada(&server).await;
     let moments = [0, 5, 10, 20, 40, 80, 160];
     for after_ms in moments {
+        older(&server).await;
         ada.post("/v1/privacy/exports", json!({})).await.expect(202);
         tokio::time::sleep(std::time::Duration::from_millis(after_ms)).await;
         server.kill();

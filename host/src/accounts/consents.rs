@@ -8,7 +8,7 @@ use crate::db::consents::{self, ConsentPurpose, ConsentSource, StoredConsent};
 use crate::db::links::NewLink;
 use crate::db::mailings::{self, Audience, StoredMailing};
 use crate::db::{DbError, letters, links, policies};
-use crate::ids::{AccountId, ConsentId, MailingId};
+use crate::ids::{AccountId, ApiKeyId, ConsentId, MailingId};
 use crate::mail::{self, Letter};
 
 impl Accounts {
@@ -16,11 +16,19 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
-    pub async fn consent(&self, account: &Account, purpose: ConsentPurpose, given: bool) -> Result<(), DbError> {
+    pub async fn consent(
+        &self,
+        (account, by): (&Account, ApiKeyId),
+        purpose: ConsentPurpose,
+        given: bool,
+    ) -> Result<(), DbError> {
         let (id, said) = (account.id, self.said(purpose, given, ConsentSource::Api).await?);
+        let facts = Facts::of(format!("{}: {}", purpose.as_str(), if given { "yes" } else { "no" })).with_key(by);
+        let entry = self.own_act(account, Act::Consent, &facts)?;
         self.db
             .write(move |tx| {
                 let said = said.clone();
+                tx.audit(entry.clone());
                 Box::pin(async move { consents::insert(tx, id, &said).await })
             })
             .await

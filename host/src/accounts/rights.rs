@@ -1,10 +1,11 @@
 //! What owners say about their data: that it is not to be worked with, and that their use is not to be analysed.
 
 use super::{Account, Accounts};
+use crate::audit::{Act, Facts};
 use crate::clock::Micros;
 use crate::db::restrictions::{self, RestrictedBy};
 use crate::db::{DbError, objections};
-use crate::ids::AccountId;
+use crate::ids::{AccountId, ApiKeyId};
 use crate::vault::{Place, RowSeal};
 
 const TABLE: &str = "restrictions";
@@ -42,7 +43,8 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
-    pub async fn restrict(&self, account: &Account, reason: Option<&str>) -> Result<(), DbError> {
+    pub async fn restrict(&self, (account, by): (&Account, ApiKeyId), reason: Option<&str>) -> Result<(), DbError> {
+        let entry = self.own_act(account, Act::Restrict, &Facts::default().with_key(by))?;
         let (id, at) = (account.id, self.clock.now());
         let sealed = reason
             .map(|reason| seal(account)?.seal("reason", reason.as_bytes()).map_err(DbError::sealed(TABLE)))
@@ -50,6 +52,7 @@ impl Accounts {
         self.db
             .write(move |tx| {
                 let sealed = sealed.clone();
+                tx.audit(entry.clone());
                 Box::pin(async move { restrictions::put(tx, id, sealed.as_deref(), at).await })
             })
             .await
@@ -59,9 +62,14 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError::Missing`] when the owner did not ask for it.
-    pub async fn lift_restriction(&self, account: &Account) -> Result<(), DbError> {
-        let id = account.id;
-        self.db.write(move |tx| Box::pin(restrictions::lift(tx, id))).await
+    pub async fn lift_restriction(&self, (account, by): (&Account, ApiKeyId)) -> Result<(), DbError> {
+        let (id, entry) = (account.id, self.own_act(account, Act::LiftRestriction, &Facts::default().with_key(by))?);
+        self.db
+            .write(move |tx| {
+                tx.audit(entry.clone());
+                Box::pin(restrictions::lift(tx, id))
+            })
+            .await
     }
 
     /// Since when an account's owner objects to its use being analysed.
@@ -76,18 +84,39 @@ impl Accounts {
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
-    pub async fn object(&self, account: &Account) -> Result<(), DbError> {
+    pub async fn object(&self, (account, by): (&Account, ApiKeyId)) -> Result<(), DbError> {
         let (id, at) = (account.id, self.clock.now());
-        self.db.write(move |tx| Box::pin(async move { objections::put(tx, id, at).await.map(drop) })).await
+        let entry = self.own_act(account, Act::Object, &Facts::default().with_key(by))?;
+        self.db
+            .write(move |tx| {
+                let entry = entry.clone();
+                Box::pin(async move {
+                    if objections::put(tx, id, at).await? {
+                        tx.audit(entry);
+                    }
+                    Ok(())
+                })
+            })
+            .await
     }
 
     /// Lets an account's use be analysed again.
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
-    pub async fn withdraw_objection(&self, account: &Account) -> Result<(), DbError> {
-        let id = account.id;
-        self.db.write(move |tx| Box::pin(async move { objections::withdraw(tx, id).await.map(drop) })).await
+    pub async fn withdraw_objection(&self, (account, by): (&Account, ApiKeyId)) -> Result<(), DbError> {
+        let (id, entry) = (account.id, self.own_act(account, Act::WithdrawObjection, &Facts::default().with_key(by))?);
+        self.db
+            .write(move |tx| {
+                let entry = entry.clone();
+                Box::pin(async move {
+                    if objections::withdraw(tx, id).await? {
+                        tx.audit(entry);
+                    }
+                    Ok(())
+                })
+            })
+            .await
     }
 }
 

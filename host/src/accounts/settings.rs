@@ -26,9 +26,13 @@ impl Accounts {
     ) -> Result<(), DbError> {
         let facts = Facts { amount: Some(threshold), ..Facts::default() }.with_key(by);
         let (id, entry) = (account.id, self.own_act(account, Act::LowBalance, &facts)?);
+        // What changes nothing is no act: the audit is kept for years.
+        let changes = low_balances::threshold(&self.db, id).await? != Some(threshold);
         self.db
             .write(move |tx| {
-                tx.audit(entry.clone());
+                if changes {
+                    tx.audit(entry.clone());
+                }
                 Box::pin(low_balances::set(tx, id, threshold))
             })
             .await

@@ -101,6 +101,20 @@ words! {
         SetAutoTopUp = "set_auto_top_up",
         /// An owner had no more credits bought by themselves.
         EndAutoTopUp = "end_auto_top_up",
+        /// An owner had the data kept and not worked with.
+        Restrict = "restrict",
+        /// An owner had the data worked with again.
+        LiftRestriction = "lift_restriction",
+        /// An owner objected to the use being analysed.
+        Object = "object",
+        /// An owner let the use be analysed again.
+        WithdrawObjection = "withdraw_objection",
+        /// An owner said yes or no to something.
+        Consent = "consent",
+        /// An owner asked for a copy of everything.
+        Export = "export",
+        /// An owner made a link that downloads the copy.
+        ExportLink = "export_link",
         /// An owner asked for the account to be deleted.
         AskDeletion = "ask_deletion",
         /// An owner confirmed that the account is deleted.

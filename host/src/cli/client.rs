@@ -196,7 +196,12 @@ impl Client {
 
     /// Begins to read what a link of ours, which names no key, is for.
     pub(super) async fn download(&self, path: &[&str]) -> anyhow::Result<Response> {
-        self.response(self.http.post(self.place(path)?)).await
+        let response = self.http.post(self.place(path)?).send().await.map_err(|error| self.unreachable(&error))?;
+        match response.status() {
+            status if status.is_success() => Ok(response),
+            StatusCode::GONE => bail!("the link was used, or another one was made meanwhile; ask again"),
+            status => bail!("{} answered {status}; ask again", self.url()),
+        }
     }
 
     /// What a server tells anybody, at a path of its own.

@@ -11,6 +11,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -61,7 +62,6 @@ struct Version {
 struct Deployment {
     id: String,
     name: String,
-    revision: i64,
     deleted_at: Option<String>,
 }
 
@@ -77,6 +77,9 @@ struct Revision {
     log_output: bool,
     daily_spend: Option<i64>,
 }
+
+/// More than a component or a table of agents has; a file that becomes larger when it is unpacked is no copy of ours.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// What a copy has of agents and deployments.
 struct Found {
@@ -192,24 +195,26 @@ impl Found {
         versions.sort_by(|one, other| (&one.agent_id, one.version).cmp(&(&other.agent_id, other.version)));
         let deployments: Vec<Deployment> = rows(&mut archive, "deployments")?;
         let there = deployments.into_iter().filter(|of| of.deleted_at.is_none());
-        let latest: BTreeMap<_, _> = there.map(|of| ((of.id, of.revision), of.name)).collect();
-        let revisions: Vec<Revision> = rows(&mut archive, "deployment_revisions")?;
-        let deployments = revisions
-            .into_iter()
-            .filter(|of| agents.contains_key(&of.agent_id))
-            .filter_map(|of| Some((latest.get(&(of.deployment_id.clone(), of.revision))?.clone(), of)))
-            .collect();
+        let mut revisions: Vec<Revision> = rows(&mut archive, "deployment_revisions")?;
+        revisions.retain(|of| agents.contains_key(&of.agent_id));
+        // The latest that is there: a deployment may have been changed while the copy was made.
+        revisions.sort_by_key(|of| of.revision);
+        let mut latest: BTreeMap<_, _> = revisions.into_iter().map(|of| (of.deployment_id.clone(), of)).collect();
+        let deployments = there.filter_map(|of| Some((of.name, latest.remove(&of.id)?))).collect();
         Ok(Self { archive, agents, versions, deployments })
     }
 
-    /// A component, in a file of its own.
+    /// A component, in a file of its own, byte for byte what its digest says.
     fn component(&mut self, digest: &str) -> anyhow::Result<NamedTempFile> {
         let name = format!("components/{digest}.wasm");
-        let mut component =
-            self.archive.by_name(&name).with_context(|| format!("the copy lacks {name}; is it whole?"))?;
+        let component = self.archive.by_name(&name).with_context(|| format!("the copy lacks {name}; is it whole?"))?;
+        let mut bytes = Vec::new();
+        component.take(MOST_BYTES).read_to_end(&mut bytes).with_context(|| format!("can't unpack {name}"))?;
+        if hex::encode(Sha256::digest(&bytes)) != digest.trim_start_matches("sha256:") {
+            bail!("{name} is not what it was: its SHA-256 differs; have another copy made");
+        }
         let mut file = NamedTempFile::new().context("can't make a temporary file")?;
-        std::io::copy(&mut component, &mut file).with_context(|| format!("can't unpack {name}"))?;
-        file.flush()?;
+        file.write_all(&bytes).and_then(|()| file.flush()).context("can't write a temporary file")?;
         Ok(file)
     }
 }
@@ -221,7 +226,7 @@ fn rows<T: DeserializeOwned>(archive: &mut ZipArchive<File>, table: &str) -> any
         Err(ZipError::FileNotFound) => bail!("the copy lacks {name}: `aaasp account export` makes whole ones"),
         file => file.with_context(|| format!("can't read {name} of the copy"))?,
     };
-    let lines = BufReader::new(file).lines().enumerate();
+    let lines = BufReader::new(file.take(MOST_BYTES)).lines().enumerate();
     lines
         .map(|(at, line)| {
             let wrong = || format!("{name}, line {}", at + 1);

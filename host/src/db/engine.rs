@@ -30,7 +30,12 @@ impl DbEngine {
                 // With every commit SQLite goes through all of its cache; the kernel's is beside it anyway.
                 "PRAGMA cache_size = -4096",
             ],
-            Self::Postgres => &["SET synchronous_commit = on", "SET statement_timeout = '30s'"],
+            // A host that freezes within a transaction holds up the others no longer than that.
+            Self::Postgres => &[
+                "SET synchronous_commit = on",
+                "SET statement_timeout = '30s'",
+                "SET idle_in_transaction_session_timeout = '10s'",
+            ],
         }
     }
 }

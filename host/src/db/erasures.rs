@@ -233,17 +233,20 @@ pub async fn certify(tx: &mut WriteTx<'_>, erasure: ErasureId, certificate: &str
     Ok(())
 }
 
-/// Notes that an account is erased, and forgets which one it was.
+/// Notes that an account is erased, and forgets which one it was. False when another host has.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn finish(tx: &mut WriteTx<'_>, erasure: ErasureId, at: Micros) -> Result<(), DbError> {
-    sqlx::query("UPDATE erasures SET state = 'erased', account_id = NULL, state_at = $2, erased_at = $2 WHERE id = $1")
-        .bind(erasure.to_string())
-        .bind(at.0)
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
+pub async fn finish(tx: &mut WriteTx<'_>, erasure: ErasureId, at: Micros) -> Result<bool, DbError> {
+    let done = sqlx::query(
+        "UPDATE erasures SET state = 'erased', account_id = NULL, state_at = $2, erased_at = $2
+         WHERE id = $1 AND state <> 'erased'",
+    )
+    .bind(erasure.to_string())
+    .bind(at.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Makes the account that nobody has, under whose id is kept what the law asks for.

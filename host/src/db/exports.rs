@@ -277,20 +277,21 @@ pub async fn set_state(
     Ok(())
 }
 
-/// Deletes the parts of all attempts but one.
+/// Deletes the parts of an export's attempts before one.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
-pub async fn delete_parts(db: &Db, account: AccountId, but: i64) -> Result<(), DbError> {
+pub async fn delete_parts(db: &Db, account: AccountId, (id, before): (ExportId, i64)) -> Result<(), DbError> {
     let deleted = in_batches(db, PARTS, move |tx| {
         Box::pin(async move {
             let done = sqlx::query(
                 "DELETE FROM export_parts WHERE (account_id, export_id, attempt, position) IN (
                      SELECT account_id, export_id, attempt, position FROM export_parts
-                     WHERE account_id = $1 AND attempt <> $2 LIMIT $3)",
+                     WHERE account_id = $1 AND export_id = $2 AND attempt < $3 LIMIT $4)",
             )
             .bind(account.to_string())
-            .bind(but)
+            .bind(id.to_string())
+            .bind(before)
             .bind(PARTS)
             .execute(&mut **tx)
             .await?;

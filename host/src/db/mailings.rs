@@ -80,10 +80,15 @@ pub async fn since(db: &Db, at: Micros) -> Result<Vec<StoredMailing>, DbError> {
 fn is_to_have(audience: Audience, mailing: &str) -> String {
     match audience {
         Audience::Everybody => "accounts.status NOT IN ('pending', 'closed')".to_owned(),
-        Audience::Consenting => "accounts.status = 'active' AND (
+        // Who said yes later than it was written is not to have it.
+        Audience::Consenting => format!(
+            "accounts.status = 'active' AND (
                  SELECT given FROM consents WHERE consents.account_id = accounts.id AND purpose = 'news'
+                 ORDER BY id DESC LIMIT 1) = 1 AND (
+                 SELECT given FROM consents WHERE consents.account_id = accounts.id AND purpose = 'news'
+                   AND created_at <= (SELECT this.created_at FROM mailings AS this WHERE this.id = {mailing})
                  ORDER BY id DESC LIMIT 1) = 1"
-            .to_owned(),
+        ),
         Audience::Concerned => format!(
             "accounts.status NOT IN ('pending', 'closed') AND EXISTS (
                  SELECT 1 FROM breach_accounts JOIN mailings AS this ON this.about = breach_accounts.breach_id

@@ -34,7 +34,7 @@ pub async fn delete_logs(db: &Db, plan: &str, before: Micros) -> Result<u64, DbE
                 "DELETE FROM log_chunks WHERE (account_id, run_id, first_sequence) IN (
                      SELECT log_chunks.account_id, log_chunks.run_id, log_chunks.first_sequence FROM accounts
                      JOIN log_chunks ON log_chunks.account_id = accounts.id AND log_chunks.run_id < $2
-                     WHERE accounts.plan = $1 AND accounts.status <> 'restricted' AND log_chunks.created_at < $3
+                     WHERE accounts.plan = $1 AND NOT EXISTS (SELECT 1 FROM restrictions WHERE restrictions.account_id = accounts.id) AND log_chunks.created_at < $3
                        AND ($5 = '' OR accounts.region IS NULL OR accounts.region = $5) LIMIT $4)",
             )
             .bind(plan)
@@ -78,7 +78,7 @@ pub async fn delete_credential_uses(db: &Db, before: Micros) -> Result<u64, DbEr
         concat!(
             "DELETE FROM credential_uses WHERE (account_id, id) IN (
                  SELECT account_id, id FROM credential_uses WHERE used_at < $1 AND NOT EXISTS (
-                     SELECT 1 FROM accounts WHERE accounts.id = credential_uses.account_id AND status = 'restricted') AND ",
+                     SELECT 1 FROM restrictions WHERE restrictions.account_id = credential_uses.account_id) AND ",
             served!("credential_uses.account_id", "$3"),
             " LIMIT $2)",
         ),
@@ -137,7 +137,7 @@ pub async fn delete_requests(db: &Db, plan: &str, before: Micros) -> Result<u64,
                 "DELETE FROM request_batches WHERE (account_id, last_id, first_id) IN (
                      SELECT old.account_id, old.last_id, old.first_id FROM accounts
                      JOIN request_batches AS old ON old.account_id = accounts.id AND old.last_id < $2
-                     WHERE accounts.plan = $1 AND accounts.status <> 'restricted'
+                     WHERE accounts.plan = $1 AND NOT EXISTS (SELECT 1 FROM restrictions WHERE restrictions.account_id = accounts.id)
                        AND ($4 = '' OR accounts.region IS NULL OR accounts.region = $4) LIMIT $3)",
             )
             .bind(plan)

@@ -1,5 +1,6 @@
 //! Rows of an account from any table that the data map names, page by page.
 
+use futures::TryStreamExt as _;
 use sqlx::any::{AnyRow, AnyTypeInfoKind};
 use sqlx::{AssertSqlSafe, Row as _, ValueRef as _};
 
@@ -65,8 +66,8 @@ pub async fn count(db: &Db, table: &Table, account: AccountId) -> Result<u64, Db
     u64::try_from(row.try_get::<i64, _>(0)?).map_err(DbError::corrupt)
 }
 
-/// Rows of a table about an account, behind the one with that order; at most so many. Each row is the values of these
-/// columns.
+/// Rows of a table about an account, behind the one with that order, and whether there are no more; at most so many, and
+/// no more once they take so many bytes. Each row is the values of these columns.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
@@ -75,16 +76,16 @@ pub async fn page(
     (table, columns): (&Table, &[&'static str]),
     account: AccountId,
     after: Option<&[Cell]>,
-    limit: i64,
-) -> Result<Vec<Vec<Cell>>, DbError> {
-    let Some(owned) = owned(table) else { return Ok(Vec::new()) };
+    (limit, most_bytes): (i64, usize),
+) -> Result<(Vec<Vec<Cell>>, bool), DbError> {
+    let Some(owned) = owned(table) else { return Ok((Vec::new(), true)) };
     let (order, columns) = (order(table), columns.join(", "));
     let mut name = table.name.to_owned();
     if let Some(beside) = table.beside {
         name.push_str(&format!(" JOIN {} USING (id)", beside.table));
     }
     if order.is_empty() && after.is_some() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), true));
     }
     let mut text = format!("SELECT {columns} FROM {name} WHERE {owned}");
     if after.is_some() {
@@ -104,8 +105,18 @@ pub async fn page(
             Cell::Bytes(bytes) => query.bind(bytes.as_slice()),
         };
     }
-    let rows = query.fetch_all(&db.pool).await?;
-    rows.iter().map(|row| (0..row.len()).map(|column| cell(row, column)).collect()).collect()
+    let mut found = query.fetch(&db.pool);
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = found.try_next().await? {
+        let cells: Vec<Cell> = (0..row.len()).map(|column| cell(&row, column)).collect::<Result<_, _>>()?;
+        bytes += cells.iter().map(Cell::bytes).sum::<usize>();
+        rows.push(cells);
+        if bytes >= most_bytes {
+            return Ok((rows, false));
+        }
+    }
+    let is_over = (rows.len() as i64) < limit;
+    Ok((rows, is_over))
 }
 
 fn cell(row: &AnyRow, column: usize) -> Result<Cell, DbError> {

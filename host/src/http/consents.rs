@@ -62,6 +62,6 @@ pub(super) async fn put(
     caller: May<DecideOnData>,
     Json(said): Json<NewConsent>,
 ) -> Result<Answer<PrivacyView>, Problem> {
-    app.accounts.consent(&caller.account, said.purpose, said.given).await?;
+    app.accounts.consent((&caller.account, caller.key.id), said.purpose, said.given).await?;
     privacy::view(&app, &caller.account).await.map(Answer)
 }

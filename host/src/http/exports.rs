@@ -83,7 +83,7 @@ pub(super) struct LinkView {
     expires_at: Micros,
 }
 
-/// Asks for a copy. One that is being written for the same recipient goes on.
+/// Asks for a copy. One for the same recipient that is being written, or is not five minutes old, is the answer.
 pub(super) async fn ask(
     State(app): State<Arc<App>>,
     caller: May<ExportData>,
@@ -91,9 +91,10 @@ pub(super) async fn ask(
 ) -> Result<Accepted<ExportView>, Problem> {
     let recipient = body.recipient.map(|text| text.parse::<Recipient>()).transpose();
     let recipient = recipient.map_err(|error| Problem::invalid("/recipient", error.to_string()))?;
-    match app.exports.ask(caller.account.id, recipient).await {
+    match app.exports.ask((&caller.account, caller.key.id), recipient).await {
         Err(DbError::Exists(_)) => Err(Problem::conflict(
-            "a copy is being written for another recipient; ask again when it is ready (`GET /v1/privacy/exports`)",
+            "a copy for another recipient is being written, or is not five minutes old (`GET /v1/privacy/exports`); ask \
+             again then",
         )),
         asked => Ok(Accepted(asked?.into())),
     }
@@ -107,7 +108,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: May<KnowMyself>) -
 
 /// Makes a link, in the place of the one before.
 pub(super) async fn link(State(app): State<Arc<App>>, caller: May<ExportData>) -> Result<Made<LinkView>, Problem> {
-    match app.exports.link(caller.account.id).await {
+    match app.exports.link((&caller.account, caller.key.id)).await {
         Err(DbError::Missing(_)) => Err(Problem::conflict(
             "no copy is ready; ask for one with `POST /v1/privacy/exports`, and wait until its `state` is `ready`",
         )),

@@ -35,7 +35,9 @@ pub(super) async fn request(State(app): State<Arc<App>>, request: Request, next:
     let user_agent = parts.headers.get(header::USER_AGENT).filter(|_| app.server_log.is_kept()).cloned();
     let found = Arc::new(Found::default());
     parts.extensions.insert(Arc::clone(&found));
-    let response = match app.rates.count_address(address) {
+    let counted = app.rates.count_address(address);
+    let is_taken = counted.is_ok();
+    let response = match counted {
         Ok(()) => undisturbed(Request::from_parts(parts, body), next).await,
         Err(problem) => problem.into_response(),
     };
@@ -52,7 +54,7 @@ pub(super) async fn request(State(app): State<Arc<App>>, request: Request, next:
             duration_us: i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX),
         });
     }
-    if app.server_log.is_kept() {
+    if is_taken && app.server_log.is_kept() {
         app.server_log.note(server_log::Line {
             at: app.clock.now(),
             request: id,

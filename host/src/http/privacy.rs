@@ -71,7 +71,7 @@ pub(super) async fn restrict(
     if reason.is_some_and(|reason| reason.chars().count() > REASON_LENGTH) {
         return Err(Problem::invalid("/reason", format!("a reason has {REASON_LENGTH} characters at most")));
     }
-    app.accounts.restrict(&caller.account, reason).await?;
+    app.accounts.restrict((&caller.account, caller.key.id), reason).await?;
     app.callers.forget();
     view(&app, &caller.account).await.map(Answer)
 }
@@ -81,7 +81,7 @@ pub(super) async fn lift_restriction(
     State(app): State<Arc<App>>,
     caller: May<DecideOnData>,
 ) -> Result<Deleted, Problem> {
-    match app.accounts.lift_restriction(&caller.account).await {
+    match app.accounts.lift_restriction((&caller.account, caller.key.id)).await {
         Err(DbError::Missing(_)) => {
             let detail = "the account's owner has not restricted it; what an operator did, an operator lifts";
             return Err(Problem::conflict(detail));
@@ -97,7 +97,7 @@ pub(super) async fn object(
     State(app): State<Arc<App>>,
     caller: May<DecideOnData>,
 ) -> Result<Answer<PrivacyView>, Problem> {
-    app.accounts.object(&caller.account).await?;
+    app.accounts.object((&caller.account, caller.key.id)).await?;
     view(&app, &caller.account).await.map(Answer)
 }
 
@@ -106,7 +106,7 @@ pub(super) async fn withdraw_objection(
     State(app): State<Arc<App>>,
     caller: May<DecideOnData>,
 ) -> Result<Deleted, Problem> {
-    app.accounts.withdraw_objection(&caller.account).await?;
+    app.accounts.withdraw_objection((&caller.account, caller.key.id)).await?;
     Ok(Deleted)
 }
 

@@ -19,7 +19,7 @@ use super::answer::{Accepted, Made};
 use super::auth::Operator;
 use super::body::Json;
 use super::routes::{Described, Part, Reply};
-use crate::accounts::{Confirmed, LinkSecret, Support};
+use crate::accounts::{Confirmed, LinkSecret, Role, Support};
 use crate::app::App;
 use crate::config::SignUp;
 use crate::db::DbError;
@@ -177,6 +177,10 @@ pub(super) async fn invite(
     let plan = wanted.plan.as_deref().unwrap_or(&config.values.accounts.plan);
     if !config.values.plans.contains_key(plan) {
         return Err(Problem::invalid("/plan", format!("there is no plan `{plan}`")));
+    }
+    // A plan may begin with credits, which are not support's to give.
+    if plan != config.values.accounts.plan && operator.role != Role::Admin {
+        return Err(Problem::forbidden("only a key of the role admin invites to another plan than `accounts.plan`"));
     }
     let region = region_of(&app, plan, None)?;
     if !app.db.serves(region.as_ref()) {

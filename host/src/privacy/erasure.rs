@@ -233,8 +233,13 @@ impl Erasures {
         let entry = NewEntry::new((Actor::System, Act::Erase, at), None, &Facts::of(id))?;
         self.db
             .write(move |tx| {
-                tx.audit(entry.clone());
-                Box::pin(erasures::finish(tx, id, at))
+                let entry = entry.clone();
+                Box::pin(async move {
+                    if erasures::finish(tx, id, at).await? {
+                        tx.audit(entry);
+                    }
+                    Ok(())
+                })
             })
             .await?;
         tracing::info!(erasure = %id, "an account is erased");

@@ -17,11 +17,12 @@ use archive::Parts;
 pub use download::Download;
 use page::{Told, ToldTable};
 use sha2::{Digest as _, Sha256};
-use sheet::{Opener, Sheet};
+use sheet::Sheet;
 use tokio::sync::mpsc;
 
 use super::map::{Record, tables};
 use crate::accounts::{Account, Accounts, LinkSecret, Purpose, Status};
+use crate::audit::{Act, Facts};
 use crate::clock::{Clock, Micros};
 use crate::config::LiveConfig;
 use crate::db::exports::{self, ExportState, Progress, StoredExport};
@@ -29,7 +30,7 @@ use crate::db::links::{self, NewLink};
 use crate::db::rights::{self, RightsKind, RightsState};
 use crate::db::told;
 use crate::db::{Db, DbError, letters};
-use crate::ids::{AccountId, ExportId};
+use crate::ids::{AccountId, ApiKeyId, ExportId};
 use crate::mail::{self, Letter};
 use crate::vault::{Place, RowSeal};
 
@@ -40,11 +41,17 @@ const EVERY: Duration = Duration::from_secs(1);
 const NOTED_EVERY: Duration = Duration::from_secs(1);
 const LOST_AFTER_MS: i64 = 20_000;
 
+/// How long it takes until another export is made in the place of one.
+const PAUSE_MS: i64 = 300_000;
+
 /// An export that fails so often has a fault that trying again does not mend.
 const MOST_ATTEMPTS: i64 = 5;
 
 /// Pages, and parts, that wait for whoever takes them.
 const WAITING: usize = 2;
+
+/// Behind every attempt that there was.
+const ALL_ATTEMPTS: i64 = i64::MAX;
 
 /// How long a link works that the API gives.
 const LINK_MINUTES: i64 = 15;
@@ -88,32 +95,47 @@ impl Exports {
         Self { db, accounts, config, clock }
     }
 
-    /// Asks for an export. One that is being written for the same recipient goes on; one that is over makes room.
+    /// Asks for an export. One for the same recipient that is being written, or is new, is the answer; an older one makes
+    /// room.
     ///
     /// # Errors
-    /// [`DbError::Exists`] when one is being written for somebody else.
-    pub async fn ask(&self, account: AccountId, recipient: Option<Recipient>) -> Result<StoredExport, DbError> {
+    /// [`DbError::Exists`] when such a one is for another recipient.
+    pub async fn ask(
+        &self,
+        (owner, by): (&Account, ApiKeyId),
+        recipient: Option<Recipient>,
+    ) -> Result<StoredExport, DbError> {
+        let account = owner.id;
         let recipient = recipient.map(|Recipient(text)| text);
         let before = self.of(account).await?;
         if let Some(before) = before {
-            if matches!(before.state, ExportState::Asked | ExportState::Writing) {
+            let goes_on = matches!(before.state, ExportState::Asked | ExportState::Writing);
+            // Who asks over and over has the one that is there: each costs as much as the account is large.
+            let is_fresh = before.state == ExportState::Ready && self.clock.now() < before.state_at.plus_ms(PAUSE_MS);
+            if goes_on || is_fresh {
                 let same = before.recipient == recipient;
-                return if same { Ok(before) } else { Err(DbError::Exists("an export that is being written")) };
+                return if same { Ok(before) } else { Err(DbError::Exists("an export that is new")) };
             }
-            exports::delete_parts(&self.db, account, 0).await?;
+            exports::delete_parts(&self.db, account, (before.id, ALL_ATTEMPTS)).await?;
             self.db.write(move |tx| Box::pin(exports::delete(tx, before.id))).await?;
         }
         let (id, at) = (ExportId::generate(), self.clock.now());
-        self.db
-            .write(move |tx| {
-                let recipient = recipient.clone();
-                Box::pin(async move {
-                    exports::insert(tx, (id, account), recipient.as_deref(), at).await?;
-                    rights::register(tx, account, RightsKind::Access, RightsState::Open, at).await.map(drop)
-                })
+        let entry = self.accounts.own_act(owner, Act::Export, &Facts::of(id).with_key(by))?;
+        let asked = recipient.clone();
+        let inserted = self.db.write(move |tx| {
+            let recipient = asked.clone();
+            tx.audit(entry.clone());
+            Box::pin(async move {
+                exports::insert(tx, (id, account), recipient.as_deref(), at).await?;
+                rights::register(tx, account, RightsKind::Access, RightsState::Open, at).await.map(drop)
             })
-            .await?;
-        self.of(account).await?.ok_or(DbError::Missing("export"))
+        });
+        let inserted = inserted.await;
+        match self.of(account).await? {
+            // Somebody else asked for the same at the same time.
+            Some(export) if export.recipient == recipient => Ok(export),
+            _ => Err(inserted.err().unwrap_or(DbError::Missing("export"))),
+        }
     }
 
     /// The account's export, if there is one.
@@ -128,12 +150,19 @@ impl Exports {
     ///
     /// # Errors
     /// [`DbError::Missing`] when no export is ready.
-    pub async fn link(&self, account: AccountId) -> Result<(String, Micros), DbError> {
+    pub async fn link(&self, (owner, by): (&Account, ApiKeyId)) -> Result<(String, Micros), DbError> {
+        let account = owner.id;
         let export = self.of(account).await?.filter(|export| export.state == ExportState::Ready);
         let export = export.ok_or(DbError::Missing("export that is ready"))?;
         let until = self.clock.now().plus_ms(LINK_MINUTES * 60_000).min(export.expires_at.unwrap_or(Micros(i64::MAX)));
         let (secret, link) = self.fresh_link(account, until)?;
-        self.db.write(move |tx| Box::pin(async move { links::replace(tx, &link).await })).await?;
+        let entry = self.accounts.own_act(owner, Act::ExportLink, &Facts::of(export.id).with_key(by))?;
+        self.db
+            .write(move |tx| {
+                tx.audit(entry.clone());
+                Box::pin(async move { links::replace(tx, &link).await })
+            })
+            .await?;
         Ok((secret, until))
     }
 
@@ -174,7 +203,7 @@ impl Exports {
     async fn look_after(&self) -> Result<(), DbError> {
         let now = self.clock.now();
         for export in exports::expiring(&self.db, now).await? {
-            exports::delete_parts(&self.db, export.account, 0).await?;
+            exports::delete_parts(&self.db, export.account, (export.id, ALL_ATTEMPTS)).await?;
             let step = (ExportState::Ready, ExportState::Expired);
             self.db.write(move |tx| Box::pin(exports::set_state(tx, export.id, step, now))).await?;
         }
@@ -189,6 +218,7 @@ impl Exports {
     async fn write(&self, export: &StoredExport) -> Result<(), DbError> {
         let Some(account) = self.accounts.load(export.account).await? else { return Ok(()) };
         if export.attempt >= MOST_ATTEMPTS {
+            exports::delete_parts(&self.db, account.id, (export.id, ALL_ATTEMPTS)).await?;
             let (id, step, at) = (export.id, (ExportState::Writing, ExportState::Failed), self.clock.now());
             return self.db.write(move |tx| Box::pin(exports::set_state(tx, id, step, at))).await;
         }
@@ -207,17 +237,14 @@ impl Exports {
             return Ok(());
         }
         let attempt = export.attempt + 1;
-        exports::delete_parts(&self.db, account.id, attempt).await?;
+        exports::delete_parts(&self.db, account.id, (export.id, attempt)).await?;
 
         let told = self.told(&account, &sheets, at)?;
         let recipient = export.recipient.as_deref().map(str::parse::<age::x25519::Recipient>).transpose();
         let recipient = recipient.map_err(DbError::corrupt)?;
-        let opener = Opener { account: account.id, data_key: account.data_key.clone() };
         let (next, orders) = mpsc::channel(WAITING);
         let (parts, written) = mpsc::channel(WAITING);
-        let archive = tokio::task::spawn_blocking(move || {
-            archive::write(orders, Parts::new(parts), recipient.as_ref(), (&opener, &told))
-        });
+        let archive = archive::start(orders, Parts::new(parts), recipient, told)?;
         let rows_done = AtomicI64::new(0);
         let read = self.read(account.id, sheets, next, &rows_done);
         let keep = self.keep(&account, (export.id, attempt), written, &rows_done);
@@ -290,6 +317,8 @@ impl Exports {
         let at = self.clock.now();
         let days = self.config.now().values.retention.export_days;
         let expires_at = at.plus_ms(i64::from(days) * DAY_MS);
+        // Its address may have changed meanwhile, and what goes to the old one should open nothing.
+        let account = self.accounts.load(account.id).await?.ok_or(DbError::Missing("account"))?;
         let (url, link) = self.fresh_link(account.id, expires_at)?;
         let letter = Letter::ExportReady { link: url, until: expires_at };
         let letter = mail::sealed(account.id, &account.data_key, &account.email()?, letter, at)?;

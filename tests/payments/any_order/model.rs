@@ -130,6 +130,11 @@ impl Model {
             .sum();
         let due = credited * gone.min(whole) / whole;
         let taken = self.taken.insert(of, due).unwrap_or_default();
-        if due > taken { self.go_out(due - taken) } else { self.come_in(taken - due) }
+        // What is told again and changes nothing pays no debt either: that is for the next run, or for what comes in.
+        match due - taken {
+            0 => {}
+            more @ 1.. => self.go_out(more),
+            less => self.come_in(-less),
+        }
     }
 }

@@ -11,8 +11,9 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 
-use crate::cli::client::Client;
+use crate::cli::client::{Answer, Client, Problem};
 use crate::cli::json::JsonArgs;
 use crate::cli::{json, out, progress, readable};
 use crate::clock::Micros;
@@ -37,6 +38,9 @@ pub(super) struct Args {
     /// Encrypt it to this age recipient.
     #[arg(long, value_name = "AGE")]
     recipient: Option<String>,
+    /// Have another one made, though one is there.
+    #[arg(long)]
+    new: bool,
     /// Ask for it, and do not wait: a letter says when it is ready.
     #[arg(long, conflicts_with = "file")]
     no_wait: bool,
@@ -61,10 +65,16 @@ struct Link {
 }
 
 pub(super) async fn run(client: &Client, args: Args) -> anyhow::Result<()> {
-    let answer = client.send(Method::POST, &["privacy", "exports"], &json!({"recipient": args.recipient})).await?;
+    let there = if args.new { None } else { there(client, args.recipient.as_deref()).await? };
+    let answer = match there {
+        Some(answer) => answer,
+        None => client.send(Method::POST, &["privacy", "exports"], &json!({"recipient": args.recipient})).await?,
+    };
     if args.no_wait {
         return answer.show(args.json, |_: &Export| {
-            out::note("The copy is being made; a letter says when it is ready, or ask again with the same command.");
+            out::note(
+                "The copy is being made; a letter says when it is ready. To download it then: aaasp account export",
+            );
         });
     }
     let export = ready(client, answer.read()?).await?;
@@ -83,6 +93,16 @@ pub(super) async fn run(client: &Client, args: Args) -> anyhow::Result<()> {
         None => out::note("Begin with its index.html. To have its agents on another server: aaasp import"),
     }
     Ok(())
+}
+
+/// The copy that is there and ready, if it is for the same recipient.
+async fn there(client: &Client, recipient: Option<&str>) -> anyhow::Result<Option<Answer>> {
+    let answer = match client.get(&["privacy", "exports"], &[]).await {
+        Err(error) if error.downcast_ref::<Problem>().is_some_and(|problem| problem.status == 404) => return Ok(None),
+        answer => answer?,
+    };
+    let export: Export = answer.read()?;
+    Ok((export.state == "ready" && export.recipient.as_deref() == recipient).then_some(answer))
 }
 
 /// Waits until the copy is ready.
@@ -109,10 +129,12 @@ async fn ready(client: &Client, mut export: Export) -> anyhow::Result<Export> {
 async fn download(client: &Client, link: &str, export: &Export, file: &Path) -> anyhow::Result<()> {
     // The link names the server as others see it; this one is reached as it was until now.
     let link: Url = link.parse().context("the server's link is none")?;
-    let path: Vec<&str> = link.path().trim_start_matches('/').split('/').collect();
-    let mut response = client.download(&path).await?;
+    let secret = link.path().rsplit('/').next().unwrap_or_default();
+    let mut response = client.download(&["downloads", secret]).await?;
     let cannot = || format!("can't write {}", file.display());
-    let mut written = std::fs::File::create(file).with_context(cannot)?;
+    // Nobody else on this machine may read it, and what is there stays until the new one is whole.
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut written = NamedTempFile::new_in(folder).with_context(cannot)?;
     let bar = progress::on_stderr(ProgressBar::new(export.bytes));
     bar.set_style(ProgressStyle::with_template("downloading {wide_bar} {binary_bytes} of {binary_total_bytes}")?);
     let mut digest = Sha256::new();
@@ -123,7 +145,8 @@ async fn download(client: &Client, link: &str, export: &Export, file: &Path) -> 
     }
     bar.finish_and_clear();
     if export.sha256.as_deref() != Some(&hex::encode(digest.finalize())) {
-        bail!("{} is not what the server has: its SHA-256 differs; ask again", file.display());
+        bail!("what came is not what the server has: its SHA-256 differs; ask again");
     }
-    Ok(())
+    written.as_file().sync_all().with_context(cannot)?;
+    written.persist(file).map(drop).with_context(cannot)
 }

@@ -32,7 +32,8 @@ pub async fn forget_contents(db: &Db, plan: &str, before: Micros) -> Result<u64,
 /// Accounts that have finished runs between what they are done with and a run, each with the former.
 async fn with_old_runs(db: &Db, plan: &str, before: &str, after: &str) -> Result<Vec<(String, String)>, DbError> {
     let rows = sqlx::query(concat!(
-        "SELECT id, contents_until FROM accounts WHERE plan = $1 AND status <> 'restricted' AND id > $3 AND EXISTS (
+        "SELECT id, contents_until FROM accounts WHERE plan = $1 AND id > $3 AND
+             NOT EXISTS (SELECT 1 FROM restrictions WHERE restrictions.account_id = accounts.id) AND EXISTS (
              SELECT 1 FROM runs WHERE runs.account_id = accounts.id AND runs.id >= accounts.contents_until
                AND runs.id < $2 AND runs.status = 'finished') AND ",
         served!("accounts.id", "$4"),

@@ -35,7 +35,7 @@ pub async fn request_cancel(tx: &mut WriteTx<'_>, account: AccountId, run: RunId
 pub async fn cancel_requested(db: &Db, host: HostId) -> Result<Vec<RunId>, DbError> {
     let rows = sqlx::query(
         "SELECT id FROM runs WHERE status = 'running' AND host_id = $1 AND (cancel_requested_at IS NOT NULL
-             OR EXISTS (SELECT 1 FROM accounts WHERE accounts.id = runs.account_id AND accounts.status = 'restricted'))",
+             OR EXISTS (SELECT 1 FROM restrictions WHERE restrictions.account_id = runs.account_id))",
     )
     .bind(host.to_string())
     .fetch_all(&db.pool)
@@ -51,8 +51,8 @@ pub async fn cancel_requested(db: &Db, host: HostId) -> Result<Vec<RunId>, DbErr
 pub async fn queued_and_restricted(db: &Db) -> Result<Vec<(AccountId, RunId)>, DbError> {
     let rows = sqlx::query(concat!(
         "SELECT runs.account_id, runs.id FROM runs
-         JOIN accounts ON accounts.id = runs.account_id AND accounts.status = 'restricted'
-         WHERE runs.status = 'queued' AND ",
+         WHERE runs.status = 'queued'
+           AND EXISTS (SELECT 1 FROM restrictions WHERE restrictions.account_id = runs.account_id) AND ",
         served!("runs.account_id", "$1"),
         " LIMIT $2",
     ))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{DateTime, ZipWriter};
 
@@ -22,6 +22,9 @@ const PART_BYTES: usize = 1 << 20;
 /// How hard the archive is pressed: logs shrink to a tenth already, and twice as fast as at the usual level.
 const LEVEL: i64 = 3;
 
+/// Added to the niceness of the thread.
+const NICENESS: i32 = 10;
+
 /// What the archive is called that `aaasp import` reads.
 pub(super) const FORMAT: &str = "aaasp-export-1";
 
@@ -29,8 +32,8 @@ pub(super) const FORMAT: &str = "aaasp-export-1";
 pub(super) enum Next {
     /// A file begins.
     File(String),
-    /// The rest of the rows, in this format.
-    Rows(Arc<Sheet>, Format, Vec<Vec<Cell>>),
+    /// More rows of the file in this format, and what opens them.
+    Rows(Arc<Sheet>, Format, Vec<Vec<Cell>>, Opener),
     /// More of the file.
     Bytes(Vec<u8>),
 }
@@ -165,12 +168,31 @@ impl Archive {
     }
 }
 
+/// Writes an archive on a thread of its own, of low priority: no run should wait for it.
+pub(super) fn start(
+    orders: mpsc::Receiver<Next>,
+    parts: Parts,
+    recipient: Option<age::x25519::Recipient>,
+    told: Told,
+) -> Result<oneshot::Receiver<Result<(), DbError>>, DbError> {
+    let (done, archived) = oneshot::channel();
+    let write = move || {
+        // On Linux a niceness is a thread's own.
+        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+            tracing::warn!(%error, "an export keeps its priority");
+        }
+        let _ = done.send(write(orders, parts, recipient.as_ref(), &told));
+    };
+    std::thread::Builder::new().name("aaasp-export".to_owned()).spawn(write).map_err(DbError::corrupt)?;
+    Ok(archived)
+}
+
 /// Writes an archive of what comes, and at its end what a person and a program need to read it.
-pub(super) fn write(
+fn write(
     mut orders: mpsc::Receiver<Next>,
     parts: Parts,
     recipient: Option<&age::x25519::Recipient>,
-    (opener, told): (&Opener, &Told),
+    told: &Told,
 ) -> Result<(), DbError> {
     let out = Out::new(parts, recipient).map_err(failed)?;
     let options = SimpleFileOptions::default()
@@ -184,11 +206,11 @@ pub(super) fn write(
         match next {
             Next::File(path) => archive.begin(path).map_err(failed)?,
             Next::Bytes(bytes) => archive.write(&bytes, None).map_err(failed)?,
-            Next::Rows(sheet, format, rows) => {
+            Next::Rows(sheet, format, rows, opener) => {
                 text.clear();
                 let mut count = 0;
                 for row in &rows {
-                    count += sheet.write(format, row, opener, &mut text)?;
+                    count += sheet.write(format, row, &opener, &mut text)?;
                 }
                 archive.write(&text, Some(count)).map_err(failed)?;
             }

@@ -31,13 +31,17 @@ impl Download {
 
     /// Its parts, one after the other.
     pub fn parts(self) -> impl Stream<Item = Result<Vec<u8>, DbError>> {
-        stream::try_unfold((self, 0), async |(download, position)| {
+        stream::try_unfold((self, 0, 0), async |(download, position, sent)| {
             let Self { db, account, export } = &download;
+            if sent == download.bytes() {
+                return Ok(None);
+            }
             let of = (export.id, export.attempt, position);
-            let Some(sealed) = exports::part(db, account.id, of).await? else { return Ok(None) };
+            let sealed = exports::part(db, account.id, of).await?.ok_or(DbError::Missing("part of an export"))?;
             let name = column(export.attempt, position);
             let part = seal(account, export.id)?.open(&name, &sealed).map_err(DbError::sealed(PARTS))?;
-            Ok(Some((part, (download, position + 1))))
+            let sent = sent + part.len() as u64;
+            Ok(Some((part, (download, position + 1, sent))))
         })
     }
 }

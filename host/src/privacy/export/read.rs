@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::Exports;
 use super::archive::Next;
-use super::sheet::{Format, Sheet};
+use super::sheet::{Format, Opener, Sheet};
 use crate::db::told::{self, Cell};
 use crate::db::{Db, DbError};
 use crate::ids::AccountId;
@@ -52,7 +52,10 @@ impl Exports {
                     let Some(last) = rows.last() else { break };
                     pages.go_on_behind(sheet.place_of(last));
                     done.fetch_add(rows.len() as i64, Ordering::Relaxed);
-                    if next.send(Next::Rows(Arc::clone(&sheet), format, rows)).await.is_err() {
+                    // Loaded after the rows were read, it has every version of the data key that sealed them.
+                    let owner = self.accounts.load(account).await?.ok_or(DbError::Missing("account"))?;
+                    let opener = Opener { account, data_key: owner.data_key };
+                    if next.send(Next::Rows(Arc::clone(&sheet), format, rows, opener)).await.is_err() {
                         return Ok(());
                     }
                 }
@@ -120,12 +123,13 @@ impl<'p> Pages<'p> {
         if self.is_over {
             return Ok(Vec::new());
         }
-        let of = (self.table, self.columns);
-        let rows = told::page(self.db, of, self.account, self.behind.as_deref(), self.rows).await?;
-        self.is_over = (rows.len() as i64) < self.rows;
+        let (of, most) = ((self.table, self.columns), (self.rows, PAGE_BYTES));
+        let (rows, is_over) = told::page(self.db, of, self.account, self.behind.as_deref(), most).await?;
+        self.is_over = is_over;
+        // No more is asked for than will probably be taken: the next rows may be larger.
         let bytes: usize = rows.iter().flatten().map(Cell::bytes).sum();
-        let of_one = bytes / rows.len().max(1);
-        self.rows = i64::try_from(PAGE_BYTES / of_one.max(1)).unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS);
+        let fit = PAGE_BYTES / (bytes / rows.len().max(1)).max(1);
+        self.rows = i64::try_from(fit).unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS.min(self.rows * 2));
         Ok(rows)
     }
 

@@ -196,6 +196,8 @@ fn fields(form: Form) -> Option<&'static [Field]> {
 fn value<'v>(form: Form, cell: &'v Cell, of: &impl Fn(&str) -> &'v Cell, opener: &Opener) -> Result<Told<'v>, DbError> {
     Ok(match (form, cell) {
         (_, Cell::Null) => Told::Null,
+        // What was kept long enough is forgotten, and leaves nothing.
+        (Form::Sealed(_), Cell::Bytes(sealed)) if sealed.is_empty() => Told::Null,
         (Form::Sealed(seal), Cell::Bytes(sealed)) => {
             let text = opener.open(seal, of, sealed)?.into();
             if seal.inside == Inside::Text { Told::Text(text) } else { Told::Json(text) }
