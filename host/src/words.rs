@@ -22,6 +22,12 @@ macro_rules! words {
                 match self { $( Self::$variant => $word, )+ }
             }
 
+            /// The one with a word; none when this release does not know it.
+            #[must_use]
+            pub fn of_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == word)
+            }
+
             /// Each word with what it means, as its documentation says it.
             #[must_use]
             pub fn explained() -> Vec<(&'static str, &'static str)> {

@@ -77,7 +77,7 @@ impl FromStr for Status {
     type Err = UnknownStatus;
 
     fn from_str(text: &str) -> Result<Self, UnknownStatus> {
-        let found = Self::ALL.iter().copied().find(|status| status.as_str() == text);
+        let found = Self::of_word(text);
         found.ok_or_else(|| UnknownStatus(text.to_owned()))
     }
 }

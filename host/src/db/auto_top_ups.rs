@@ -305,7 +305,7 @@ pub async fn silent(db: &Db, before: Micros) -> Result<Vec<StoredAutoTopUp>, DbE
 
 fn stored(row: &AnyRow) -> Result<StoredAutoTopUp, DbError> {
     let state: String = row.try_get(2)?;
-    let state = AutoTopUpState::ALL.iter().copied().find(|known| known.as_str() == state);
+    let state = AutoTopUpState::of_word(&state);
     Ok(StoredAutoTopUp {
         id: row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)?,
         account: row.try_get::<String, _>(1)?.parse().map_err(DbError::corrupt)?,

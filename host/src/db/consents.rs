@@ -126,8 +126,8 @@ pub async fn list(
 fn stored(row: &AnyRow) -> Result<StoredConsent, DbError> {
     let (purpose, source): (String, String) = (row.try_get(1)?, row.try_get(4)?);
     let unknown = |word: &str| DbError::corrupt(format!("the unknown word `{word}` of a consent"));
-    let known_purpose = ConsentPurpose::ALL.iter().copied().find(|known| known.as_str() == purpose);
-    let known_source = ConsentSource::ALL.iter().copied().find(|known| known.as_str() == source);
+    let known_purpose = ConsentPurpose::of_word(&purpose);
+    let known_source = ConsentSource::of_word(&source);
     Ok(StoredConsent {
         id: row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)?,
         purpose: known_purpose.ok_or_else(|| unknown(&purpose))?,

@@ -154,7 +154,7 @@ pub async fn list(db: &Db, before: Option<ErasureId>, limit: i64) -> Result<Vec<
 }
 
 fn state(word: &str) -> Result<ErasureState, DbError> {
-    let found = ErasureState::ALL.iter().copied().find(|state| state.as_str() == word);
+    let found = ErasureState::of_word(word);
     found.ok_or_else(|| DbError::corrupt(format!("the unknown state of an erasure `{word}`")))
 }
 

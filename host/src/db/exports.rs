@@ -63,7 +63,7 @@ const COLUMNS: &str = "id, account_id, recipient, state, attempt, rows_total, ro
 
 fn stored(row: &AnyRow) -> Result<StoredExport, DbError> {
     let word: String = row.try_get(3)?;
-    let state = ExportState::ALL.iter().copied().find(|state| state.as_str() == word);
+    let state = ExportState::of_word(&word);
     Ok(StoredExport {
         id: row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)?,
         account: row.try_get::<String, _>(1)?.parse().map_err(DbError::corrupt)?,

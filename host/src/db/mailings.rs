@@ -64,7 +64,7 @@ pub async fn since(db: &Db, at: Micros) -> Result<Vec<StoredMailing>, DbError> {
     rows.iter()
         .map(|row| {
             let word: String = row.try_get(1)?;
-            let audience = Audience::ALL.iter().copied().find(|known| known.as_str() == word);
+            let audience = Audience::of_word(&word);
             Ok(StoredMailing {
                 id: row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)?,
                 audience: audience.ok_or_else(|| DbError::corrupt(format!("the unknown audience `{word}`")))?,

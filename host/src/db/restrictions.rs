@@ -41,7 +41,7 @@ pub async fn of(db: &Db, account: AccountId) -> Result<Vec<StoredRestriction>, D
     rows.iter()
         .map(|row| {
             let word: String = row.try_get(0)?;
-            let by = RestrictedBy::ALL.iter().copied().find(|by| by.as_str() == word);
+            let by = RestrictedBy::of_word(&word);
             let by = by.ok_or_else(|| DbError::corrupt(format!("the unknown word `{word}` for who restricts")))?;
             Ok(StoredRestriction { by, sealed_reason: row.try_get(1)?, at: Micros(row.try_get(2)?) })
         })

@@ -292,14 +292,10 @@ fn stored(row: &AnyRow) -> Result<StoredRightsRequest, DbError> {
     Ok(StoredRightsRequest {
         id: word(0)?.parse().map_err(DbError::corrupt)?,
         account: account.map(|id| id.parse()).transpose().map_err(DbError::corrupt)?,
-        kind: RightsKind::ALL.iter().copied().find(|one| one.as_str() == kind).ok_or_else(|| unknown(&kind))?,
-        source: RightsSource::ALL.iter().copied().find(|one| one.as_str() == source).ok_or_else(|| unknown(&source))?,
-        state: RightsState::ALL.iter().copied().find(|one| one.as_str() == state).ok_or_else(|| unknown(&state))?,
-        identity: RightsIdentity::ALL
-            .iter()
-            .copied()
-            .find(|one| one.as_str() == identity)
-            .ok_or_else(|| unknown(&identity))?,
+        kind: RightsKind::of_word(&kind).ok_or_else(|| unknown(&kind))?,
+        source: RightsSource::of_word(&source).ok_or_else(|| unknown(&source))?,
+        state: RightsState::of_word(&state).ok_or_else(|| unknown(&state))?,
+        identity: RightsIdentity::of_word(&identity).ok_or_else(|| unknown(&identity))?,
         received_at: Micros(row.try_get(6)?),
         due_at: Micros(row.try_get(7)?),
         extended: row.try_get::<i64, _>(8)? != 0,

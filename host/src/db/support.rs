@@ -238,7 +238,7 @@ pub async fn messages(db: &Db, account: AccountId, thread: SupportThreadId) -> R
 
 fn stored(row: &AnyRow) -> Result<StoredThread, DbError> {
     let word: String = row.try_get(3)?;
-    let state = ThreadState::ALL.iter().copied().find(|state| state.as_str() == word);
+    let state = ThreadState::of_word(&word);
     Ok(StoredThread {
         id: row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)?,
         account: row.try_get::<String, _>(1)?.parse().map_err(DbError::corrupt)?,

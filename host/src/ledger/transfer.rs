@@ -102,7 +102,7 @@ impl FromStr for Verb {
     type Err = UnknownVerb;
 
     fn from_str(text: &str) -> Result<Self, UnknownVerb> {
-        Self::ALL.iter().copied().find(|verb| verb.as_str() == text).ok_or_else(|| UnknownVerb(text.to_owned()))
+        Self::of_word(text).ok_or_else(|| UnknownVerb(text.to_owned()))
     }
 }
 
