@@ -1,5 +1,6 @@
 //! What was acknowledged is there after any fault, and nothing is left half done.
 
+mod backup;
 mod fsync;
 mod full_disk;
 mod hosts;

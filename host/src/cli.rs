@@ -4,6 +4,7 @@ mod account;
 mod admin;
 mod agents;
 mod audit;
+mod backup;
 mod bench;
 mod build;
 mod client;
@@ -37,6 +38,7 @@ mod progress;
 mod readable;
 mod receipt;
 mod requests;
+mod restore;
 mod run;
 mod run_view;
 mod runs;
@@ -135,6 +137,10 @@ enum Command {
     Config(config::Args),
     /// Verify the ledger of a data folder.
     Ledger(ledger::Args),
+    /// Write everything that a server keeps to two files.
+    Backup(backup::Args),
+    /// Make a server of a backup.
+    Restore(restore::Args),
     /// Measure the floor and the runs path in process; `cargo xtask bench` calls this.
     #[command(hide = true)]
     Bench(bench::Args),
@@ -205,6 +211,8 @@ fn done(command: Command) -> anyhow::Result<()> {
         Command::Privacy(args) => privacy::run(args),
         Command::Config(args) => config::run(args),
         Command::Ledger(args) => ledger::run(args),
+        Command::Backup(args) => block_on(backup::run(args)),
+        Command::Restore(args) => block_on(restore::run(args)),
         Command::Bench(args) => block_on(bench::run(args)),
         Command::Reference => {
             out::part(crate::reference::markdown());

@@ -135,6 +135,11 @@ pub struct Values {
     pub models: BTreeMap<Name, ModelValues>,
     /// What work costs.
     pub prices: Prices,
+    /// Where each erasure is noted besides the database, so that nobody comes back from an older backup: best on another
+    /// disk. None is `erasures.jsonl` in the data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub erasure_list: Option<PathBuf>,
     /// How long things are kept.
     pub retention: RetentionValues,
     /// What operators and owners did.
@@ -286,6 +291,7 @@ impl Default for Values {
             egress: EgressValues::default(),
             models: BTreeMap::new(),
             prices: Prices::default(),
+            erasure_list: None,
             retention: RetentionValues::default(),
             audit: AuditValues::default(),
         }

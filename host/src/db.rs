@@ -9,6 +9,7 @@ pub mod agents;
 pub mod answered;
 pub mod audit;
 pub mod auto_top_ups;
+pub mod backup;
 pub mod breaches;
 mod connect;
 pub mod consents;
@@ -57,6 +58,7 @@ use std::sync::Arc;
 pub use answered::{Earlier, Once};
 pub use connect::DatabaseUrl;
 pub use error::DbError;
+pub use migrate::newest;
 use sqlx::AnyPool;
 pub use writer::{Admission, Admitted, CapOf, LogChunk, Settlement, WriteTx};
 

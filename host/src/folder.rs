@@ -5,8 +5,10 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use secrecy::SecretString;
+
 use crate::ids::HostId;
-use crate::vault::{KeyFile, KeyVariable, Keyring, KeyringError};
+use crate::vault::{KeyFile, KeySource as _, KeyVariable, Keyring, KeyringError};
 
 /// Why the data folder can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -105,10 +107,16 @@ impl Folder {
         [self.keyring_path(), self.database(), self.host_path()].iter().any(|path| path.exists())
     }
 
+    /// Whether a host has been here, or there are data of one.
+    #[must_use]
+    pub fn has_served(&self) -> bool {
+        [self.database(), self.host_path()].iter().any(|path| path.exists())
+    }
+
     /// The embedded database's file.
     #[must_use]
     pub fn database(&self) -> PathBuf {
-        self.path.join("aaasp.db")
+        database_path(&self.path)
     }
 
     /// A folder within it, which is made when it does not exist.
@@ -191,8 +199,43 @@ impl Folder {
     }
 
     fn keyring_path(&self) -> PathBuf {
-        self.path.join("keys").join("keyring.toml")
+        keyring_path(&self.path)
     }
+
+    /// Puts a keyring that was kept elsewhere into a folder that has none.
+    ///
+    /// # Errors
+    /// [`FolderError`] when it can't be written, or there is one.
+    pub fn put_keyring(&self, text: &SecretString) -> Result<(), FolderError> {
+        self.subfolder("keys")?;
+        Ok(KeyFile::at(self.keyring_path()).create(text)?)
+    }
+}
+
+/// The keyring of a folder that may be in use, and its text; none where it is the environment's.
+///
+/// # Errors
+/// [`FolderError::Empty`] when there is none.
+pub fn keyring_of(data: &Path) -> Result<(Keyring, Option<SecretString>), FolderError> {
+    if let Some(variable) = KeyVariable::of_environment() {
+        return Ok((Keyring::open(Box::new(variable))?, None));
+    }
+    let path = keyring_path(data);
+    if !path.exists() {
+        return Err(FolderError::Empty(data.to_owned()));
+    }
+    let text = KeyFile::at(path.clone()).read()?;
+    Ok((Keyring::open(Box::new(KeyFile::at(path)))?, Some(text)))
+}
+
+/// The embedded database's file in a data folder.
+#[must_use]
+pub fn database_path(data: &Path) -> PathBuf {
+    data.join("aaasp.db")
+}
+
+fn keyring_path(data: &Path) -> PathBuf {
+    data.join("keys").join("keyring.toml")
 }
 
 /// Where the operator's key of a data folder is.

@@ -103,6 +103,8 @@ ids! {
     AdjustmentId = "adj";
     /// Credits that an account buys by itself.
     AutoTopUpId = "atu";
+    /// A backup.
+    BackupId = "bak";
     /// A breach of the protection of data.
     BreachId = "brc";
     /// Something that an owner consented to, or did not.

@@ -2,8 +2,10 @@
 
 pub mod accounts;
 pub mod app;
+pub mod archive;
 pub mod audit;
 pub mod authoring;
+pub mod backup;
 pub mod capabilities;
 pub mod cli;
 pub mod clock;

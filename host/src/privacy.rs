@@ -1,6 +1,7 @@
 //! Data rights: what is kept about people, why and for how long, and what follows from that. The map says it, and
 //! erasure does what the map says.
 
+pub mod erased;
 mod erasure;
 pub mod export;
 mod files;

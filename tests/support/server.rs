@@ -79,6 +79,21 @@ impl Server {
         Self::made(Place::Temporary(TempDir::new().unwrap()), Some(database), config, 1_000_000)
     }
 
+    /// A server on a folder, and perhaps a database, that somebody else has made.
+    pub fn on_folder(folder: TempDir, database: Option<Database>, account: &Client) -> Self {
+        let mut server = Self {
+            folder: Place::Temporary(folder),
+            database,
+            process: None,
+            said: Arc::default(),
+            reader: None,
+            environment: Vec::new(),
+            account: account.clone(),
+        };
+        server.serve();
+        server
+    }
+
     fn made(folder: Place, database: Option<Database>, config: &str, credits: i64) -> Self {
         std::fs::write(folder.data().join("aaasp.toml"), config).unwrap();
         let init = folder

@@ -12,6 +12,7 @@ use crate::db::rights::{self, RightsKind, RightsState};
 use crate::db::{DbError, WriteTx, accounts, letters, links, restrictions};
 use crate::ids::{AccountId, ApiKeyId, ErasureId};
 use crate::mail::{self, Letter};
+use crate::privacy::erased;
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -19,7 +20,7 @@ impl Accounts {
     /// What an account is known by in a backup.
     #[must_use]
     pub(crate) fn erasure_digest(&self, account: AccountId) -> [u8; 32] {
-        self.keyring.request_digest(&["erasure", &account.to_string()])
+        erased::digest(&self.keyring, account)
     }
 
     /// Closes an account: it is erased when the time to think again is over. Returns when that is. Written in the

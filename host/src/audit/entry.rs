@@ -123,6 +123,8 @@ words! {
         Keep = "keep",
         /// An account was erased.
         Erase = "erase",
+        /// The server was restored from a backup.
+        Restore = "restore",
     }
 }
 

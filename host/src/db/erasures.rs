@@ -51,6 +51,8 @@ pub struct StoredErasure {
     pub account: Option<AccountId>,
     /// Whose what is kept is from then on.
     pub pseudonym: AccountId,
+    /// What the account is in a backup.
+    pub digest: Vec<u8>,
     /// Where it is.
     pub state: ErasureState,
     /// What the account was before.
@@ -106,8 +108,8 @@ pub async fn insert(tx: &mut WriteTx<'_>, new: &NewErasure) -> Result<(), DbErro
     if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::Exists("a deletion of this account")) }
 }
 
-const COLUMNS: &str =
-    "id, account_id, pseudonym, state, status_before, asked_at, due_at, erased_at, certificate, state_at";
+const COLUMNS: &str = "id, account_id, pseudonym, state, status_before, asked_at, due_at, erased_at, certificate, state_at, \
+     account_digest";
 
 /// The erasure of an account that is not over.
 ///
@@ -166,6 +168,7 @@ fn stored(row: &AnyRow) -> Result<StoredErasure, DbError> {
         id: text(0)?.parse().map_err(DbError::corrupt)?,
         account: account.map(|id| id.parse()).transpose().map_err(DbError::corrupt)?,
         pseudonym: text(2)?.parse().map_err(DbError::corrupt)?,
+        digest: row.try_get(10)?,
         state: state(&text(3)?)?,
         status_before: text(4)?.parse().map_err(DbError::corrupt)?,
         asked_at: Micros(row.try_get(5)?),

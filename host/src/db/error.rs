@@ -79,6 +79,9 @@ pub enum DbError {
         /// Where that is reached, if the operator's file says so.
         url: Option<String>,
     },
+    /// A database that should be empty is not.
+    #[error("the database is not empty; make a new one, or drop what is in it, if it is really not needed any more")]
+    NotEmpty,
     /// The writer has stopped.
     #[error("the host is shutting down")]
     Closed,

@@ -62,12 +62,18 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
 );
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {
+    migrate_to(url, i64::MAX).await
+}
+
+/// No further than to a version, for rows of that time.
+pub(super) async fn migrate_to(url: &DatabaseUrl, last: i64) -> Result<(), DbError> {
     let steps = match url.engine {
         DbEngine::Sqlite => SQLITE,
         DbEngine::Postgres => POSTGRES,
     };
     let migrations = steps
         .iter()
+        .filter(|(version, ..)| *version <= last)
         .map(|&(version, name, sql)| {
             Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
         })
@@ -76,4 +82,10 @@ pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {
     let outcome = Migrator::with_migrations(migrations).run_direct(None, &mut connection, false).await;
     connection.close().await?;
     outcome.map_err(|error| DbError::Migration(Arc::new(error)))
+}
+
+/// The version that this release brings a schema to.
+#[must_use]
+pub fn newest() -> i64 {
+    SQLITE.last().map_or(0, |(version, ..)| *version)
 }

@@ -119,7 +119,7 @@ pub async fn page(
     Ok((rows, is_over))
 }
 
-fn cell(row: &AnyRow, column: usize) -> Result<Cell, DbError> {
+pub(super) fn cell(row: &AnyRow, column: usize) -> Result<Cell, DbError> {
     let value = row.try_get_raw(column)?;
     if value.is_null() {
         return Ok(Cell::Null);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::erased::{self, Erased};
 use super::map::{About, Category, Column, Erasure, Form, Table, tables};
 use crate::accounts::{Account, Accounts, Status};
 use crate::audit::{Act, Actor, Facts, NewEntry};
@@ -230,6 +231,7 @@ impl Erasures {
         erasures::vacuum(&self.db, &deleted).await?;
         data_keys::wipe(&self.db).await?;
         let (id, at) = (erasure.id, self.clock.now());
+        self.note(Erased::of(erasure, at)).await?;
         let entry = NewEntry::new((Actor::System, Act::Erase, at), None, &Facts::of(id))?;
         self.db
             .write(move |tx| {
@@ -244,6 +246,15 @@ impl Erasures {
             .await?;
         tracing::info!(erasure = %id, "an account is erased");
         Ok(())
+    }
+
+    /// Notes it where whoever restores a backup looks. Before that it is not done.
+    async fn note(&self, erased: Erased) -> Result<(), DbError> {
+        let list = erased::list_of(&self.config.now());
+        let noted = tokio::task::spawn_blocking(move || {
+            erased::add(&list, &[erased]).map_err(|error| format!("{} can't be written: {error}", list.display()))
+        });
+        noted.await.map_err(DbError::corrupt)?.map_err(DbError::corrupt)
     }
 
     /// All of it in one commit, which nothing is booked beside: what the processor tells finds payment and tenant with

@@ -46,7 +46,11 @@ impl From<&DbError> for Problem {
                 tracing::error!(%error, "there is no room for a write");
                 Self::disk_full()
             }
-            DbError::Migration(_) | DbError::Url(_) | DbError::Corrupt(_) | DbError::Sealed { .. } => {
+            DbError::Migration(_)
+            | DbError::Url(_)
+            | DbError::Corrupt(_)
+            | DbError::NotEmpty
+            | DbError::Sealed { .. } => {
                 tracing::error!(%error, "a request failed");
                 Self::internal()
             }

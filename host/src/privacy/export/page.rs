@@ -3,7 +3,7 @@
 use askama::Template;
 use serde::Serialize;
 
-use super::archive::Listed;
+use crate::archive::Listed;
 use crate::clock::Micros;
 use crate::ids::AccountId;
 use crate::privacy::map::{Category, Record, Table};

@@ -1,0 +1,204 @@
+//! Makes a backup, of a server that may go on meanwhile.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+use super::{BackupError, KEYRING, MANIFEST, Manifest, OPERATOR_KEY, Part, Progress, row};
+use crate::archive::Archive;
+use crate::clock::Micros;
+use crate::db::backup::Snapshot;
+use crate::db::told::Cell;
+use crate::db::{DatabaseUrl, DbError};
+use crate::folder;
+use crate::ids::BackupId;
+use crate::privacy::map::{Table, tables};
+use crate::vault::Keyring;
+
+/// Text that is handed to the archive at a time.
+const CHUNK_BYTES: usize = 1 << 16;
+
+/// What was made.
+#[derive(Debug, Serialize)]
+pub struct Made {
+    /// What both files call it.
+    pub backup: BackupId,
+    /// The moment that it is of.
+    pub made_at: Micros,
+    /// The data.
+    pub data: PathBuf,
+    /// How long they are.
+    pub data_bytes: u64,
+    /// The keys.
+    pub keys: PathBuf,
+    /// How long they are.
+    pub keys_bytes: u64,
+    /// The rows in both.
+    pub rows: u64,
+}
+
+/// Writes the data and the keys of a server, whose data folder and database these are, to two files that nobody else
+/// reads.
+///
+/// # Errors
+/// [`BackupError`]; what was there under the names of the files stays, and nothing else is left.
+pub async fn make(
+    (folder, url): (&Path, &DatabaseUrl),
+    (data, keys): (&Path, &Path),
+    recipient: Option<&age::x25519::Recipient>,
+    at: Micros,
+    progress: &dyn Fn(Progress),
+) -> Result<Made, BackupError> {
+    let failed = |source| BackupError::Db { location: url.redacted(), source };
+    for path in [data, keys] {
+        if path.exists() {
+            let source = io::Error::new(io::ErrorKind::AlreadyExists, "it is there already; choose another name");
+            return Err(BackupError::Io { path: path.to_owned(), source });
+        }
+    }
+    let (keyring, text) = folder::keyring_of(folder)?;
+    let mut snapshot = Snapshot::of(url).await.map_err(failed)?;
+    let mut total = 0;
+    for table in tables().filter(|table| Part::of(table).is_some()) {
+        total += snapshot.count(table).await.map_err(failed)?;
+    }
+    let backup = BackupId::generate();
+    let mut writing = Writing { snapshot, progress, done: 0, total };
+    let mut begun = Vec::new();
+    for (part, path) in [(Part::Keys, keys), (Part::Data, data)] {
+        let written = |source| BackupError::Io { path: path.to_owned(), source };
+        let file = beside(path).map_err(written)?;
+        let mut archive = Archive::new(BufWriter::new(file), recipient, at).map_err(written)?;
+        if part == Part::Keys {
+            if let Some(text) = &text {
+                archive.file(KEYRING, text.expose_secret().as_bytes()).map_err(written)?;
+            }
+            if let Ok(key) = std::fs::read(folder::operator_key_path(folder)) {
+                archive.file(OPERATOR_KEY, &key).map_err(written)?;
+            }
+        }
+        // Others refer to the tables that come last on the map.
+        for table in tables().rev().filter(|table| Part::of(table) == Some(part)) {
+            writing.table(table, &mut archive, &keyring).await.map_err(|stopped| match stopped {
+                Stopped::Db(source) => failed(source),
+                Stopped::Io(source) => written(source),
+                Stopped::Rotating => BackupError::Rotating,
+            })?;
+        }
+        let manifest = Manifest {
+            format: part.format().to_owned(),
+            backup,
+            made_at: at,
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            schema: writing.snapshot.version,
+            keyring: keyring.fingerprint(),
+            files: archive.listed().to_vec(),
+        };
+        let manifest = serde_json::to_vec_pretty(&manifest).map_err(|error| written(error.into()))?;
+        archive.file(MANIFEST, &manifest).map_err(written)?;
+        let file = archive.finish().and_then(|out| out.into_inner().map_err(io::Error::from)).map_err(written)?;
+        file.as_file().sync_all().map_err(written)?;
+        begun.push((file, path));
+    }
+    // Only when both are whole is either there.
+    let mut bytes = Vec::new();
+    for (file, path) in begun {
+        let kept = || -> io::Result<u64> {
+            let file = file.persist_noclobber(path).map_err(|error| error.error)?;
+            File::open(folder_of(path))?.sync_all()?;
+            Ok(file.metadata()?.len())
+        };
+        bytes.push(kept().map_err(|source| BackupError::Io { path: path.to_owned(), source })?);
+    }
+    Ok(Made {
+        backup,
+        made_at: at,
+        data: data.to_owned(),
+        data_bytes: bytes[1],
+        keys: keys.to_owned(),
+        keys_bytes: bytes[0],
+        rows: writing.done,
+    })
+}
+
+/// What goes from the database into an archive.
+struct Writing<'p> {
+    snapshot: Snapshot,
+    progress: &'p dyn Fn(Progress),
+    done: u64,
+    total: u64,
+}
+
+impl Writing<'_> {
+    /// Writes a table: a line with the names of its columns, and one for each row.
+    async fn table<W: Write>(
+        &mut self,
+        table: &Table,
+        archive: &mut Archive<W>,
+        keyring: &Keyring,
+    ) -> Result<(), Stopped> {
+        archive.begin(&format!("tables/{}.jsonl", table.name))?;
+        let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
+        let mut text = serde_json::to_vec(&columns).map_err(io::Error::from)?;
+        text.push(b'\n');
+        archive.write(&text, Some(0))?;
+        text.clear();
+        let wrapped_by = columns.iter().position(|column| table.name == "data_keys" && *column == "master_version");
+        let known: Vec<_> = keyring.versions().into_iter().map(|(version, _)| i64::from(version)).collect();
+        let (mut waiting, done, total, progress) = (0, &mut self.done, self.total, self.progress);
+        let mut take = |row: Vec<Cell>| {
+            if let Some(Cell::Number(version)) = wrapped_by.and_then(|column| row.get(column))
+                && !known.contains(version)
+            {
+                return Err(Stopped::Rotating);
+            }
+            row::write(row, &mut text).map_err(io::Error::from)?;
+            waiting += 1;
+            if text.len() >= CHUNK_BYTES {
+                archive.write(&text, Some(waiting))?;
+                *done += waiting;
+                progress(Progress { done: *done, total });
+                text.clear();
+                waiting = 0;
+            }
+            Ok(())
+        };
+        self.snapshot.each(table, &mut take).await?;
+        archive.write(&text, Some(waiting))?;
+        *done += waiting;
+        progress(Progress { done: *done, total });
+        Ok(())
+    }
+}
+
+/// Why a table was not written to its end.
+enum Stopped {
+    Db(DbError),
+    Io(io::Error),
+    Rotating,
+}
+
+impl From<DbError> for Stopped {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
+    }
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A file that is no one's until it is whole, and takes the place of the other then.
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(".aaasp-backup-").tempfile_in(folder_of(path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
