@@ -150,7 +150,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
                 Some(at) => out::note(format!("It is being deleted already, and erased on {}.", readable::time(at))),
                 None => out::note("A link was sent to the account's address; nothing happens until it is opened."),
             }
-            out::note(format!("To think again, for {} days: aaasp account keep", asked.closing_days));
+            if asked.closing_days > 0 {
+                out::note(format!("To think again, for {} days: aaasp account keep", asked.closing_days));
+            }
         }),
         Some(Command::Keep { json }) => {
             client.delete(&["account", "deletion"]).await?;

@@ -130,7 +130,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         json::print(&json!({"uploaded": uploaded, "deployed": deployed, "left_out": left, "dry_run": args.dry_run}))?;
     } else {
         let would = if args.dry_run { "would be " } else { "" };
-        out::line(format!("{} versions of agents {would}uploaded", uploaded.len()));
+        let versions = if uploaded.len() == 1 { "version" } else { "versions" };
+        out::line(format!("{} {versions} of agents {would}uploaded", uploaded.len()));
         for name in &deployed {
             out::line(format!("{would}deployed  {name}"));
         }
