@@ -58,6 +58,7 @@ pub(crate) use auth::{ACCOUNT_KEY, OPERATOR_KEY};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+pub use breaches::BREACH_DUE;
 pub use connections::serve;
 pub use problem::Problem;
 pub(crate) use problem::{Document as ProblemDocument, Kind as ProblemKind};

@@ -136,6 +136,11 @@ async fn the_clock_shows_wherever_an_operator_looks() {
     until("the clock in the log", async || server.said().contains("aaasp admin breach").then_some(())).await;
     let key = std::fs::read_to_string(server.data().join("keys/operator.key")).unwrap();
     let shell = Shell::of(&server.account).with("AAASP_OPERATOR_KEY", key.trim());
+    // Whatever an operator asks for, and nobody else.
+    let looked = shell.run(&["admin", "mail", "--json"]).expect(0);
+    assert!(looked.err.contains("A breach is to be told by") && !looked.out.contains("breach"), "{looked:?}");
+    assert!(!server.account.get("/v1/account").await.headers.contains_key("aaasp-breach-due"));
+    assert!(!server.account.get("/v1/admin/letters").await.headers.contains_key("aaasp-breach-due"));
     let list = shell.run(&["admin", "breach"]).expect(0).out;
     assert!(list.contains("OVERDUE") && list.contains("0 h 5"), "{list}");
     let id = text(&breach, "id");

@@ -190,8 +190,7 @@ impl Accounts {
     pub(super) async fn show_breaches(&self, now: Micros) -> Result<(), DbError> {
         let open = breaches::open(&self.db).await?;
         metrics::gauge!("aaasp_breaches_open").set(open.len() as f64);
-        let waits = |breach: &&StoredBreach| breach.told_at.is_none() || breach.authority_told_at.is_none();
-        let next = open.iter().find(waits);
+        let next = open.iter().find(|breach| breach.is_to_be_told());
         let left_s = next.map(|next| (next.due_at.0 - now.0) / 1_000_000);
         metrics::gauge!("aaasp_breach_due_in_seconds").set(left_s.map_or(f64::INFINITY, |left_s| left_s as f64));
         let (Some(next), Some(left_s)) = (next, left_s) else { return Ok(()) };

@@ -104,7 +104,8 @@ Example:
     News(news::Command),
     /// Note a breach, say whom it concerns, and tell them in time.
     #[command(after_help = "\
-The clock is `operator.breach_hours` of the file; it shows here, in the log and in the metrics.
+The clock is `operator.breach_hours` of the file; it shows here, beside every other answer to an operator, in the log \
+and in the metrics.
 
 Examples:
   aaasp admin breach

@@ -4,6 +4,7 @@ mod list;
 mod problem;
 mod profiles;
 
+use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -18,6 +19,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::json::{self, JsonArgs};
+use super::out;
+use crate::http::BREACH_DUE;
 
 /// Where `aaasp serve` listens when nothing else is said.
 pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -240,6 +243,7 @@ impl Client {
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         if status.is_success() {
+            tell_of_breach(&response);
             return Ok(response);
         }
         let text = response.text().await.unwrap_or_default();
@@ -258,6 +262,14 @@ impl Client {
         let reason = if error.is_timeout() { "it does not answer".to_owned() } else { root(error) };
         if error.is_connect() { Unreachable::Refused { url, reason } } else { Unreachable::Broken { url, reason } }
             .into()
+    }
+}
+
+/// Tells an operator, once, by when a breach is to be told.
+fn tell_of_breach(response: &Response) {
+    static TOLD: Once = Once::new();
+    if let Some(due) = response.headers().get(BREACH_DUE).and_then(|due| due.to_str().ok()) {
+        TOLD.call_once(|| out::note(format!("A breach is to be told by {due}: aaasp admin breach")));
     }
 }
 

@@ -30,6 +30,14 @@ pub struct StoredBreach {
     pub ended_at: Option<Micros>,
 }
 
+impl StoredBreach {
+    /// Whether those whom it concerns, or the authority, are still to be told.
+    #[must_use]
+    pub const fn is_to_be_told(&self) -> bool {
+        self.told_at.is_none() || self.authority_told_at.is_none()
+    }
+}
+
 /// A moment of a breach that is noted once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,6 +19,9 @@ use crate::clock::Micros;
 use crate::db::breaches::{self, Moment, Scope, StoredBreach};
 use crate::ids::{AccountId, BreachId};
 use crate::mail::Letter;
+
+/// By when a breach is to be told, on each answer to an operator while one waits.
+pub const BREACH_DUE: HeaderName = HeaderName::from_static("aaasp-breach-due");
 
 /// Characters of what happened, and of what people should do; things that one request names.
 const TEXT_LENGTH: usize = 5_000;
@@ -257,4 +261,13 @@ async fn view(app: &App, stored: StoredBreach) -> Result<BreachView, Problem> {
         concerned,
         told,
     })
+}
+
+/// Shows the clock of a breach that is still to be told wherever an operator looks.
+pub(super) async fn show_clock(app: &App, headers: &mut HeaderMap) {
+    let Ok(open) = breaches::open(&app.db).await else { return };
+    let next = open.into_iter().find(StoredBreach::is_to_be_told);
+    if let Some(due) = next.and_then(|next| HeaderValue::from_str(&next.due_at.rfc3339()).ok()) {
+        headers.insert(BREACH_DUE, due);
+    }
 }

@@ -12,7 +12,7 @@ use metrics::{Label, SharedString};
 
 use super::address::client_address;
 use super::found::Found;
-use super::{Problem, pages, rates, unread};
+use super::{Problem, breaches, pages, rates, unread};
 use crate::app::App;
 use crate::db::requests::RequestMetadata;
 use crate::ids::RequestId;
@@ -65,6 +65,9 @@ pub(super) async fn request(State(app): State<Arc<App>>, request: Request, next:
             route: route.as_deref().unwrap_or("none").into(),
             status: response.status().as_u16(),
         });
+    }
+    if response.status().is_success() && route.as_deref().is_some_and(|route| route.starts_with("/v1/admin/")) {
+        breaches::show_clock(&app, response.headers_mut()).await;
     }
     rates::tell(response.headers_mut(), found.standing.get().into_iter().flatten().flatten());
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
