@@ -16,6 +16,7 @@ use super::input::DailySpend;
 use super::json::JsonArgs;
 use super::{input, out, readable, table};
 use crate::clock::Micros;
+use crate::config::RunRetention;
 use crate::ledger::Microcredits;
 use crate::limits::{AccountLimits, RunLimits};
 
@@ -109,6 +110,7 @@ struct OwnAccount {
     account: AccountView,
     low_balance_microcredits: Microcredits,
     daily_spend_microcredits: Option<Microcredits>,
+    retention: RunRetention,
     email_change: Option<EmailChange>,
 }
 
@@ -206,6 +208,8 @@ impl OwnAccount {
         if let Some(most) = self.daily_spend_microcredits {
             facts.push(("may spend", format!("{most} credits a day")));
         }
+        let RunRetention { log_days, content_days } = self.retention;
+        facts.push(("kept of runs", format!("logs for {log_days} days, inputs and outputs for {content_days}")));
         if let Some(EmailChange { email, old_confirmed, new_confirmed }) = &self.email_change {
             let waits = match (old_confirmed, new_confirmed) {
                 (false, false) => "both addresses",

@@ -3,13 +3,15 @@
 //! restricted: deleting is processing, too.
 
 mod contents;
+mod deployments;
 mod money;
 
 pub use contents::forget_contents;
+pub use deployments::{OfRuns, forget_earlier};
 use futures::future::BoxFuture;
 pub use money::*;
 
-use super::region::served;
+use super::region::{kept_back, served};
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
 use crate::ids::{RequestId, RunId};
@@ -30,13 +32,14 @@ pub async fn delete_logs(db: &Db, plan: &str, before: Micros) -> Result<u64, DbE
     in_batches(db, BATCH, move |tx| {
         let (plan, runs, region) = (plan.clone(), runs.clone(), region.clone());
         Box::pin(async move {
-            let done = sqlx::query(
+            let done = sqlx::query(concat!(
                 "DELETE FROM log_chunks WHERE (account_id, run_id, first_sequence) IN (
                      SELECT log_chunks.account_id, log_chunks.run_id, log_chunks.first_sequence FROM accounts
                      JOIN log_chunks ON log_chunks.account_id = accounts.id AND log_chunks.run_id < $2
-                     WHERE accounts.plan = $1 AND NOT EXISTS (SELECT 1 FROM restrictions WHERE restrictions.account_id = accounts.id) AND log_chunks.created_at < $3
-                       AND ($5 = '' OR accounts.region IS NULL OR accounts.region = $5) LIMIT $4)",
-            )
+                     WHERE accounts.plan = $1 AND log_chunks.created_at < $3 AND NOT ",
+                kept_back!("accounts.id"),
+                " AND ($5 = '' OR accounts.region IS NULL OR accounts.region = $5) LIMIT $4)",
+            ))
             .bind(plan)
             .bind(runs)
             .bind(before.0)
@@ -77,8 +80,9 @@ pub async fn delete_credential_uses(db: &Db, before: Micros) -> Result<u64, DbEr
         db,
         concat!(
             "DELETE FROM credential_uses WHERE (account_id, id) IN (
-                 SELECT account_id, id FROM credential_uses WHERE used_at < $1 AND NOT EXISTS (
-                     SELECT 1 FROM restrictions WHERE restrictions.account_id = credential_uses.account_id) AND ",
+                 SELECT account_id, id FROM credential_uses WHERE used_at < $1 AND NOT ",
+            kept_back!("credential_uses.account_id"),
+            " AND ",
             served!("credential_uses.account_id", "$3"),
             " LIMIT $2)",
         ),
@@ -133,13 +137,14 @@ pub async fn delete_requests(db: &Db, plan: &str, before: Micros) -> Result<u64,
     in_batches(db, BATCHES, move |tx| {
         let (plan, before, region) = (plan.clone(), before.clone(), region.clone());
         Box::pin(async move {
-            let done = sqlx::query(
+            let done = sqlx::query(concat!(
                 "DELETE FROM request_batches WHERE (account_id, last_id, first_id) IN (
                      SELECT old.account_id, old.last_id, old.first_id FROM accounts
                      JOIN request_batches AS old ON old.account_id = accounts.id AND old.last_id < $2
-                     WHERE accounts.plan = $1 AND NOT EXISTS (SELECT 1 FROM restrictions WHERE restrictions.account_id = accounts.id)
-                       AND ($4 = '' OR accounts.region IS NULL OR accounts.region = $4) LIMIT $3)",
-            )
+                     WHERE accounts.plan = $1 AND NOT ",
+                kept_back!("accounts.id"),
+                " AND ($4 = '' OR accounts.region IS NULL OR accounts.region = $4) LIMIT $3)",
+            ))
             .bind(plan)
             .bind(before)
             .bind(BATCHES)

@@ -3,7 +3,8 @@
 use super::Runs;
 use crate::clock::Micros;
 use crate::config::Config;
-use crate::db::{Db, DbError, accounts, retention};
+use crate::db::retention::{self, OfRuns};
+use crate::db::{Db, DbError, accounts};
 use crate::statements::Month;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -31,6 +32,8 @@ impl Runs {
             ("contents of the audit", retention::delete_audit_contents(db, billing).await),
             ("months of grants", retention::delete_monthly_grants(db, &a_month_ago.to_string()).await),
             ("logs, contents of runs and requests", of_plans(db, &config, now).await),
+            ("logs of deployments", retention::forget_earlier(db, OfRuns::Logs, now).await),
+            ("contents of runs of deployments", retention::forget_earlier(db, OfRuns::Contents, now).await),
         ] {
             match deleted {
                 Ok(0) => {}
