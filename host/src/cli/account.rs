@@ -101,6 +101,7 @@ struct Access {
 struct DeletionAsked {
     closing_days: u32,
     erased_at: Option<Micros>,
+    held_back: Option<String>,
 }
 
 /// The caller's own account.
@@ -151,6 +152,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             match asked.erased_at {
                 Some(at) => out::note(format!("It is being deleted already, and erased on {}.", readable::time(at))),
                 None => out::note("A link was sent to the account's address; nothing happens until it is opened."),
+            }
+            if let Some(why) = &asked.held_back {
+                out::note(format!("It is not erased yet: {why}."));
             }
             out::note(format!("To think again, for {} days: aaasp account keep", asked.closing_days));
         }),

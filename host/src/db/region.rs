@@ -15,11 +15,4 @@ macro_rules! served {
     };
 }
 
-/// Whether all that is there of the account that an expression names is kept, however old it is: it is restricted.
-macro_rules! kept_back {
-    ($account:literal) => {
-        concat!("EXISTS (SELECT 1 FROM restrictions WHERE restrictions.account_id = ", $account, ")")
-    };
-}
-
-pub(super) use {kept_back, served};
+pub(super) use served;

@@ -4,7 +4,7 @@ use super::Runs;
 use crate::clock::Micros;
 use crate::config::Config;
 use crate::db::retention::{self, OfRuns};
-use crate::db::{Db, DbError, accounts};
+use crate::db::{Db, DbError, accounts, holds};
 use crate::statements::Month;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -20,6 +20,9 @@ impl Runs {
         let (db, billing) = (&self.db, days_ago(kept.billing_days));
         // The clocks of hosts differ, and what a month was given must not be given again.
         let a_month_ago = Month::of(days_ago(32));
+        if let Err(error) = holds::end_expired(&self.db, now).await {
+            tracing::warn!(%error, "holds that are over could not be ended; it will be tried again");
+        }
         let answered = now.plus_ms(-i64::from(kept.idempotency_hours) * HOUR_MS);
         for (what, deleted) in [
             ("answered requests", retention::delete_answered_requests(db, answered).await),

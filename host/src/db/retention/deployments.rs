@@ -4,7 +4,8 @@ use sqlx::Row as _;
 
 use super::{BATCH, BATCHES, in_batches};
 use crate::clock::Micros;
-use crate::db::region::{kept_back, served};
+use crate::db::kept_back::kept_back;
+use crate::db::region::served;
 use crate::db::{Db, DbError};
 use crate::ids::RunId;
 
