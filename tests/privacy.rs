@@ -6,6 +6,7 @@ mod breaches;
 mod consents;
 pub mod erasure;
 mod export;
+mod holds;
 mod map;
 mod policy;
 mod promises;

@@ -12,6 +12,7 @@ pub mod foreign;
 pub mod guests;
 pub mod hostile;
 pub mod https;
+pub mod later;
 pub mod leaks;
 pub mod models;
 pub mod openssl;

@@ -33,7 +33,7 @@ pub(crate) use payments::is_plain_and_local;
 pub use payments::{CreditPrice, PaymentProcessor, PaymentValues};
 pub use plans::{PlanValues, RateValues};
 pub use regions::NoSuchRegion;
-pub use retention::RetentionValues;
+pub use retention::{RetentionOverlay, RetentionValues, RunRetention};
 pub use settings::{Setting, Unset, settings};
 pub use show::{Origin, Shown};
 pub use tls::{AcmeValues, ClearText, TlsValues};
@@ -373,6 +373,12 @@ impl Config {
     #[must_use]
     pub fn content_days(&self, plan: &str) -> u32 {
         self.plan(plan).and_then(|plan| plan.content_days).unwrap_or(self.values.retention.content_days)
+    }
+
+    /// How long what runs of a plan leave is kept.
+    #[must_use]
+    pub fn run_retention(&self, plan: &str) -> RunRetention {
+        RunRetention { log_days: self.log_days(plan), content_days: self.content_days(plan) }
     }
 
     /// How many days the metadata of requests is kept under a plan.

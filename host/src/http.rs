@@ -25,6 +25,7 @@ mod deployments;
 mod exports;
 mod found;
 mod health;
+mod holds;
 mod letters;
 mod logs;
 mod looks;
@@ -230,6 +231,13 @@ fn page(run_bytes: usize) -> Routes {
         .get("/v1/admin/accounts/{id}/runs/{run}/logs", "Shows a run's log while an access is open", looks::log)
         .get("/v1/admin/accounts/{id}/requests", "Lists an account's requests while an access is open", looks::requests)
         .get("/v1/admin/accounts/{id}/letters", "Lists an account's letters while an access is open", looks::letters)
+        .post(
+            "/v1/admin/accounts/{id}/holds",
+            "Has what is there of an account kept, however old, as the law asks",
+            holds::set,
+        )
+        .get("/v1/admin/holds", "Lists holds on accounts, latest first, with their reasons", holds::list)
+        .post("/v1/admin/holds/{id}/lift", "Lifts a hold", holds::lift)
         .get("/v1/admin/keys", "Lists the keys of operators, latest first, without their secrets", operator_keys::list)
         .post("/v1/admin/keys", "Makes a key for an operator, which only this answer shows", operator_keys::create)
         .post("/v1/admin/keys/{id}/revoke", "Revokes a key of an operator, everywhere at once", operator_keys::revoke)

@@ -121,6 +121,8 @@ ids! {
     ErasureId = "ers";
     /// A copy of what is kept of an account.
     ExportId = "exp";
+    /// A duty to keep what is there of an account.
+    HoldId = "hld";
     /// A host, for as long as its data folder lives.
     HostId = "hst";
     /// A letter to an account.

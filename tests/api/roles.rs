@@ -33,6 +33,7 @@ fn may(method: &str, pattern: &str) -> &'static [&'static str] {
         (_, path) if path == "support" || path.starts_with("support/") => &["support"],
         (_, path) if path == "rights" || path.starts_with("rights/") => &["support", "security"],
         (_, path) if path == "breaches" || path.starts_with("breaches/") => &["security"],
+        (_, "holds" | "accounts/{id}/holds" | "holds/{id}/lift") => &["security"],
         (_, "announcements" | "policy") => &[],
         ("GET", path) if path.starts_with("accounts/{id}/") => &["support", "security"],
         ("POST", "accounts" | "reload" | "keys" | "keys/{id}/revoke") => &[],

@@ -115,6 +115,11 @@ pub async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     let happened = json!({"facts": "nothing", "advice": "none", "reason": "a test"});
     let breach = server.operator().post("/v1/admin/breaches", happened).await.expect(201);
     let breach = text(&breach, "id").to_owned();
+    // It is lifted at once, so that it keeps nothing.
+    let because = json!({"reason": "a test"});
+    let held = server.operator().post(&format!("/v1/admin/accounts/{id}/holds"), because.clone()).await.expect(201);
+    let hold = text(&held, "id").to_owned();
+    server.operator().post(&format!("/v1/admin/holds/{hold}/lift"), because).await.expect(200);
     let asked = json!({"kind": "access", "reason": "a test"});
     let asked = server.operator().post("/v1/admin/rights", asked).await.expect(201);
     let request = text(&asked, "id").to_owned();
@@ -140,6 +145,7 @@ pub async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
             _ if pattern.contains("/support/") => &thread,
             _ if pattern.starts_with("/v1/admin/breaches/") => &breach,
             _ if pattern.starts_with("/v1/admin/keys/") => &operator_key,
+            _ if pattern.starts_with("/v1/admin/holds/") => &hold,
             _ if pattern.contains("/top-ups/") || pattern.starts_with("/test-checkout/") => &top_up,
             _ => "echo",
         };
@@ -198,6 +204,9 @@ pub async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     let answer = json!({"outcome": "done", "reason": "a test"});
     add(Door::Operator, Method::POST, "/v1/admin/rights/{id}/close", json(answer));
     add(Door::Operator, Method::GET, "/v1/admin/erasures", Body::None);
+    add(Door::Operator, Method::GET, "/v1/admin/holds", Body::None);
+    add(Door::Operator, Method::POST, "/v1/admin/accounts/{id}/holds", json(json!({"reason": "a test"})));
+    add(Door::Operator, Method::POST, "/v1/admin/holds/{id}/lift", json(json!({"reason": "a test"})));
     add(Door::Nobody, Method::GET, "/downloads/{secret}", Body::None);
     add(Door::Nobody, Method::POST, "/downloads/{secret}", Body::None);
     add(Door::Account, Method::GET, "/v1/privacy/exports", Body::None);

@@ -29,7 +29,7 @@ async fn ada(server: &Server) -> Client {
     ada
 }
 
-async fn ready(account: &Client) -> Value {
+pub async fn ready(account: &Client) -> Value {
     until("the copy to be ready", async || {
         let export = account.get("/v1/privacy/exports").await.expect(200);
         assert_ne!(export["state"], "failed", "{export}");
@@ -38,7 +38,7 @@ async fn ready(account: &Client) -> Value {
     .await
 }
 
-async fn download(account: &Client) -> Vec<u8> {
+pub async fn download(account: &Client) -> Vec<u8> {
     let link = account.post(LINKS, json!({})).await.expect(201);
     let path = path_of(text(&link, "link"));
     let reply = account.with_key(None).request(Method::POST, &path).send().await.unwrap();
@@ -56,7 +56,7 @@ fn path_of(link: &str) -> String {
     format!("/downloads/{}", link.rsplit('/').next().unwrap())
 }
 
-fn unpacked(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
+pub fn unpacked(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
     let mut archive = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
     let mut files = BTreeMap::new();
     for at in 0..archive.len() {

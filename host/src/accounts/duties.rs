@@ -6,7 +6,7 @@ use super::Accounts;
 use crate::clock::Micros;
 use crate::db::letters::NewLetter;
 use crate::db::low_balances::LowBalance;
-use crate::db::{DbError, accounts, hosts, ledger, letters, low_balances, monthly_grants, retention};
+use crate::db::{DbError, accounts, holds, hosts, ledger, letters, low_balances, monthly_grants, retention};
 use crate::ids::{GrantId, HostId};
 use crate::ledger::{Microcredits, Verb};
 use crate::mail::{self, Letter};
@@ -137,6 +137,7 @@ impl Accounts {
 
     /// Each by itself: what can't be deleted keeps nothing else.
     async fn forget_what_is_over(&self, now: Micros) -> Result<(), DbError> {
+        holds::end_expired(&self.db, now).await?;
         let kept_ms = i64::from(self.config.now().values.retention.letter_days) * DAY_MS;
         let links = retention::delete_links(&self.db, now).await;
         let letters = retention::delete_letters(&self.db, now.plus_ms(-kept_ms)).await;

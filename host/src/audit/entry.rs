@@ -37,6 +37,10 @@ words! {
         Refund = "refund",
         /// An operator set an account's status.
         Status = "status",
+        /// An operator set a hold on an account. Why is with the hold, which is not for the account to know.
+        SetHold = "set_hold",
+        /// An operator lifted a hold.
+        LiftHold = "lift_hold",
         /// An operator had a letter sent again.
         Resend = "resend",
         /// An operator compared payments with the processor's.

@@ -16,6 +16,7 @@ use super::input::DailySpend;
 use super::json::JsonArgs;
 use super::{input, out, readable, table};
 use crate::clock::Micros;
+use crate::config::RunRetention;
 use crate::ledger::Microcredits;
 use crate::limits::{AccountLimits, RunLimits};
 
@@ -100,6 +101,7 @@ struct Access {
 struct DeletionAsked {
     closing_days: u32,
     erased_at: Option<Micros>,
+    held_back: Option<String>,
 }
 
 /// The caller's own account.
@@ -109,6 +111,7 @@ struct OwnAccount {
     account: AccountView,
     low_balance_microcredits: Microcredits,
     daily_spend_microcredits: Option<Microcredits>,
+    retention: RunRetention,
     email_change: Option<EmailChange>,
 }
 
@@ -149,6 +152,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             match asked.erased_at {
                 Some(at) => out::note(format!("It is being deleted already, and erased on {}.", readable::time(at))),
                 None => out::note("A link was sent to the account's address; nothing happens until it is opened."),
+            }
+            if let Some(why) = &asked.held_back {
+                out::note(format!("It is not erased yet: {why}."));
             }
             if asked.closing_days > 0 {
                 out::note(format!("To think again, for {} days: aaasp account keep", asked.closing_days));
@@ -208,6 +214,8 @@ impl OwnAccount {
         if let Some(most) = self.daily_spend_microcredits {
             facts.push(("may spend", format!("{most} credits a day")));
         }
+        let RunRetention { log_days, content_days } = self.retention;
+        facts.push(("kept of runs", format!("logs for {log_days} days, inputs and outputs for {content_days}")));
         if let Some(EmailChange { email, old_confirmed, new_confirmed }) = &self.email_change {
             let waits = match (old_confirmed, new_confirmed) {
                 (false, false) => "both addresses",

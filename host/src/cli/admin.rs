@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod breach;
+mod hold;
 mod keys;
 mod mail;
 mod money;
@@ -113,6 +114,16 @@ Examples:
   aaasp admin breach scope brc_01h455vb4pex5vsknk084sn02q --table runs --from 2026-03-01T00:00:00Z --reason \"the log\"
   aaasp admin breach notify brc_01h455vb4pex5vsknk084sn02q")]
     Breach(breach::Args),
+    /// Have what is there of an account kept, however old it is, as the law asks.
+    #[command(after_help = "\
+While a hold is on, nothing of the account is deleted because of its age, and its deletion does not begin. Its owner sees
+that there is one, and not why.
+
+Examples:
+  aaasp admin hold
+  aaasp admin hold set acc_01h455vb4pex5vsknk084sn02q --until 2027-03-01T00:00:00Z --reason \"an order of the court\"
+  aaasp admin hold lift hld_01h455vb4pex5vsknk084sn02q --reason \"the case is closed\"")]
+    Hold(hold::Args),
     /// List and answer what owners ask.
     #[command(after_help = "\
 Examples:
@@ -281,6 +292,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Rights(args) => rights::run(&client, args).await,
         Command::Support(args) => support::run(&client, args).await,
         Command::Breach(args) => breach::run(&client, args).await,
+        Command::Hold(args) => hold::run(&client, args).await,
         Command::Audit(args) => audit::run(&client, args).await,
         Command::Access(command) => access::run(&client, command).await,
         Command::Keys(args) => keys::run(&client, args).await,

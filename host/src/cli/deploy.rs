@@ -12,10 +12,11 @@ use serde_json::json;
 use super::agents::VersionView;
 use super::client::{Client, Problem, ServerArgs};
 use super::deployments::DeploymentView;
-use super::input::DailySpend;
+use super::input::{DailySpend, Days};
 use super::json::JsonArgs;
 use super::settings::{Part, Settings};
 use super::{build, granted, input, out, upload};
+use crate::config::RetentionOverlay;
 use crate::names::Name;
 
 #[derive(Debug, ClapArgs)]
@@ -45,6 +46,12 @@ pub(super) struct Args {
     /// Let its runs spend so many credits in a day (UTC), or `none`: as much as there is.
     #[arg(long, value_name = "N|none", env = "AAASP_DAILY_SPEND", value_parser = input::daily_spend)]
     daily_spend: Option<DailySpend>,
+    /// Keep logs of its runs for so many days, or `plan`: as long as the plan says.
+    #[arg(long, value_name = "N|plan", env = "AAASP_LOG_DAYS", value_parser = input::days)]
+    log_days: Option<Days>,
+    /// Keep inputs, outputs and errors of its runs for so many days, or `plan`: as long as the plan says.
+    #[arg(long, value_name = "N|plan", env = "AAASP_CONTENT_DAYS", value_parser = input::days)]
+    content_days: Option<Days>,
     /// Grant what the agent asks for without asking. Of several hosts that a credential could go to, none is picked.
     #[arg(long, env = "AAASP_YES", value_parser = FalseyValueParser::new())]
     yes: bool,
@@ -72,6 +79,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(DailySpend(most)) = args.daily_spend {
         body["daily_spend_microcredits"] = json!(most);
     }
+    body["retention"] = json!(args.retention(&part, before.as_ref()));
     let answer = client.send(Method::PUT, &["deployments", &name], &body).await?;
     answer.read::<DeploymentView>()?.warn();
     answer.show(args.json, |deployed: &DeploymentView| {
@@ -86,9 +94,26 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         if let Some(most) = deployed.daily_spend_microcredits {
             out::line(format!("capped    {most} credits a day"));
         }
+        for (what, days) in [("logs", deployed.retention.log_days), ("contents", deployed.retention.content_days)] {
+            if let Some(days) = days {
+                out::line(format!("forgets   {what} of runs after {days} days"));
+            }
+        }
         out::line(format!("hold      {} credits for each run, until it has finished", deployed.hold_microcredits));
         out::note(format!("\nStart a run with\n\n  aaasp start {} --input …", deployed.name));
     })
+}
+
+impl Args {
+    /// What is kept less long than the plan says: as before, as the file says, or as the flags do.
+    fn retention(&self, part: &Part, before: Option<&DeploymentView>) -> RetentionOverlay {
+        let before = before.map(|before| before.retention).unwrap_or_default();
+        let RetentionOverlay { log_days, content_days } = before.replaced_by(part.retention);
+        RetentionOverlay {
+            log_days: self.log_days.map_or(log_days, |Days(days)| days),
+            content_days: self.content_days.map_or(content_days, |Days(days)| days),
+        }
+    }
 }
 
 /// The component's file, and the project's name when it was built just now.

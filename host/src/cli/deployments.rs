@@ -12,6 +12,7 @@ use super::client::{ListArgs, Rows, ServerArgs};
 use super::json::JsonArgs;
 use super::{granted, input, out, readable, table};
 use crate::clock::Micros;
+use crate::config::{RetentionOverlay, RunRetention};
 use crate::grants::{Binding, Egress, Grants, ModelGrant};
 use crate::ledger::Microcredits;
 use crate::limits::RunLimits;
@@ -88,6 +89,9 @@ pub(super) struct DeploymentView {
     models: BTreeMap<Name, ModelGrant>,
     pub log_output: bool,
     pub daily_spend_microcredits: Option<Microcredits>,
+    #[serde(default)]
+    pub retention: RetentionOverlay,
+    effective_retention: RunRetention,
     pub hold_microcredits: Microcredits,
     #[serde(default)]
     warnings: Vec<Warning>,
@@ -184,6 +188,10 @@ fn show_estimate(estimate: &Estimate) {
 
 fn show(found: &DeploymentView) {
     let granted = granted::lines(&found.grants());
+    let kept = |days: u32, set: Option<u32>| {
+        format!("{days} days, as the {} says", if set == Some(days) { "deployment" } else { "plan" })
+    };
+    let RunRetention { log_days, content_days } = found.effective_retention;
     let grants = if granted.is_empty() { "nothing".to_owned() } else { granted.join("; ") };
     table::facts(&[
         ("deployment", found.name.clone()),
@@ -191,6 +199,8 @@ fn show(found: &DeploymentView) {
         ("agent", format!("{} version {}", found.agent, found.version)),
         ("grants", grants),
         ("hold per run", format!("{} credits", found.hold_microcredits)),
+        ("logs kept", kept(log_days, found.retention.log_days)),
+        ("contents kept", kept(content_days, found.retention.content_days)),
     ]);
     found.warn();
     if !found.config.is_empty() {

@@ -20,6 +20,7 @@ use super::agents::VersionView;
 use super::client::{Client, ServerArgs};
 use super::json::{self, JsonArgs};
 use super::{granted, out, upload};
+use crate::config::{RetentionOverlay, RunRetention};
 use crate::grants::Grants;
 
 #[derive(Debug, ClapArgs)]
@@ -76,6 +77,16 @@ struct Revision {
     grants: Grants,
     log_output: bool,
     daily_spend: Option<i64>,
+    #[serde(default)]
+    log_days: Option<u32>,
+    #[serde(default)]
+    content_days: Option<u32>,
+}
+
+/// The account that they are imported into.
+#[derive(Deserialize)]
+struct Own {
+    retention: RunRetention,
 }
 
 /// More than a component or a table of agents has; a file that becomes larger when it is unpacked is no copy of ours.
@@ -94,6 +105,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let client = args.server.client()?;
     let mut found = Found::read(&args.file)?;
     let known = credentials(&client).await?;
+    let own: Own = client.get(&["account"], &[]).await?.read()?;
     let (mut uploaded, mut deployed, mut left) = (Vec::new(), Vec::new(), BTreeMap::new());
     let mut versions = BTreeMap::new();
     for at in 0..found.versions.len() {
@@ -121,7 +133,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         }
         if !args.dry_run {
             let version = versions.get(&(revision.agent_id.clone(), revision.agent_version));
-            let body = revision.body(&found.agents[&revision.agent_id], version.copied());
+            let body = revision.body(&found.agents[&revision.agent_id], version.copied(), own.retention);
             client.send(Method::PUT, &["deployments", name], &body).await?;
         }
         deployed.push(name.clone());
@@ -238,7 +250,9 @@ fn rows<T: DeserializeOwned>(archive: &mut ZipArchive<File>, table: &str) -> any
 
 impl Revision {
     /// The deployment, as the API takes it.
-    fn body(&self, agent: &str, version: Option<i64>) -> Value {
+    fn body(&self, agent: &str, version: Option<i64>, plan: RunRetention) -> Value {
+        // What another server's plan let it keep longer, it keeps as long as this one's does.
+        let retention = RetentionOverlay { log_days: self.log_days, content_days: self.content_days }.within(plan);
         json!({
             "agent": agent,
             "version": version,
@@ -250,6 +264,7 @@ impl Revision {
             "models": self.grants.models,
             "log_output": self.log_output,
             "daily_spend_microcredits": self.daily_spend,
+            "retention": retention,
         })
     }
 }

@@ -90,6 +90,18 @@ pub(super) fn daily_spend(text: &str) -> Result<DailySpend, String> {
     if text == "none" { Ok(DailySpend(None)) } else { credits(text).map(|most| DailySpend(Some(most))) }
 }
 
+/// How many days something is kept; none is as many as the plan says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Days(pub Option<u32>);
+
+/// A number of days, or `plan`.
+pub(super) fn days(text: &str) -> Result<Days, String> {
+    if text == "plan" {
+        return Ok(Days(None));
+    }
+    text.parse().map(|days| Days(Some(days))).map_err(|_| "write it as a whole number of days, or `plan`".to_owned())
+}
+
 /// An amount of credits, which may be below zero.
 pub(super) fn signed_credits(text: &str) -> Result<Microcredits, String> {
     match text.strip_prefix('-') {

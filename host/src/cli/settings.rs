@@ -8,6 +8,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use serde::Deserialize;
 
 use super::input;
+use crate::config::RetentionOverlay;
 use crate::grants::{Binding, Egress, Grants, InvalidRule, ModelGrant, Rule, Target};
 use crate::ledger::Microcredits;
 use crate::limits::RunLimitsOverlay;
@@ -61,6 +62,7 @@ pub(super) struct Part {
     pub models: BTreeMap<Name, ModelGrant>,
     pub log_output: Option<bool>,
     pub daily_spend_microcredits: Option<Microcredits>,
+    pub retention: RetentionOverlay,
     /// Targets that are allowed where no rule allows them.
     #[serde(skip)]
     reached: Vec<Target>,

@@ -33,6 +33,58 @@ pub struct RetentionValues {
     pub billing_days: u32,
 }
 
+/// How long what a deployment's runs leave is kept, where that is less than the account's plan says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionOverlay {
+    /// Logs of its runs, in days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_days: Option<u32>,
+    /// Inputs, outputs and errors of its runs, in days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_days: Option<u32>,
+}
+
+impl RetentionOverlay {
+    /// The same, with what another one says in the place of this one's.
+    #[must_use]
+    pub fn replaced_by(self, other: Self) -> Self {
+        Self {
+            log_days: other.log_days.or(self.log_days),
+            content_days: other.content_days.or(self.content_days),
+        }
+    }
+
+    /// The same, no longer than a plan says.
+    #[must_use]
+    pub fn within(self, plan: RunRetention) -> Self {
+        Self {
+            log_days: self.log_days.map(|days| days.min(plan.log_days)),
+            content_days: self.content_days.map(|days| days.min(plan.content_days)),
+        }
+    }
+}
+
+/// How long what runs leave is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RunRetention {
+    /// Logs, in days.
+    pub log_days: u32,
+    /// Inputs, outputs and errors, in days.
+    pub content_days: u32,
+}
+
+impl RunRetention {
+    /// The smaller of both.
+    #[must_use]
+    pub fn min(self, less: RetentionOverlay) -> Self {
+        Self {
+            log_days: less.log_days.map_or(self.log_days, |days| days.min(self.log_days)),
+            content_days: less.content_days.map_or(self.content_days, |days| days.min(self.content_days)),
+        }
+    }
+}
+
 impl Default for RetentionValues {
     fn default() -> Self {
         Self {

@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 
 use super::{Db, DbError, WriteTx, spending};
 use crate::clock::Micros;
+use crate::config::RetentionOverlay;
 use crate::ids::{AccountId, AgentId, DeploymentId};
 use crate::ledger::Microcredits;
 use crate::names::Name;
@@ -42,6 +43,8 @@ pub struct StoredDeployment {
     pub log_output: bool,
     /// What its runs may spend in a day.
     pub daily_spend: Option<Microcredits>,
+    /// How long what its runs leave is kept, where that is less than the plan says.
+    pub retention: RetentionOverlay,
     /// When the deployment was made.
     pub created_at: Micros,
     /// When this revision was.
@@ -73,6 +76,8 @@ pub struct NewRevision {
     pub log_output: bool,
     /// What its runs may spend in a day.
     pub daily_spend: Option<Microcredits>,
+    /// How long what its runs leave is kept, where that is less than the plan says.
+    pub retention: RetentionOverlay,
     /// Most deployments of the account.
     pub most_deployments: u64,
     /// Now.
@@ -111,8 +116,8 @@ pub async fn put(tx: &mut WriteTx<'_>, new: &NewRevision) -> Result<i64, DbError
     }
     sqlx::query(
         "INSERT INTO deployment_revisions (account_id, deployment_id, revision, agent_id, agent_version,
-             sealed_config, limits, grants, log_output, daily_spend, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             sealed_config, limits, grants, log_output, daily_spend, created_at, log_days, content_days)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(new.account.to_string())
     .bind(new.id.to_string())
@@ -125,6 +130,8 @@ pub async fn put(tx: &mut WriteTx<'_>, new: &NewRevision) -> Result<i64, DbError
     .bind(i64::from(new.log_output))
     .bind(new.daily_spend.map(|most| most.0))
     .bind(new.at.0)
+    .bind(new.retention.log_days.map(i64::from))
+    .bind(new.retention.content_days.map(i64::from))
     .execute(&mut **tx)
     .await?;
     name_credentials(tx, new.account, &new.id.to_string(), &new.credentials).await?;
@@ -196,7 +203,8 @@ const SELECT: &str = "SELECT deployments.id, deployments.name, deployment_revisi
          agents.name, agent_versions.version, agent_versions.digest, agent_versions.kind,
          agent_versions.manifest, deployment_revisions.sealed_config, deployment_revisions.limits,
          deployment_revisions.grants, deployment_revisions.log_output, deployments.created_at,
-         deployment_revisions.created_at, deployment_revisions.daily_spend
+         deployment_revisions.created_at, deployment_revisions.daily_spend, deployment_revisions.log_days,
+         deployment_revisions.content_days
      FROM deployments
      JOIN deployment_revisions ON deployment_revisions.deployment_id = deployments.id
      JOIN agents ON agents.id = deployment_revisions.agent_id
@@ -303,6 +311,9 @@ pub async fn delete(tx: &mut WriteTx<'_>, account: AccountId, name: &str, at: Mi
 }
 
 fn stored_deployment(row: &AnyRow) -> Result<StoredDeployment, DbError> {
+    let days = |column: usize| -> Result<Option<u32>, DbError> {
+        row.try_get::<Option<i64>, _>(column)?.map(u32::try_from).transpose().map_err(DbError::corrupt)
+    };
     Ok(StoredDeployment {
         id: row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)?,
         name: row.try_get(1)?,
@@ -318,6 +329,7 @@ fn stored_deployment(row: &AnyRow) -> Result<StoredDeployment, DbError> {
         grants: row.try_get(11)?,
         log_output: row.try_get::<i64, _>(12)? == 1,
         daily_spend: row.try_get::<Option<i64>, _>(15)?.map(Microcredits),
+        retention: RetentionOverlay { log_days: days(16)?, content_days: days(17)? },
         created_at: Micros(row.try_get(13)?),
         updated_at: Micros(row.try_get(14)?),
     })

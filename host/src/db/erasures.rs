@@ -8,9 +8,10 @@ use sqlx::{AssertSqlSafe, Row as _};
 use utoipa::ToSchema;
 
 use super::engine::DbEngine;
+use super::kept_back::held;
 use super::region::served;
 use super::retention::in_batches;
-use super::{Db, DbError, WriteTx};
+use super::{Db, DbError, WriteTx, restrictions};
 use crate::accounts::Status;
 use crate::clock::Micros;
 use crate::ids::{AccountId, ErasureId, RunId};
@@ -67,6 +68,8 @@ pub struct StoredErasure {
     pub erased_at: Option<Micros>,
     /// What was done.
     pub certificate: Option<Certificate>,
+    /// Whether a hold keeps it from being begun.
+    pub is_held: bool,
 }
 
 /// An erasure to note.
@@ -108,8 +111,12 @@ pub async fn insert(tx: &mut WriteTx<'_>, new: &NewErasure) -> Result<(), DbErro
     if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::Exists("a deletion of this account")) }
 }
 
-const COLUMNS: &str = "id, account_id, pseudonym, state, status_before, asked_at, due_at, erased_at, certificate, state_at, \
-     account_digest";
+const COLUMNS: &str = concat!(
+    "id, account_id, pseudonym, state, status_before, asked_at, due_at, erased_at, certificate, state_at,
+     account_digest, CAST(CASE WHEN state = 'asked' AND ",
+    held!("erasures.account_id"),
+    " THEN 1 ELSE 0 END AS BIGINT)"
+);
 
 /// The erasure of an account that is not over.
 ///
@@ -121,7 +128,7 @@ pub async fn of(db: &Db, account: AccountId) -> Result<Option<StoredErasure>, Db
     row.as_ref().map(stored).transpose()
 }
 
-/// Erasures of accounts that this host serves, which are due and not done.
+/// Erasures of accounts that this host serves, which are due and not done, those of held accounts too.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
@@ -176,16 +183,21 @@ fn stored(row: &AnyRow) -> Result<StoredErasure, DbError> {
         due_at: Micros(row.try_get(6)?),
         erased_at: row.try_get::<Option<i64>, _>(7)?.map(Micros),
         certificate: certificate.map(|text| serde_json::from_str(&text)).transpose().map_err(DbError::corrupt)?,
+        is_held: row.try_get::<i64, _>(11)? != 0,
     })
 }
 
-/// Forgets an erasure that has not begun: its owner thought again. What the account was before; none when it is too
-/// late.
+/// Forgets an erasure that has not begun: its owner thought again before it was due, or while a hold keeps it from being
+/// begun. What the account was before; none when it is too late.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn cancel(tx: &mut WriteTx<'_>, account: AccountId, now: Micros) -> Result<Option<Status>, DbError> {
-    let text = "DELETE FROM erasures WHERE account_id = $1 AND state = 'asked' AND due_at > $2 RETURNING status_before";
+    let text = concat!(
+        "DELETE FROM erasures WHERE account_id = $1 AND state = 'asked' AND (due_at > $2 OR ",
+        held!("erasures.account_id"),
+        ") RETURNING status_before"
+    );
     let row = sqlx::query(text).bind(account.to_string()).bind(now.0).fetch_optional(&mut **tx).await?;
     row.map(|row| row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)).transpose()
 }
@@ -201,6 +213,20 @@ pub async fn set_status_before(tx: &mut WriteTx<'_>, account: AccountId, status:
         .execute(&mut **tx)
         .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Begins an erasure behind the lock of its account, which a hold is set behind, too. False when the account is held,
+/// its owner thought again, or another host was faster.
+///
+/// # Errors
+/// [`DbError::Missing`] when there is no such account.
+pub async fn begin(tx: &mut WriteTx<'_>, erasure: ErasureId, account: AccountId, at: Micros) -> Result<bool, DbError> {
+    restrictions::lock(tx, account).await?;
+    let text = concat!("SELECT 1 FROM accounts WHERE id = $1 AND ", held!("accounts.id"));
+    if sqlx::query(text).bind(account.to_string()).fetch_optional(&mut **tx).await?.is_some() {
+        return Ok(false);
+    }
+    advance(tx, erasure, (ErasureState::Asked, ErasureState::Erasing), at).await
 }
 
 /// Moves an erasure on. False when it is not where it was: its owner thought again, or another host was faster.

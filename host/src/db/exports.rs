@@ -3,6 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::kept_back::kept_back;
 use super::region::served;
 use super::retention::in_batches;
 use super::{Db, DbError, WriteTx};
@@ -133,8 +134,10 @@ pub async fn to_write(db: &Db, begun_before: Micros) -> Result<Vec<StoredExport>
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn expiring(db: &Db, before: Micros) -> Result<Vec<StoredExport>, DbError> {
-    let served = served!("exports.account_id", "$2");
-    let text = format!("SELECT {COLUMNS} FROM exports WHERE state = 'ready' AND expires_at < $1 AND {served} LIMIT 16");
+    let (served, kept_back) = (served!("exports.account_id", "$2"), kept_back!("exports.account_id"));
+    let text = format!(
+        "SELECT {COLUMNS} FROM exports WHERE state = 'ready' AND expires_at < $1 AND NOT {kept_back} AND {served} LIMIT 16"
+    );
     let rows = sqlx::query(AssertSqlSafe(text)).bind(before.0).bind(db.region()).fetch_all(&db.pool).await?;
     rows.iter().map(stored).collect()
 }

@@ -39,6 +39,7 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     16 "0016_rights",
     17 "0017_support_and_breaches",
     18 "0018_audit",
+    19 "0019_retention",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     1 "0001_foundation",
@@ -59,6 +60,7 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     16 "0016_rights",
     17 "0017_support_and_breaches",
     18 "0018_audit",
+    19 "0019_retention",
 );
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {

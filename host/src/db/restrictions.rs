@@ -125,7 +125,10 @@ pub async fn settle(tx: &mut WriteTx<'_>, account: AccountId, status: Status) ->
 }
 
 /// The status of an account, which nobody changes until the transaction ends.
-async fn lock(tx: &mut WriteTx<'_>, account: AccountId) -> Result<Status, DbError> {
+///
+/// # Errors
+/// [`DbError::Missing`] when there is no such account.
+pub async fn lock(tx: &mut WriteTx<'_>, account: AccountId) -> Result<Status, DbError> {
     // An update that changes nothing takes the row's lock on PostgreSQL, where a select would not.
     let row = sqlx::query("UPDATE accounts SET status = status WHERE id = $1 RETURNING status")
         .bind(account.to_string())

@@ -1,14 +1,17 @@
 //! Deletes what was kept as long as was promised, in small batches that hold up nobody. Each host does so for the
-//! accounts that it serves, as its own operator's file says. What is an account's own work is kept while the account is
-//! restricted: deleting is processing, too.
+//! accounts that it serves, as its own operator's file says. What is there of an account is kept while it is restricted or
+//! held (`db/kept_back.rs`).
 
 mod contents;
+mod deployments;
 mod money;
 
 pub use contents::forget_contents;
+pub use deployments::{OfRuns, forget_earlier};
 use futures::future::BoxFuture;
 pub use money::*;
 
+use super::kept_back::kept_back;
 use super::region::served;
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
@@ -30,13 +33,14 @@ pub async fn delete_logs(db: &Db, plan: &str, before: Micros) -> Result<u64, DbE
     in_batches(db, BATCH, move |tx| {
         let (plan, runs, region) = (plan.clone(), runs.clone(), region.clone());
         Box::pin(async move {
-            let done = sqlx::query(
+            let done = sqlx::query(concat!(
                 "DELETE FROM log_chunks WHERE (account_id, run_id, first_sequence) IN (
                      SELECT log_chunks.account_id, log_chunks.run_id, log_chunks.first_sequence FROM accounts
                      JOIN log_chunks ON log_chunks.account_id = accounts.id AND log_chunks.run_id < $2
-                     WHERE accounts.plan = $1 AND NOT EXISTS (SELECT 1 FROM restrictions WHERE restrictions.account_id = accounts.id) AND log_chunks.created_at < $3
-                       AND ($5 = '' OR accounts.region IS NULL OR accounts.region = $5) LIMIT $4)",
-            )
+                     WHERE accounts.plan = $1 AND log_chunks.created_at < $3 AND NOT ",
+                kept_back!("accounts.id"),
+                " AND ($5 = '' OR accounts.region IS NULL OR accounts.region = $5) LIMIT $4)",
+            ))
             .bind(plan)
             .bind(runs)
             .bind(before.0)
@@ -59,7 +63,9 @@ pub async fn delete_answered_requests(db: &Db, before: Micros) -> Result<u64, Db
         db,
         concat!(
             "DELETE FROM answered_requests WHERE (caller_id, name) IN (
-                 SELECT caller_id, name FROM answered_requests WHERE created_at < $1 AND ",
+                 SELECT caller_id, name FROM answered_requests WHERE created_at < $1 AND NOT ",
+            kept_back!("answered_requests.account_id"),
+            " AND ",
             served!("answered_requests.account_id", "$3"),
             " LIMIT $2)",
         ),
@@ -77,8 +83,9 @@ pub async fn delete_credential_uses(db: &Db, before: Micros) -> Result<u64, DbEr
         db,
         concat!(
             "DELETE FROM credential_uses WHERE (account_id, id) IN (
-                 SELECT account_id, id FROM credential_uses WHERE used_at < $1 AND NOT EXISTS (
-                     SELECT 1 FROM restrictions WHERE restrictions.account_id = credential_uses.account_id) AND ",
+                 SELECT account_id, id FROM credential_uses WHERE used_at < $1 AND NOT ",
+            kept_back!("credential_uses.account_id"),
+            " AND ",
             served!("credential_uses.account_id", "$3"),
             " LIMIT $2)",
         ),
@@ -95,7 +102,9 @@ pub async fn delete_letters(db: &Db, before: Micros) -> Result<u64, DbError> {
     delete_served(
         db,
         concat!(
-            "DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE ended_at < $1 AND ",
+            "DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE ended_at < $1 AND NOT ",
+            kept_back!("letters.account_id"),
+            " AND ",
             served!("letters.account_id", "$3"),
             " LIMIT $2)",
         ),
@@ -110,13 +119,17 @@ pub async fn delete_letters(db: &Db, before: Micros) -> Result<u64, DbError> {
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_links(db: &Db, now: Micros) -> Result<u64, DbError> {
     let links = concat!(
-        "DELETE FROM links WHERE digest IN (SELECT digest FROM links WHERE expires_at < $1 AND ",
+        "DELETE FROM links WHERE digest IN (SELECT digest FROM links WHERE expires_at < $1 AND NOT ",
+        kept_back!("links.account_id"),
+        " AND ",
         served!("links.account_id", "$3"),
         " LIMIT $2)"
     );
     let changes = concat!(
         "DELETE FROM email_changes
-         WHERE account_id IN (SELECT account_id FROM email_changes WHERE expires_at < $1 AND ",
+         WHERE account_id IN (SELECT account_id FROM email_changes WHERE expires_at < $1 AND NOT ",
+        kept_back!("email_changes.account_id"),
+        " AND ",
         served!("email_changes.account_id", "$3"),
         " LIMIT $2)"
     );
@@ -133,13 +146,14 @@ pub async fn delete_requests(db: &Db, plan: &str, before: Micros) -> Result<u64,
     in_batches(db, BATCHES, move |tx| {
         let (plan, before, region) = (plan.clone(), before.clone(), region.clone());
         Box::pin(async move {
-            let done = sqlx::query(
+            let done = sqlx::query(concat!(
                 "DELETE FROM request_batches WHERE (account_id, last_id, first_id) IN (
                      SELECT old.account_id, old.last_id, old.first_id FROM accounts
                      JOIN request_batches AS old ON old.account_id = accounts.id AND old.last_id < $2
-                     WHERE accounts.plan = $1 AND NOT EXISTS (SELECT 1 FROM restrictions WHERE restrictions.account_id = accounts.id)
-                       AND ($4 = '' OR accounts.region IS NULL OR accounts.region = $4) LIMIT $3)",
-            )
+                     WHERE accounts.plan = $1 AND NOT ",
+                kept_back!("accounts.id"),
+                " AND ($4 = '' OR accounts.region IS NULL OR accounts.region = $4) LIMIT $3)",
+            ))
             .bind(plan)
             .bind(before)
             .bind(BATCHES)
@@ -157,8 +171,18 @@ pub async fn delete_requests(db: &Db, plan: &str, before: Micros) -> Result<u64,
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_ended_keys(db: &Db, before: Micros) -> Result<u64, DbError> {
-    let revoked = "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE revoked_at < $1 LIMIT $2)";
-    let expired = "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE expires_at < $1 LIMIT $2)";
+    macro_rules! ended {
+        ($at:literal) => {
+            concat!(
+                "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE ",
+                $at,
+                " < $1 AND NOT ",
+                kept_back!("api_keys.account_id"),
+                " LIMIT $2)"
+            )
+        };
+    }
+    let (revoked, expired) = (ended!("revoked_at"), ended!("expires_at"));
     Ok(delete_in_batches(db, revoked, before).await? + delete_in_batches(db, expired, before).await?)
 }
 
@@ -167,7 +191,11 @@ pub async fn delete_ended_keys(db: &Db, before: Micros) -> Result<u64, DbError> 
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_rights_requests(db: &Db, before: Micros) -> Result<u64, DbError> {
-    let ended = "DELETE FROM rights_requests WHERE id IN (SELECT id FROM rights_requests WHERE ended_at < $1 LIMIT $2)";
+    let ended = concat!(
+        "DELETE FROM rights_requests WHERE id IN (SELECT id FROM rights_requests WHERE ended_at < $1 AND NOT ",
+        kept_back!("rights_requests.account_id"),
+        " LIMIT $2)"
+    );
     delete_in_batches(db, ended, before).await
 }
 

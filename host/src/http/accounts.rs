@@ -15,6 +15,7 @@ use super::body::Json;
 use crate::accounts::{Account, ChangeAccount, KnowMyself, Status};
 use crate::app::App;
 use crate::clock::Micros;
+use crate::config::RunRetention;
 use crate::ids::AccountId;
 use crate::ledger::Microcredits;
 use crate::limits::{AccountLimits, RunLimits};
@@ -65,6 +66,8 @@ pub(super) struct OwnAccountView {
     /// anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     daily_spend_microcredits: Option<Microcredits>,
+    /// How long what its runs leave is kept. A deployment may say less.
+    retention: RunRetention,
     policy: PolicyInForceView,
     /// The change of its address that both addresses have to confirm.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,6 +166,7 @@ async fn view(app: &App, account: &Account) -> Result<OwnAccountView, Problem> {
         account: AccountView::of(account)?,
         low_balance_microcredits,
         daily_spend_microcredits: account.daily_spend,
+        retention: app.config.now().run_retention(&account.plan),
         policy: PolicyInForceView { version: policy.version, changed_at: policy.since },
         email_change,
     })

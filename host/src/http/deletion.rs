@@ -24,6 +24,9 @@ pub(super) struct DeletionAsked {
     closing_days: u32,
     /// When it is erased, if the link was opened before: then nothing was sent.
     erased_at: Option<Micros>,
+    /// Why it is not erased then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_back: Option<&'static str>,
 }
 
 /// An account that is being deleted.
@@ -31,7 +34,14 @@ pub(super) struct DeletionAsked {
 pub(super) struct DeletionView {
     /// When it is erased; null for one that is not being deleted.
     erased_at: Option<Micros>,
+    /// Why it is not erased then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_back: Option<&'static str>,
 }
+
+/// What keeps an account from being erased, as its owner is told.
+const HELD_BACK: &str = "a legal obligation keeps what is there for now (GDPR, Article 17(3)); it is erased by itself \
+                         once that is over, and nothing is done with it until then";
 
 /// An erasure, as operators see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -47,12 +57,15 @@ pub(super) struct ErasureView {
     due_at: Micros,
     erased_at: Option<Micros>,
     certificate: Option<Certificate>,
+    /// Whether a hold keeps it from being begun.
+    held: bool,
 }
 
 impl From<StoredErasure> for ErasureView {
     fn from(stored: StoredErasure) -> Self {
-        let StoredErasure { id, state, account, pseudonym, asked_at, due_at, erased_at, certificate, .. } = stored;
-        Self { id, state, account, pseudonym, asked_at, due_at, erased_at, certificate }
+        let StoredErasure { id, state, account, pseudonym, asked_at, due_at, erased_at, certificate, is_held: held, .. } =
+            stored;
+        Self { id, state, account, pseudonym, asked_at, due_at, erased_at, certificate, held }
     }
 }
 
@@ -65,7 +78,8 @@ pub(super) async fn ask(
     if erased_at.is_none() {
         app.accounts.ask_to_delete((&caller.account, caller.key.id)).await?;
     }
-    Ok(Accepted(DeletionAsked { closing_days: app.config.now().values.accounts.closing_days, erased_at }))
+    let closing_days = app.config.now().values.accounts.closing_days;
+    Ok(Accepted(DeletionAsked { closing_days, erased_at, held_back: held_back(&app, caller.account.id).await? }))
 }
 
 /// When the account is erased.
@@ -73,7 +87,13 @@ pub(super) async fn show(
     State(app): State<Arc<App>>,
     caller: May<KnowMyself>,
 ) -> Result<Answer<DeletionView>, Problem> {
-    Ok(Answer(DeletionView { erased_at: app.accounts.closes_at(caller.account.id).await? }))
+    let erased_at = app.accounts.closes_at(caller.account.id).await?;
+    let held_back = if erased_at.is_some() { held_back(&app, caller.account.id).await? } else { None };
+    Ok(Answer(DeletionView { erased_at, held_back }))
+}
+
+async fn held_back(app: &App, account: AccountId) -> Result<Option<&'static str>, Problem> {
+    Ok(app.accounts.hold_on(account).await?.map(|_| HELD_BACK))
 }
 
 /// Everything is as it was before.

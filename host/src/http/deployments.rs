@@ -16,6 +16,7 @@ use super::page::{Page, PageQuery, QueryOf};
 use crate::accounts::{Account, ReadAgents, Scope, WriteAgents};
 use crate::app::App;
 use crate::clock::Micros;
+use crate::config::{RetentionOverlay, RunRetention};
 use crate::db::deployments::{self, NewRevision, StoredDeployment};
 use crate::db::{DbError, agents, credentials};
 use crate::grants::{Asked, Binding, Egress, Grants, ModelGrant};
@@ -57,6 +58,9 @@ pub(super) struct DeploymentBody {
     log_output: bool,
     /// What its runs may spend in a day (UTC); as much as there is when absent.
     daily_spend_microcredits: Option<Microcredits>,
+    /// How long what its runs leave is kept, where that is less than the plan says. It holds for what is there, too.
+    #[serde(default)]
+    retention: RetentionOverlay,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -101,6 +105,10 @@ pub(super) struct DeploymentView {
     /// What its runs may spend in a day (UTC).
     #[serde(skip_serializing_if = "Option::is_none")]
     daily_spend_microcredits: Option<Microcredits>,
+    /// What the deployment sets.
+    retention: RetentionOverlay,
+    /// What holds: the smaller of plan and deployment.
+    effective_retention: RunRetention,
     /// The most that a run may cost, held before it starts.
     hold_microcredits: Microcredits,
     /// What the agent's manifest asks for and the deployment does not grant.
@@ -157,6 +165,10 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
     if body.daily_spend_microcredits.is_some_and(|most| most < Microcredits::ZERO) {
         return Err(Problem::invalid("/daily_spend_microcredits", "what may be spent is not below zero"));
     }
+    let planned = app.config.now().run_retention(&account.plan);
+    if let Some(problem) = kept_longer(&body.retention, planned) {
+        return Err(problem);
+    }
     let config_bytes: usize = body.config.iter().map(|(key, value)| key.len() + value.len()).sum();
     if config_bytes as u64 > account.limits.config_bytes {
         let detail = format!("{config_bytes} bytes; the limit `config_bytes` is {}", account.limits.config_bytes);
@@ -186,9 +198,23 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
         credentials: grants.credential_names().into_iter().cloned().collect(),
         log_output: body.log_output,
         daily_spend: body.daily_spend_microcredits,
+        retention: body.retention,
         most_deployments: account.limits.deployments,
         at: app.clock.now(),
     })
+}
+
+/// What is to be kept longer than the plan says.
+fn kept_longer(asked: &RetentionOverlay, planned: RunRetention) -> Option<Problem> {
+    let days = [
+        ("log_days", asked.log_days, planned.log_days),
+        ("content_days", asked.content_days, planned.content_days),
+    ];
+    let longer = days.into_iter().filter(|(_, asked, most)| asked.is_some_and(|asked| asked > *most));
+    let fault = |(name, _, most): (&str, _, u32)| {
+        (format!("/retention/{name}"), format!("the plan's `{name}` is {most}; a deployment keeps as much or less"))
+    };
+    Problem::invalid_fields(longer.map(fault).collect())
 }
 
 /// Models that the operator does not offer to the account's plan.
@@ -240,6 +266,8 @@ async fn view(
         models: grants.models,
         log_output: stored.log_output,
         daily_spend_microcredits: stored.daily_spend,
+        retention: stored.retention,
+        effective_retention: app.config.now().run_retention(&account.plan).min(stored.retention),
         warnings,
         created_at: stored.created_at,
         updated_at: stored.updated_at,

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::clock::Micros;
 use crate::db::DbError;
 use crate::db::consents::ConsentPurpose;
+use crate::db::holds::HoldOn;
 use crate::db::restrictions::RestrictedBy;
 
 /// Characters of a reason.
@@ -25,6 +26,9 @@ const REASON_LENGTH: usize = 500;
 pub(super) struct PrivacyView {
     /// Who asked for the data to be kept and not worked with. Empty when nobody did.
     restrictions: Vec<RestrictionView>,
+    /// The law asks to keep what is there of the account for now: nothing goes by its age, and no deletion begins. Why is
+    /// not said. Null when it does not.
+    hold: Option<HoldOn>,
     /// Since when the account's use is left out of what is analysed; null when it is not.
     objected_at: Option<Micros>,
     /// What was said yes to. Nothing is, until it is said.
@@ -114,6 +118,7 @@ pub(super) async fn view(app: &App, account: &Account) -> Result<PrivacyView, Pr
     let restrictions = app.accounts.restrictions(account).await?;
     Ok(PrivacyView {
         restrictions: restrictions.into_iter().map(RestrictionView::from).collect(),
+        hold: app.accounts.hold_on(account.id).await?,
         objected_at: app.accounts.objects_to_analysis(account.id).await?,
         consents: app.accounts.consents(account.id).await?,
     })

@@ -12,7 +12,7 @@ use crate::audit::{Act, Actor, Facts, NewEntry};
 use crate::clock::Clock;
 use crate::config::LiveConfig;
 use crate::db::erasures::{self, Certificate, ErasureState, StoredErasure};
-use crate::db::{Db, DbError, accounts, data_keys, hosts, letters, payments, told};
+use crate::db::{Db, DbError, accounts, data_keys, holds, hosts, letters, payments, told};
 use crate::ids::{AccountId, ErasureId, HostId};
 use crate::mail::{self, Letter};
 use crate::payments::Payments;
@@ -77,7 +77,9 @@ impl Erasures {
         if due.is_empty() || !hosts::is_first(&self.db, host, now).await? {
             return Ok(());
         }
-        for erasure in due {
+        holds::end_expired(&self.db, now).await?;
+        // One that was held until just now is not any more when it comes back.
+        for erasure in due.into_iter().filter(|erasure| !erasure.is_held) {
             if let Err(error) = self.erase(&erasure).await {
                 tracing::warn!(erasure = %erasure.id, %error, "an account could not be erased yet; it will be tried again");
             }
@@ -116,11 +118,11 @@ impl Erasures {
 
     /// From here on nothing new begins, and nobody can think again.
     async fn begin(&self, id: ErasureId, account: AccountId) -> Result<(), DbError> {
-        let (step, at) = ((ErasureState::Asked, ErasureState::Erasing), self.clock.now());
+        let at = self.clock.now();
         self.db
             .write(move |tx| {
                 Box::pin(async move {
-                    if erasures::advance(tx, id, step, at).await? {
+                    if erasures::begin(tx, id, account, at).await? {
                         accounts::set_status(tx, account, Status::Closed).await?;
                     }
                     Ok(())

@@ -122,9 +122,9 @@ impl Purpose {
 pub enum Kept {
     /// As long as the account is.
     Account,
-    /// As many days as the plan's `log_days` say.
+    /// As many days as the plan's `log_days` say, or the deployment's.
     Logs,
-    /// As many days as the plan's `content_days` say.
+    /// As many days as the plan's `content_days` say, or the deployment's.
     Content,
     /// As many days as the plan's `request_days` say.
     Requests,

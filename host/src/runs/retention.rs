@@ -3,7 +3,8 @@
 use super::Runs;
 use crate::clock::Micros;
 use crate::config::Config;
-use crate::db::{Db, DbError, accounts, retention};
+use crate::db::retention::{self, OfRuns};
+use crate::db::{Db, DbError, accounts, holds};
 use crate::statements::Month;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -19,6 +20,9 @@ impl Runs {
         let (db, billing) = (&self.db, days_ago(kept.billing_days));
         // The clocks of hosts differ, and what a month was given must not be given again.
         let a_month_ago = Month::of(days_ago(32));
+        if let Err(error) = holds::end_expired(&self.db, now).await {
+            tracing::warn!(%error, "holds that are over could not be ended; it will be tried again");
+        }
         let answered = now.plus_ms(-i64::from(kept.idempotency_hours) * HOUR_MS);
         for (what, deleted) in [
             ("answered requests", retention::delete_answered_requests(db, answered).await),
@@ -31,6 +35,8 @@ impl Runs {
             ("contents of the audit", retention::delete_audit_contents(db, billing).await),
             ("months of grants", retention::delete_monthly_grants(db, &a_month_ago.to_string()).await),
             ("logs, contents of runs and requests", of_plans(db, &config, now).await),
+            ("logs of deployments", retention::forget_earlier(db, OfRuns::Logs, now).await),
+            ("contents of runs of deployments", retention::forget_earlier(db, OfRuns::Contents, now).await),
         ] {
             match deleted {
                 Ok(0) => {}

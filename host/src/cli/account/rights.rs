@@ -80,8 +80,16 @@ struct Consent {
 #[derive(Deserialize)]
 struct Privacy {
     restrictions: Vec<Restriction>,
+    hold: Option<Hold>,
     objected_at: Option<Micros>,
     consents: Vec<String>,
+}
+
+/// That the law asks to keep what is there.
+#[derive(Deserialize)]
+struct Hold {
+    since: Micros,
+    until: Option<Micros>,
 }
 
 #[derive(Deserialize)]
@@ -138,6 +146,10 @@ impl Privacy {
         }
         if self.restrictions.is_empty() {
             facts.push(("restricted", "no".to_owned()));
+        }
+        if let Some(Hold { since, until }) = &self.hold {
+            let until = until.map(|until| format!(" until {}", readable::time(until))).unwrap_or_default();
+            facts.push(("kept by law", format!("since {}{until}: nothing goes by its age", readable::time(*since))));
         }
         let objected =
             self.objected_at.map_or_else(|| "yes".to_owned(), |at| format!("no, since {}", readable::time(at)));

@@ -4,6 +4,7 @@ use sqlx::Row as _;
 
 use super::{BATCHES, in_batches};
 use crate::clock::Micros;
+use crate::db::kept_back::kept_back;
 use crate::db::region::served;
 use crate::db::{Db, DbError};
 use crate::ids::RunId;
@@ -33,7 +34,9 @@ pub async fn forget_contents(db: &Db, plan: &str, before: Micros) -> Result<u64,
 async fn with_old_runs(db: &Db, plan: &str, before: &str, after: &str) -> Result<Vec<(String, String)>, DbError> {
     let rows = sqlx::query(concat!(
         "SELECT id, contents_until FROM accounts WHERE plan = $1 AND id > $3 AND
-             NOT EXISTS (SELECT 1 FROM restrictions WHERE restrictions.account_id = accounts.id) AND EXISTS (
+             NOT ",
+        kept_back!("accounts.id"),
+        " AND EXISTS (
              SELECT 1 FROM runs WHERE runs.account_id = accounts.id AND runs.id >= accounts.contents_until
                AND runs.id < $2 AND runs.status = 'finished') AND ",
         served!("accounts.id", "$4"),

@@ -5,6 +5,7 @@ use sqlx::any::AnyRow;
 
 use super::{BATCH, delete_in_batches, in_batches};
 use crate::clock::Micros;
+use crate::db::kept_back::kept_back;
 use crate::db::{Db, DbError, WriteTx};
 use crate::ids::ActId;
 
@@ -13,7 +14,11 @@ use crate::ids::ActId;
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_webhooks(db: &Db, before: Micros) -> Result<u64, DbError> {
-    let statement = "DELETE FROM webhooks WHERE id IN (SELECT id FROM webhooks WHERE received_at < $1 LIMIT $2)";
+    let statement = concat!(
+        "DELETE FROM webhooks WHERE id IN (SELECT id FROM webhooks WHERE received_at < $1 AND NOT ",
+        kept_back!("webhooks.account_id"),
+        " LIMIT $2)"
+    );
     delete_in_batches(db, statement, before).await
 }
 
@@ -25,11 +30,15 @@ pub async fn delete_webhooks(db: &Db, before: Micros) -> Result<u64, DbError> {
 pub async fn delete_statements(db: &Db, before: Micros) -> Result<u64, DbError> {
     delete_in_batches(
         db,
-        "DELETE FROM statements WHERE number IN (
-             SELECT number FROM statements WHERE period_end < $1 AND EXISTS (
-                 SELECT 1 FROM statements AS later
-                 WHERE later.tenant = statements.tenant AND later.period_end > statements.period_end)
-             LIMIT $2)",
+        concat!(
+            "DELETE FROM statements WHERE number IN (
+                 SELECT number FROM statements WHERE period_end < $1 AND EXISTS (
+                     SELECT 1 FROM statements AS later
+                     WHERE later.tenant = statements.tenant AND later.period_end > statements.period_end)
+                 AND NOT EXISTS (SELECT 1 FROM tenants WHERE tenants.tenant = statements.tenant AND ",
+            kept_back!("tenants.account_id"),
+            ") LIMIT $2)"
+        ),
         before,
     )
     .await
@@ -45,7 +54,11 @@ pub async fn delete_audit_contents(db: &Db, before: Micros) -> Result<u64, DbErr
     in_batches(db, BATCH, move |tx| {
         let before = before.clone();
         Box::pin(async move {
-            let text = "DELETE FROM audit_contents WHERE id IN (SELECT id FROM audit_contents WHERE id < $1 LIMIT $2)";
+            let text = concat!(
+                "DELETE FROM audit_contents WHERE id IN (SELECT id FROM audit_contents WHERE id < $1 AND NOT ",
+                kept_back!("audit_contents.account_id"),
+                " LIMIT $2)"
+            );
             Ok(sqlx::query(text).bind(before).bind(BATCH).execute(&mut **tx).await?.rows_affected())
         })
     })
@@ -61,10 +74,12 @@ pub async fn delete_monthly_grants(db: &Db, month: &str) -> Result<u64, DbError>
     in_batches(db, BATCH, move |tx| {
         let month = month.clone();
         Box::pin(async move {
-            let done = sqlx::query(
+            let done = sqlx::query(concat!(
                 "DELETE FROM monthly_grants WHERE (account_id, month) IN (
-                     SELECT account_id, month FROM monthly_grants WHERE month < $1 LIMIT $2)",
-            )
+                     SELECT account_id, month FROM monthly_grants WHERE month < $1 AND NOT ",
+                kept_back!("monthly_grants.account_id"),
+                " LIMIT $2)",
+            ))
             .bind(month)
             .bind(BATCH)
             .execute(&mut **tx)
@@ -82,9 +97,13 @@ pub async fn delete_monthly_grants(db: &Db, month: &str) -> Result<u64, DbError>
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_payments(db: &Db, before: Micros) -> Result<u64, DbError> {
     let payments = in_batches(db, BATCH, move |tx| Box::pin(delete_some_payments(tx, before))).await?;
-    let top_ups = "DELETE FROM top_ups WHERE id IN (
+    let top_ups = concat!(
+        "DELETE FROM top_ups WHERE id IN (
              SELECT id FROM top_ups WHERE created_at < $1
-               AND NOT EXISTS (SELECT 1 FROM payments WHERE payments.top_up_id = top_ups.id) LIMIT $2)";
+               AND NOT EXISTS (SELECT 1 FROM payments WHERE payments.top_up_id = top_ups.id) AND NOT ",
+        kept_back!("top_ups.account_id"),
+        " LIMIT $2)"
+    );
     Ok(payments + delete_in_batches(db, top_ups, before).await?)
 }
 
@@ -92,13 +111,15 @@ pub async fn delete_payments(db: &Db, before: Micros) -> Result<u64, DbError> {
 async fn delete_some_payments(tx: &mut WriteTx<'_>, before: Micros) -> Result<u64, DbError> {
     // Nothing is told of them meanwhile.
     crate::db::payments::alone(tx).await?;
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         "SELECT payments.id, tenants.tenant, payments.credited - payments.taken FROM payments
          LEFT JOIN tenants ON tenants.account_id = payments.account_id
          WHERE payments.told_at < $1 AND NOT EXISTS (
              SELECT 1 FROM reversals WHERE payment_id = payments.id AND (created_at >= $1 OR told_at >= $1))
-         LIMIT $2",
-    )
+           AND NOT ",
+        kept_back!("payments.account_id"),
+        " LIMIT $2",
+    ))
     .bind(before.0)
     .bind(BATCH)
     .fetch_all(&mut **tx)

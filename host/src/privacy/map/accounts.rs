@@ -163,6 +163,20 @@ pub(super) const TABLES: &[Table] = &[
         )
     },
     Table {
+        purpose: Purpose::Rights,
+        columns: &[
+            text("id", Category::Security),
+            technical("account_id"),
+            // A reason may be a secret of the law's.
+            secret("sealed_reason"),
+            secret("sealed_lift_reason"),
+            time("created_at", Category::Security),
+            time("expires_at", Category::Security),
+            time("ended_at", Category::Security),
+        ],
+        ..of_account("holds", "that the law asks to keep what is there of the account for now", &["id"])
+    },
+    Table {
         purpose: Purpose::Authentication,
         kept: Kept::EndedKeys,
         columns: &[

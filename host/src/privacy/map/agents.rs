@@ -63,6 +63,8 @@ pub(super) const TABLES: &[Table] = &[
             json("grants", Category::Content),
             flag("log_output"),
             number("daily_spend", Category::Content),
+            number("log_days", Category::Content),
+            number("content_days", Category::Content),
             time("created_at", Category::Usage),
         ],
         ..of_account(
@@ -80,6 +82,8 @@ pub(super) const TABLES: &[Table] = &[
             time("created_at", Category::Usage),
             time("updated_at", Category::Usage),
             time("deleted_at", Category::Usage),
+            technical("logs_until"),
+            technical("contents_until"),
         ],
         ..of_account("deployments", "a deployment", &["id"])
     },

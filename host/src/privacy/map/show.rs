@@ -14,10 +14,11 @@ impl Kept {
     pub fn words(self, config: &Config) -> String {
         let kept = &config.values.retention;
         let days = |days: u32| format!("{days} days");
+        let of_runs = |most| format!("{}, unless the plan says otherwise, or the deployment less", days(most));
         match self {
             Self::Account => "as long as the account".to_owned(),
-            Self::Logs => format!("{}, unless the plan says otherwise", days(kept.log_days)),
-            Self::Content => format!("{}, unless the plan says otherwise", days(kept.content_days)),
+            Self::Logs => of_runs(kept.log_days),
+            Self::Content => of_runs(kept.content_days),
             Self::Requests => format!("{}, unless the plan says otherwise", days(kept.request_days)),
             Self::Audit => days(kept.audit_days),
             Self::Idempotency => format!("{} hours", kept.idempotency_hours),
