@@ -157,6 +157,9 @@ async fn who_was_erased_since_does_not_come_back() {
         assert_eq!(known[field], erased[field]);
     }
     assert_eq!(items(&restored.operator().get("/v1/admin/accounts").await.expect(200)).len(), 1);
+    let url = restored.url().unwrap();
+    let list = Ended::of(restored.command().args(["admin", "erasures", "--url", &url]).output().unwrap());
+    assert!(list.status == 0 && list.out.contains(text(&erased, "id")) && list.out.contains("erased"), "{list:?}");
     // The next restore knows of it, too.
     assert_eq!(fs::read_to_string(restored.data().join("erasures.jsonl")).unwrap(), listed);
     assert!(restored.count("SELECT COUNT(*) FROM transfers").await >= transfers);

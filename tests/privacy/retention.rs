@@ -114,7 +114,9 @@ async fn a_run_that_goes_on_keeps_its_log_and_is_come_back_to() {
     let [first, second] = [account.run("greet", json!(1)).await, account.run("greet", json!(1)).await];
     // The first one still writes: its last chunk is younger than it.
     let young = Clock::System.now().plus_ms(2 * 86_400_000).0;
-    server.execute(&format!("UPDATE log_chunks SET created_at = {young} WHERE run_id = '{}'", text(&first, "id"))).await;
+    server
+        .execute(&format!("UPDATE log_chunks SET created_at = {young} WHERE run_id = '{}'", text(&first, "id")))
+        .await;
     server.stop();
     let later = Later::serve(&server, 3).await;
     until("the second one's log to go", async || (server.count(LOGS).await == 1).then_some(())).await;

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod breach;
+mod erasures;
 mod hold;
 mod keys;
 mod mail;
@@ -124,6 +125,14 @@ Examples:
   aaasp admin hold set acc_01h455vb4pex5vsknk084sn02q --until 2027-03-01T00:00:00Z --reason \"an order of the court\"
   aaasp admin hold lift hld_01h455vb4pex5vsknk084sn02q --reason \"the case is closed\"")]
     Hold(hold::Args),
+    /// List the accounts that their owners deleted, and what is left of them.
+    #[command(after_help = "\
+What was erased of each table, and what is kept why, is in `--json`.
+
+Examples:
+  aaasp admin erasures
+  aaasp admin erasures --json")]
+    Erasures(ListArgs),
     /// List and answer what owners ask.
     #[command(after_help = "\
 Examples:
@@ -292,6 +301,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Rights(args) => rights::run(&client, args).await,
         Command::Support(args) => support::run(&client, args).await,
         Command::Breach(args) => breach::run(&client, args).await,
+        Command::Erasures(list) => erasures::run(&client, list).await,
         Command::Hold(args) => hold::run(&client, args).await,
         Command::Audit(args) => audit::run(&client, args).await,
         Command::Access(command) => access::run(&client, command).await,

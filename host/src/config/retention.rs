@@ -49,10 +49,7 @@ impl RetentionOverlay {
     /// The same, with what another one says in the place of this one's.
     #[must_use]
     pub fn replaced_by(self, other: Self) -> Self {
-        Self {
-            log_days: other.log_days.or(self.log_days),
-            content_days: other.content_days.or(self.content_days),
-        }
+        Self { log_days: other.log_days.or(self.log_days), content_days: other.content_days.or(self.content_days) }
     }
 
     /// The same, no longer than a plan says.

@@ -47,14 +47,16 @@ pub async fn insert(tx: &mut WriteTx<'_>, hold: &StoredHold) -> Result<(), DbErr
     if restrictions::lock(tx, hold.account).await? == Status::Closed {
         return Err(DbError::Missing("account"));
     }
-    sqlx::query("INSERT INTO holds (id, account_id, sealed_reason, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)")
-        .bind(hold.id.to_string())
-        .bind(hold.account.to_string())
-        .bind(hold.sealed_reason.as_slice())
-        .bind(hold.at.0)
-        .bind(hold.expires_at.map(|at| at.0))
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "INSERT INTO holds (id, account_id, sealed_reason, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(hold.id.to_string())
+    .bind(hold.account.to_string())
+    .bind(hold.sealed_reason.as_slice())
+    .bind(hold.at.0)
+    .bind(hold.expires_at.map(|at| at.0))
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

@@ -63,8 +63,18 @@ pub(super) struct ErasureView {
 
 impl From<StoredErasure> for ErasureView {
     fn from(stored: StoredErasure) -> Self {
-        let StoredErasure { id, state, account, pseudonym, asked_at, due_at, erased_at, certificate, is_held: held, .. } =
-            stored;
+        let StoredErasure {
+            id,
+            state,
+            account,
+            pseudonym,
+            asked_at,
+            due_at,
+            erased_at,
+            certificate,
+            is_held: held,
+            ..
+        } = stored;
         Self { id, state, account, pseudonym, asked_at, due_at, erased_at, certificate, held }
     }
 }

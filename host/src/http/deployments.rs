@@ -206,10 +206,8 @@ async fn revision_of(app: &App, account: &Account, name: &Name, body: Deployment
 
 /// What is to be kept longer than the plan says.
 fn kept_longer(asked: &RetentionOverlay, planned: RunRetention) -> Option<Problem> {
-    let days = [
-        ("log_days", asked.log_days, planned.log_days),
-        ("content_days", asked.content_days, planned.content_days),
-    ];
+    let days =
+        [("log_days", asked.log_days, planned.log_days), ("content_days", asked.content_days, planned.content_days)];
     let longer = days.into_iter().filter(|(_, asked, most)| asked.is_some_and(|asked| asked > *most));
     let fault = |(name, _, most): (&str, _, u32)| {
         (format!("/retention/{name}"), format!("the plan's `{name}` is {most}; a deployment keeps as much or less"))

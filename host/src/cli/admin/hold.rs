@@ -75,7 +75,7 @@ pub(super) async fn run(client: &Client, args: Args) -> anyhow::Result<()> {
         Command::Set { account, until, why, json } => {
             let mut body = json!({"reason": why.reason});
             if let Some(until) = until {
-                body["until"] = json!(until);
+                body["until"] = json!(until.to_string());
             }
             let path = ["admin", "accounts", &account, "holds"];
             client.send(Method::POST, &path, &body).await?.show(json, |hold: &Hold| {

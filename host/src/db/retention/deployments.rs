@@ -203,12 +203,7 @@ impl Range {
     }
 }
 
-async fn forget_in(
-    db: &Db,
-    what: OfRuns,
-    (deployment, range): (&str, &Range),
-    before: Micros,
-) -> Result<u64, DbError> {
+async fn forget_in(db: &Db, what: OfRuns, (deployment, range): (&str, &Range), before: Micros) -> Result<u64, DbError> {
     let bound = (deployment.to_owned(), range.clone());
     in_batches(db, what.batch(), move |tx| {
         let (deployment, Range { account, from, to }) = bound.clone();
@@ -245,7 +240,10 @@ mod tests {
         let db = Db::open(url, HostId::generate()).await.unwrap();
         for what in [OfRuns::Logs, OfRuns::Contents] {
             let saying = plan(&db, what.saying()).await;
-            assert!(saying[0].starts_with("SEARCH deployment_revisions USING INDEX deployment_revisions_"), "{saying:?}");
+            assert!(
+                saying[0].starts_with("SEARCH deployment_revisions USING INDEX deployment_revisions_"),
+                "{saying:?}"
+            );
             assert!(!saying.iter().any(|step| step.starts_with("SCAN")), "{saying:?}");
             for statement in [what.forgetting(), what.left(), BEHIND] {
                 let plan = plan(&db, statement).await;
