@@ -72,7 +72,11 @@ impl Options {
 /// Measures everything, prints the table and, when asked, writes the results as JSON.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     setup::provide(workspace, setup::FOR_TESTS)?;
-    setup::provide(workspace, &[Tool::Wrk, Tool::WasmtimeCli])?;
+    setup::provide(workspace, &[Tool::Wrk])?;
+    if options.wants("http") {
+        // `wasmtime serve` is what the host is compared with.
+        setup::provide(workspace, &[Tool::WasmtimeCli])?;
+    }
     let aaasp = workspace.build_host_release()?;
     share_packages(workspace)?;
     let mut components = Vec::new();
