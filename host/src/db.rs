@@ -38,6 +38,7 @@ mod migrate;
 pub mod monthly_grants;
 pub mod objections;
 pub mod operator_keys;
+mod pace;
 pub mod payments;
 pub mod policies;
 mod region;

@@ -43,6 +43,9 @@ pub struct Certificate {
     pub kept_why: String,
 }
 
+/// Rows of one commit.
+const ROWS: i64 = 500;
+
 /// An erasure.
 #[derive(Clone, Debug)]
 pub struct StoredErasure {
@@ -295,14 +298,14 @@ pub async fn insert_pseudonym(tx: &mut WriteTx<'_>, pseudonym: AccountId, lookup
     Ok(())
 }
 
-/// Deletes the rows of an account, so many in a commit.
+/// Deletes the rows of an account, at a pace that others hardly notice.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
-pub async fn delete_rows(db: &Db, table: &'static Table, account: AccountId, size: i64) -> Result<(), DbError> {
+pub async fn delete_rows(db: &Db, table: &'static Table, account: AccountId) -> Result<(), DbError> {
     let (name, key) = (table.name, table.key.join(", "));
     let text = format!("DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {name} WHERE account_id = $1 LIMIT $2)");
-    let deleted = in_batches(db, size, move |tx| {
+    let deleted = in_batches(db, ROWS, move |tx, size| {
         let text = text.clone();
         Box::pin(async move {
             let done = sqlx::query(AssertSqlSafe(text)).bind(account.to_string()).bind(size).execute(&mut **tx).await?;

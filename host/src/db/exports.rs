@@ -285,7 +285,7 @@ pub async fn set_state(
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_parts(db: &Db, account: AccountId, (id, before): (ExportId, i64)) -> Result<(), DbError> {
-    let deleted = in_batches(db, PARTS, move |tx| {
+    let deleted = in_batches(db, PARTS, move |tx, size| {
         Box::pin(async move {
             let done = sqlx::query(
                 "DELETE FROM export_parts WHERE (account_id, export_id, attempt, position) IN (
@@ -295,7 +295,7 @@ pub async fn delete_parts(db: &Db, account: AccountId, (id, before): (ExportId, 
             .bind(account.to_string())
             .bind(id.to_string())
             .bind(before)
-            .bind(PARTS)
+            .bind(size)
             .execute(&mut **tx)
             .await?;
             Ok(done.rows_affected())

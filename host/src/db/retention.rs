@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 pub use money::*;
 
 use super::kept_back::kept_back;
+use super::pace::Pace;
 use super::region::served;
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
@@ -30,7 +31,7 @@ const BATCHES: i64 = 32;
 pub async fn delete_logs(db: &Db, plan: &str, before: Micros) -> Result<u64, DbError> {
     // No run writes before it is made, and its id holds when that was: the primary key finds the old ones.
     let (plan, runs, region) = (plan.to_owned(), RunId::first_at(before).to_string(), db.region().to_owned());
-    in_batches(db, BATCH, move |tx| {
+    in_batches(db, BATCH, move |tx, size| {
         let (plan, runs, region) = (plan.clone(), runs.clone(), region.clone());
         Box::pin(async move {
             let done = sqlx::query(concat!(
@@ -44,7 +45,7 @@ pub async fn delete_logs(db: &Db, plan: &str, before: Micros) -> Result<u64, DbE
             .bind(plan)
             .bind(runs)
             .bind(before.0)
-            .bind(BATCH)
+            .bind(size)
             .bind(region)
             .execute(&mut **tx)
             .await?;
@@ -143,7 +144,7 @@ pub async fn delete_links(db: &Db, now: Micros) -> Result<u64, DbError> {
 pub async fn delete_requests(db: &Db, plan: &str, before: Micros) -> Result<u64, DbError> {
     // An id holds its time, so that the primary key finds the old ones of each account.
     let (plan, before, region) = (plan.to_owned(), RequestId::first_at(before).to_string(), db.region().to_owned());
-    in_batches(db, BATCHES, move |tx| {
+    in_batches(db, BATCHES, move |tx, size| {
         let (plan, before, region) = (plan.clone(), before.clone(), region.clone());
         Box::pin(async move {
             let done = sqlx::query(concat!(
@@ -156,7 +157,7 @@ pub async fn delete_requests(db: &Db, plan: &str, before: Micros) -> Result<u64,
             ))
             .bind(plan)
             .bind(before)
-            .bind(BATCHES)
+            .bind(size)
             .bind(region)
             .execute(&mut **tx)
             .await?;
@@ -200,9 +201,9 @@ pub async fn delete_rights_requests(db: &Db, before: Micros) -> Result<u64, DbEr
 }
 
 async fn delete_in_batches(db: &Db, statement: &'static str, before: Micros) -> Result<u64, DbError> {
-    in_batches(db, BATCH, move |tx| {
+    in_batches(db, BATCH, move |tx, size| {
         Box::pin(async move {
-            let done = sqlx::query(statement).bind(before.0).bind(BATCH).execute(&mut **tx).await?;
+            let done = sqlx::query(statement).bind(before.0).bind(size).execute(&mut **tx).await?;
             Ok(done.rows_affected())
         })
     })
@@ -212,27 +213,29 @@ async fn delete_in_batches(db: &Db, statement: &'static str, before: Micros) -> 
 /// The same for rows of the accounts that this host serves.
 async fn delete_served(db: &Db, statement: &'static str, before: Micros) -> Result<u64, DbError> {
     let region = db.region().to_owned();
-    in_batches(db, BATCH, move |tx| {
+    in_batches(db, BATCH, move |tx, size| {
         let region = region.clone();
         Box::pin(async move {
-            let done = sqlx::query(statement).bind(before.0).bind(BATCH).bind(region).execute(&mut **tx).await?;
+            let done = sqlx::query(statement).bind(before.0).bind(size).bind(region).execute(&mut **tx).await?;
             Ok(done.rows_affected())
         })
     })
     .await
 }
 
-/// Deletes a batch of so many rows a commit, until one is not full.
-pub(super) async fn in_batches<F>(db: &Db, size: i64, delete: F) -> Result<u64, DbError>
+/// Deletes a batch of no more than so many rows a commit, at a pace that others hardly notice, until one is not full.
+pub(super) async fn in_batches<F>(db: &Db, most: i64, delete: F) -> Result<u64, DbError>
 where
-    F: for<'t> Fn(&'t mut WriteTx<'_>) -> BoxFuture<'t, Result<u64, DbError>> + Clone + Send + Sync + 'static,
+    F: for<'t> Fn(&'t mut WriteTx<'_>, i64) -> BoxFuture<'t, Result<u64, DbError>> + Clone + Send + Sync + 'static,
 {
-    let mut deleted = 0;
+    let (mut deleted, mut pace) = (0, Pace::up_to(most));
     loop {
-        let batch = db.write(delete.clone()).await?;
+        let (size, delete) = (pace.begin(), delete.clone());
+        let batch = db.write(move |tx| delete(tx, size)).await?;
         deleted += batch;
         if batch < size.unsigned_abs() {
             return Ok(deleted);
         }
+        pace.rest().await;
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::erased::{self, Erased};
-use super::map::{About, Category, Column, Erasure, Form, Table, tables};
+use super::map::{About, Erasure, tables};
 use crate::accounts::{Account, Accounts, Status};
 use crate::audit::{Act, Actor, Facts, NewEntry};
 use crate::clock::Clock;
@@ -21,10 +21,6 @@ use crate::vault::rotation::Rotation;
 
 /// How often a host looks for erasures that are due.
 const EVERY: Duration = Duration::from_secs(2);
-
-/// Rows of one commit; fewer of those that hold much, so that no run waits for it.
-const ROWS: i64 = 500;
-const LARGE_ROWS: i64 = 16;
 
 /// How long a request goes on whose caller was believed before the account was closed, besides reading its body.
 const LATE_MS: i64 = 2_000;
@@ -182,19 +178,9 @@ impl Erasures {
     async fn delete_rows(&self, account: AccountId, but: &[&str]) -> Result<(), DbError> {
         let about_accounts = tables().filter(|table| table.about == About::Account);
         for table in about_accounts.filter(|table| table.erasure == Erasure::Deleted && !but.contains(&table.name)) {
-            self.delete_from(table, account).await?;
+            erasures::delete_rows(&self.db, table, account).await?;
         }
         Ok(())
-    }
-
-    async fn delete_from(&self, table: &'static Table, account: AccountId) -> Result<(), DbError> {
-        let is_large = |column: &Column| match column.form {
-            Form::Bytes | Form::Sealed(_) | Form::Json | Form::Rows(_) => true,
-            Form::Secret => column.category == Some(Category::Content),
-            Form::Text | Form::Number | Form::Flag | Form::Time => false,
-        };
-        let most = if table.columns.iter().any(is_large) { LARGE_ROWS } else { ROWS };
-        erasures::delete_rows(&self.db, table, account, most).await
     }
 
     /// Writes the last letter, which says what was done.

@@ -54,7 +54,7 @@ async fn with_old_runs(db: &Db, plan: &str, before: &str, after: &str) -> Result
 
 async fn forget_of(db: &Db, account: &str, done: &str, before: &str) -> Result<u64, DbError> {
     let bound = (account.to_owned(), done.to_owned(), before.to_owned());
-    let forgotten = in_batches(db, BATCHES, move |tx| {
+    let forgotten = in_batches(db, BATCHES, move |tx, size| {
         let (account, done, before) = bound.clone();
         Box::pin(async move {
             // The text of an empty value is none of the account's.
@@ -68,7 +68,7 @@ async fn forget_of(db: &Db, account: &str, done: &str, before: &str) -> Result<u
             .bind(done)
             .bind(before)
             .bind(Vec::new())
-            .bind(BATCHES)
+            .bind(size)
             .execute(&mut **tx)
             .await?;
             Ok(done.rows_affected())

@@ -205,11 +205,11 @@ impl Range {
 
 async fn forget_in(db: &Db, what: OfRuns, (deployment, range): (&str, &Range), before: Micros) -> Result<u64, DbError> {
     let bound = (deployment.to_owned(), range.clone());
-    in_batches(db, what.batch(), move |tx| {
+    in_batches(db, what.batch(), move |tx, size| {
         let (deployment, Range { account, from, to }) = bound.clone();
         Box::pin(async move {
             let query = sqlx::query(what.forgetting()).bind(account).bind(from).bind(to).bind(deployment);
-            let query = query.bind(what.batch());
+            let query = query.bind(size);
             let query = match what {
                 OfRuns::Logs => query.bind(before.0),
                 OfRuns::Contents => query.bind(Vec::new()),

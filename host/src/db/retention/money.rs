@@ -51,7 +51,7 @@ pub async fn delete_statements(db: &Db, before: Micros) -> Result<u64, DbError> 
 pub async fn delete_audit_contents(db: &Db, before: Micros) -> Result<u64, DbError> {
     // An id holds when it was made.
     let before = ActId::first_at(before).to_string();
-    in_batches(db, BATCH, move |tx| {
+    in_batches(db, BATCH, move |tx, size| {
         let before = before.clone();
         Box::pin(async move {
             let text = concat!(
@@ -59,7 +59,7 @@ pub async fn delete_audit_contents(db: &Db, before: Micros) -> Result<u64, DbErr
                 kept_back!("audit_contents.account_id"),
                 " LIMIT $2)"
             );
-            Ok(sqlx::query(text).bind(before).bind(BATCH).execute(&mut **tx).await?.rows_affected())
+            Ok(sqlx::query(text).bind(before).bind(size).execute(&mut **tx).await?.rows_affected())
         })
     })
     .await
@@ -71,7 +71,7 @@ pub async fn delete_audit_contents(db: &Db, before: Micros) -> Result<u64, DbErr
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_monthly_grants(db: &Db, month: &str) -> Result<u64, DbError> {
     let month = month.to_owned();
-    in_batches(db, BATCH, move |tx| {
+    in_batches(db, BATCH, move |tx, size| {
         let month = month.clone();
         Box::pin(async move {
             let done = sqlx::query(concat!(
@@ -81,7 +81,7 @@ pub async fn delete_monthly_grants(db: &Db, month: &str) -> Result<u64, DbError>
                 " LIMIT $2)",
             ))
             .bind(month)
-            .bind(BATCH)
+            .bind(size)
             .execute(&mut **tx)
             .await?;
             Ok(done.rows_affected())
@@ -96,7 +96,7 @@ pub async fn delete_monthly_grants(db: &Db, month: &str) -> Result<u64, DbError>
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_payments(db: &Db, before: Micros) -> Result<u64, DbError> {
-    let payments = in_batches(db, BATCH, move |tx| Box::pin(delete_some_payments(tx, before))).await?;
+    let payments = in_batches(db, BATCH, move |tx, size| Box::pin(delete_some_payments(tx, before, size))).await?;
     let top_ups = concat!(
         "DELETE FROM top_ups WHERE id IN (
              SELECT id FROM top_ups WHERE created_at < $1
@@ -108,7 +108,7 @@ pub async fn delete_payments(db: &Db, before: Micros) -> Result<u64, DbError> {
 }
 
 /// A batch, in the commit in which the ledger is told what they bought.
-async fn delete_some_payments(tx: &mut WriteTx<'_>, before: Micros) -> Result<u64, DbError> {
+async fn delete_some_payments(tx: &mut WriteTx<'_>, before: Micros, size: i64) -> Result<u64, DbError> {
     // Nothing is told of them meanwhile.
     crate::db::payments::alone(tx).await?;
     let rows = sqlx::query(concat!(
@@ -121,7 +121,7 @@ async fn delete_some_payments(tx: &mut WriteTx<'_>, before: Micros) -> Result<u6
         " LIMIT $2",
     ))
     .bind(before.0)
-    .bind(BATCH)
+    .bind(size)
     .fetch_all(&mut **tx)
     .await?;
     for row in &rows {
