@@ -74,6 +74,7 @@ fn every_row_of_an_account_names_the_account() {
         "settings",
         "statement_numbers",
         "statements",
+        "statistics",
         "terms",
         "transfers",
     ];

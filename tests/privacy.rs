@@ -8,6 +8,7 @@ pub mod erasure;
 mod export;
 mod holds;
 mod map;
+mod map_kept;
 mod policy;
 mod promises;
 mod register;

@@ -21,6 +21,7 @@ use crate::runs::Runs;
 use crate::runtime::Runtime;
 use crate::server_log::ServerLog;
 use crate::statements::Statements;
+use crate::statistics::Aggregates;
 use crate::tls::Tls;
 use crate::vault::rotation::Rotation;
 
@@ -90,6 +91,12 @@ impl App {
         Files::new(self.db.clone(), Arc::clone(&self.runtime), self.config.now().data.clone())
     }
 
+    /// What makes statistics, and shows them.
+    #[must_use]
+    pub fn aggregates(&self) -> Aggregates {
+        Aggregates::new(self.db.clone(), self.clock.clone())
+    }
+
     /// Begins what a host does by itself, each in a task that never ends.
     pub fn do_duties(self: &Arc<Self>, host: HostId, tasks: &mut JoinSet<()>) {
         tasks.spawn(Arc::clone(&self.runs).do_duties());
@@ -102,6 +109,7 @@ impl App {
         tasks.spawn(Statements::new(self.db.clone(), self.clock.clone()).do_duties());
         tasks.spawn(self.accounts.clone().do_duties(host));
         tasks.spawn(self.erasures().do_duties(host));
+        tasks.spawn(self.aggregates().do_duties(host));
         tasks.spawn(self.anchors().do_duties(host));
         tasks.spawn(self.mailings().do_duties(host));
         tasks.spawn(Arc::clone(&self.exports).do_duties());

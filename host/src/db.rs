@@ -51,6 +51,7 @@ mod sets;
 pub mod settings;
 pub mod spending;
 pub mod statements;
+pub mod statistics;
 pub mod support;
 pub mod told;
 pub mod top_ups;

@@ -46,6 +46,7 @@ mod routes;
 mod runs;
 mod sign_up;
 mod statements;
+mod statistics;
 mod support;
 mod test_checkout;
 mod top_ups;
@@ -238,6 +239,7 @@ fn page(run_bytes: usize) -> Routes {
         )
         .get("/v1/admin/holds", "Lists holds on accounts, latest first, with their reasons", holds::list)
         .post("/v1/admin/holds/{id}/lift", "Lifts a hold", holds::lift)
+        .get("/v1/admin/statistics", "Shows how the service was used in a month, about nobody", statistics::show)
         .get("/v1/admin/keys", "Lists the keys of operators, latest first, without their secrets", operator_keys::list)
         .post("/v1/admin/keys", "Makes a key for an operator, which only this answer shows", operator_keys::create)
         .post("/v1/admin/keys/{id}/revoke", "Revokes a key of an operator, everywhere at once", operator_keys::revoke)

@@ -32,6 +32,7 @@ pub mod runs;
 pub mod runtime;
 pub mod server_log;
 pub mod statements;
+pub mod statistics;
 pub mod tls;
 pub mod vault;
 pub mod words;

@@ -20,7 +20,7 @@ async fn key_for(server: &Server, role: &str) -> Client {
 /// The roles besides admin that may use a route.
 fn may(method: &str, pattern: &str) -> &'static [&'static str] {
     match (method, pattern.trim_start_matches("/v1/admin/")) {
-        ("GET", "accounts" | "accounts/{id}") => &["support", "billing", "security"],
+        ("GET", "accounts" | "accounts/{id}" | "statistics") => &["support", "billing", "security"],
         ("POST", "invitations" | "letters/{id}/resend") | ("GET", "letters") => &["support"],
         ("POST", "accounts/{id}/grants" | "accounts/{id}/adjustments" | "top-ups/{id}/refunds" | "reconcile") => {
             &["billing"]

@@ -115,11 +115,11 @@ pub async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     let happened = json!({"facts": "nothing", "advice": "none", "reason": "a test"});
     let breach = server.operator().post("/v1/admin/breaches", happened).await.expect(201);
     let breach = text(&breach, "id").to_owned();
-    // It is lifted at once, so that it keeps nothing.
-    let because = json!({"reason": "a test"});
-    let held = server.operator().post(&format!("/v1/admin/accounts/{id}/holds"), because.clone()).await.expect(201);
+    // Of another account, so that it keeps nothing that is walked.
+    let held = server.another_account("held@example.org", 1).await.get("/v1/account").await.expect(200);
+    let path = format!("/v1/admin/accounts/{}/holds", text(&held, "id"));
+    let held = server.operator().post(&path, json!({"reason": "a test"})).await.expect(201);
     let hold = text(&held, "id").to_owned();
-    server.operator().post(&format!("/v1/admin/holds/{hold}/lift"), because).await.expect(200);
     let asked = json!({"kind": "access", "reason": "a test"});
     let asked = server.operator().post("/v1/admin/rights", asked).await.expect(201);
     let request = text(&asked, "id").to_owned();
@@ -302,6 +302,7 @@ pub async fn walk(dodo: &Dodo, server: &Server) -> Vec<Route> {
     add(Door::Operator, Method::POST, "/v1/admin/accounts/{id}/adjustments", json(adjustment));
     add(Door::Operator, Method::POST, "/v1/admin/top-ups/{id}/refunds", json(json!({"reason": "walked"})));
     add(Door::Operator, Method::POST, "/v1/admin/reconcile", json(json!({"reason": "walked"})));
+    add(Door::Operator, Method::GET, "/v1/admin/statistics", Body::None);
     add(Door::Operator, Method::GET, "/v1/admin/acts", Body::None);
     add(Door::Operator, Method::GET, "/v1/admin/audit", Body::None);
     add(Door::Operator, Method::GET, "/v1/admin/audit/heads", Body::None);

@@ -1,11 +1,12 @@
 //! A server's folder and database, served in the test itself under a clock that is set.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
 use aaasp::clock::{Clock, Micros};
 use aaasp::config::{Config, Overrides};
 use aaasp::folder::Folder;
 use aaasp::host::{Host, Store};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -15,7 +16,7 @@ const DAY_MICROS: i64 = 86_400_000_000;
 
 /// A host whose clock stands still, days from now.
 pub struct Later {
-    now: Arc<AtomicI64>,
+    now: Micros,
     stop: oneshot::Sender<()>,
     served: JoinHandle<()>,
     /// The first account.
@@ -25,7 +26,7 @@ pub struct Later {
 impl Later {
     /// Serves what a stopped server left, so many days from now.
     pub async fn serve(server: &Server, days: i64) -> Self {
-        let now = Arc::new(AtomicI64::new(Clock::System.now().0 + days * DAY_MICROS));
+        let now = Micros(Clock::System.now().0 + days * DAY_MICROS);
         let overrides = Overrides {
             database: server.database().map(Into::into),
             listen: Some("127.0.0.1:0".parse().unwrap()),
@@ -33,7 +34,7 @@ impl Later {
         };
         let config = Config::load(&server.data(), &overrides).unwrap();
         let folder = Folder::take(&server.data()).unwrap();
-        let store = Store::open(folder, config, Clock::Fixed(Arc::clone(&now))).await.unwrap();
+        let store = Store::open(folder, config, Clock::Fixed(Arc::new(AtomicI64::new(now.0)))).await.unwrap();
         let host = Host::start(store).await.unwrap();
         let account = Client::new(&host.url(), Some(server.account.key()));
         let (stop, stopped) = oneshot::channel::<()>();
@@ -44,13 +45,8 @@ impl Later {
     }
 
     /// Now.
-    pub fn now(&self) -> Micros {
-        Micros(self.now.load(Ordering::Relaxed))
-    }
-
-    /// Lets days go by.
-    pub fn wait(&self, days: i64) {
-        self.now.fetch_add(days * DAY_MICROS, Ordering::Relaxed);
+    pub const fn now(&self) -> Micros {
+        self.now
     }
 
     /// Stops gracefully, so that the folder is free again.

@@ -201,8 +201,12 @@ impl Server {
 
     /// The operator's view.
     pub fn operator(&self) -> Client {
-        let key = std::fs::read_to_string(self.data().join("keys/operator.key")).unwrap();
-        self.account.with_key(Some(key.trim()))
+        self.account.with_key(Some(self.operator_key().trim()))
+    }
+
+    /// The operator's key.
+    pub fn operator_key(&self) -> String {
+        std::fs::read_to_string(self.data().join("keys/operator.key")).unwrap()
     }
 
     /// Another account with so many microcredits.

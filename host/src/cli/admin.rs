@@ -10,6 +10,7 @@ mod mail;
 mod money;
 mod news;
 mod rights;
+mod statistics;
 mod support;
 
 use std::path::{Path, PathBuf};
@@ -125,13 +126,7 @@ Examples:
   aaasp admin hold set acc_01h455vb4pex5vsknk084sn02q --until 2027-03-01T00:00:00Z --reason \"an order of the court\"
   aaasp admin hold lift hld_01h455vb4pex5vsknk084sn02q --reason \"the case is closed\"")]
     Hold(hold::Args),
-    /// List the accounts that their owners deleted, and what is left of them.
-    #[command(after_help = "\
-What was erased of each table, and what is kept why, is in `--json`.
-
-Examples:
-  aaasp admin erasures
-  aaasp admin erasures --json")]
+    /// List the accounts that their owners deleted; `--json` tells what is left of each, and why.
     Erasures(ListArgs),
     /// List and answer what owners ask.
     #[command(after_help = "\
@@ -156,6 +151,14 @@ Examples:
   aaasp admin keys create --name ada --role support --reason \"joined the team\"
   aaasp admin keys revoke opk_01h455vb4pex5vsknk084sn02q --reason \"left the team\"")]
     Keys(keys::Args),
+    /// Show how the service was used in a month, which says nothing of any account.
+    #[command(after_help = "\
+Counts of accounts get noise once, a day after the month is over; those below the minimum are not shown.
+
+Examples:
+  aaasp admin statistics
+  aaasp admin statistics --month 2026-01 --json")]
+    Statistics(statistics::Args),
     /// List what operators and owners did: the server's audit.
     #[command(after_help = "\
 `aaasp audit verify` checks that it is whole, by heads that are signed each hour.
@@ -303,6 +306,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Breach(args) => breach::run(&client, args).await,
         Command::Erasures(list) => erasures::run(&client, list).await,
         Command::Hold(args) => hold::run(&client, args).await,
+        Command::Statistics(args) => statistics::run(&client, args).await,
         Command::Audit(args) => audit::run(&client, args).await,
         Command::Access(command) => access::run(&client, command).await,
         Command::Keys(args) => keys::run(&client, args).await,

@@ -40,6 +40,7 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     17 "0017_support_and_breaches",
     18 "0018_audit",
     19 "0019_retention",
+    20 "0020_statistics",
 );
 const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     1 "0001_foundation",
@@ -61,6 +62,7 @@ const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
     17 "0017_support_and_breaches",
     18 "0018_audit",
     19 "0019_retention",
+    20 "0020_statistics",
 );
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {

@@ -18,11 +18,8 @@ use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
 use crate::ids::{RequestId, RunId};
 
-/// Rows of one commit.
+/// The most rows of one commit; fewer where they take long.
 const BATCH: i64 = 500;
-
-/// Batches of requests of one commit: each may hold hundreds.
-const BATCHES: i64 = 32;
 
 /// Deletes log chunks that were written before a moment by runs of a plan's accounts. Returns how many.
 ///
@@ -144,7 +141,7 @@ pub async fn delete_links(db: &Db, now: Micros) -> Result<u64, DbError> {
 pub async fn delete_requests(db: &Db, plan: &str, before: Micros) -> Result<u64, DbError> {
     // An id holds its time, so that the primary key finds the old ones of each account.
     let (plan, before, region) = (plan.to_owned(), RequestId::first_at(before).to_string(), db.region().to_owned());
-    in_batches(db, BATCHES, move |tx, size| {
+    in_batches(db, BATCH, move |tx, size| {
         let (plan, before, region) = (plan.clone(), before.clone(), region.clone());
         Box::pin(async move {
             let done = sqlx::query(concat!(

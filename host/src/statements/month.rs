@@ -47,6 +47,15 @@ impl Month {
         }
     }
 
+    /// The month before it.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        match self.month {
+            1 => Self { year: self.year - 1, month: 12 },
+            month => Self { year: self.year, month: month - 1 },
+        }
+    }
+
     /// Its first moment, which is that after the last one of the month before.
     #[must_use]
     pub fn begins(self) -> Micros {

@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 
-use super::{BATCHES, in_batches};
+use super::{BATCH, in_batches};
 use crate::clock::Micros;
 use crate::db::kept_back::kept_back;
 use crate::db::region::served;
@@ -54,7 +54,7 @@ async fn with_old_runs(db: &Db, plan: &str, before: &str, after: &str) -> Result
 
 async fn forget_of(db: &Db, account: &str, done: &str, before: &str) -> Result<u64, DbError> {
     let bound = (account.to_owned(), done.to_owned(), before.to_owned());
-    let forgotten = in_batches(db, BATCHES, move |tx, size| {
+    let forgotten = in_batches(db, BATCH, move |tx, size| {
         let (account, done, before) = bound.clone();
         Box::pin(async move {
             // The text of an empty value is none of the account's.

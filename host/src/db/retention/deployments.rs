@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 
-use super::{BATCH, BATCHES, in_batches};
+use super::{BATCH, in_batches};
 use crate::clock::Micros;
 use crate::db::kept_back::kept_back;
 use crate::db::region::served;
@@ -97,14 +97,6 @@ impl OfRuns {
         match self {
             Self::Logs => "UPDATE deployments SET logs_until = $3 WHERE account_id = $1 AND id = $2",
             Self::Contents => "UPDATE deployments SET contents_until = $3 WHERE account_id = $1 AND id = $2",
-        }
-    }
-
-    /// What one commit forgets.
-    const fn batch(self) -> i64 {
-        match self {
-            Self::Logs => BATCH,
-            Self::Contents => BATCHES,
         }
     }
 }
@@ -205,7 +197,7 @@ impl Range {
 
 async fn forget_in(db: &Db, what: OfRuns, (deployment, range): (&str, &Range), before: Micros) -> Result<u64, DbError> {
     let bound = (deployment.to_owned(), range.clone());
-    in_batches(db, what.batch(), move |tx, size| {
+    in_batches(db, BATCH, move |tx, size| {
         let (deployment, Range { account, from, to }) = bound.clone();
         Box::pin(async move {
             let query = sqlx::query(what.forgetting()).bind(account).bind(from).bind(to).bind(deployment);

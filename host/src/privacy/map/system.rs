@@ -100,6 +100,10 @@ pub(super) const TABLES: &[Table] = &[
         ..of_nobody("policies", "a version of the privacy policy, as it was shown", &["version"])
     },
     Table {
+        columns: &[technical("region"), technical("month"), technical("document"), moment("made_at")],
+        ..of_nobody("statistics", "how the service was used in a month: counts with noise", &["region", "month"])
+    },
+    Table {
         columns: &[technical("series"), count("last")],
         ..of_nobody("statement_numbers", "the last number of a series", &["series"])
     },
