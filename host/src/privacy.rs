@@ -7,6 +7,7 @@ mod files;
 mod mailings;
 pub mod map;
 mod policy;
+mod recipients;
 
 pub use erasure::Erasures;
 pub use export::Exports;

@@ -13,6 +13,7 @@ use super::retention::in_batches;
 use super::{Db, DbError, WriteTx};
 use crate::accounts::Status;
 use crate::clock::Micros;
+use crate::faults;
 use crate::ids::{AccountId, ErasureId, RunId};
 use crate::privacy::map::Table;
 use crate::words::words;
@@ -40,6 +41,9 @@ pub struct Certificate {
     pub kept: BTreeMap<String, u64>,
     /// Why they are kept.
     pub kept_why: String,
+    /// Who else held something of it, and was to be told to erase it.
+    #[serde(default)]
+    pub told: Vec<String>,
 }
 
 /// An erasure.
@@ -76,19 +80,17 @@ pub struct NewErasure {
     pub account: AccountId,
     /// What the account is in a backup.
     pub digest: [u8; 32],
-    /// What the account is now.
-    pub status: Status,
     /// Now.
     pub at: Micros,
     /// From when on it is done.
     pub due_at: Micros,
 }
 
-/// Notes an erasure.
+/// Notes an erasure of an account, with what that was until now.
 ///
 /// # Errors
 /// [`DbError::Exists`] when the account is about to be erased already.
-pub async fn insert(tx: &mut WriteTx<'_>, new: &NewErasure) -> Result<(), DbError> {
+pub async fn insert(tx: &mut WriteTx<'_>, new: &NewErasure, before: Status) -> Result<(), DbError> {
     let done = sqlx::query(
         "INSERT INTO erasures
              (id, account_id, pseudonym, account_digest, state, status_before, asked_at, state_at, due_at)
@@ -98,7 +100,7 @@ pub async fn insert(tx: &mut WriteTx<'_>, new: &NewErasure) -> Result<(), DbErro
     .bind(new.account.to_string())
     .bind(AccountId::generate().to_string())
     .bind(new.digest.as_slice())
-    .bind(new.status.as_str())
+    .bind(before.as_str())
     .bind(new.at.0)
     .bind(new.due_at.0)
     .execute(&mut **tx)
@@ -233,6 +235,16 @@ pub async fn certify(tx: &mut WriteTx<'_>, erasure: ErasureId, certificate: &str
     Ok(())
 }
 
+/// Adds to what was written down who else is told.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn certify_told(tx: &mut WriteTx<'_>, erasure: ErasureId, certificate: &str) -> Result<(), DbError> {
+    let done = sqlx::query("UPDATE erasures SET certificate = $2 WHERE id = $1").bind(erasure.to_string());
+    done.bind(certificate).execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// Notes that an account is erased, and forgets which one it was. False when another host has.
 ///
 /// # Errors
@@ -355,6 +367,7 @@ pub async fn has_waiting_letters(db: &Db, account: AccountId) -> Result<bool, Db
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn vacuum(db: &Db, tables: &[&str]) -> Result<(), DbError> {
+    faults::step();
     if db.url.engine == DbEngine::Postgres {
         for table in tables {
             sqlx::query(AssertSqlSafe(format!("VACUUM {table}"))).execute(&db.pool).await?;
