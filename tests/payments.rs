@@ -24,7 +24,7 @@ async fn asked(account: &Client, cents: i64) -> String {
 }
 
 /// A top-up of so many cents that is paid: its id and the payment's.
-async fn paid(dodo: &Dodo, server: &Server, account: &Client, cents: i64) -> (String, String) {
+pub async fn paid(dodo: &Dodo, server: &Server, account: &Client, cents: i64) -> (String, String) {
     let top_up = asked(account, cents).await;
     let payment = dodo.payment(&top_up, (cents, 0), "succeeded");
     dodo.tell(server, "payment.succeeded", &payment).await;
@@ -32,7 +32,7 @@ async fn paid(dodo: &Dodo, server: &Server, account: &Client, cents: i64) -> (St
 }
 
 /// What so many cents buy.
-fn bought(cents: i64) -> i64 {
+pub fn bought(cents: i64) -> i64 {
     cents * PRICE
 }
 

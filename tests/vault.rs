@@ -38,7 +38,7 @@ fn refused(output: &Output) -> String {
 }
 
 /// How many data keys each master key wraps, read past the host, by the version of the master key.
-async fn wrapped(server: &Server) -> Vec<(i64, i64)> {
+pub async fn wrapped(server: &Server) -> Vec<(i64, i64)> {
     let rows: Vec<(i64, i64)> = sqlx::query_as(
         "SELECT master_version, COUNT(*) FROM data_keys GROUP BY master_version ORDER BY master_version",
     )
@@ -49,7 +49,7 @@ async fn wrapped(server: &Server) -> Vec<(i64, i64)> {
 }
 
 /// The master keys in the keyring's file, as it writes them.
-fn keys_in_file(server: &Server) -> Vec<String> {
+pub fn keys_in_file(server: &Server) -> Vec<String> {
     let text = std::fs::read_to_string(server.data().join("keys/keyring.toml")).unwrap();
     text.lines().filter_map(|line| line.strip_prefix("key = ")).map(str::to_owned).collect()
 }

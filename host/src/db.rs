@@ -67,6 +67,7 @@ use sqlx::AnyPool;
 pub use writer::{Admission, Admitted, CapOf, LogChunk, Settlement, WriteTx};
 
 use crate::clock::Micros;
+use crate::faults;
 use crate::ids::{AccountId, HostId};
 use crate::names::Name;
 
@@ -122,6 +123,7 @@ impl Db {
             + Sync
             + 'static,
     {
+        faults::step();
         self.writer.write(function).await
     }
 
@@ -172,6 +174,7 @@ impl Db {
     /// # Errors
     /// [`DbError`] when the commit failed; the run is then as it was.
     pub async fn settle(&self, settlement: Settlement) -> Result<bool, DbError> {
+        faults::step();
         self.writer.settle(settlement).await
     }
 

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 mod csv;
 pub mod db;
+pub(crate) mod faults;
 pub mod folder;
 pub mod grants;
 pub mod host;

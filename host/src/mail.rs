@@ -27,7 +27,8 @@ struct Addressed {
     letter: Letter,
 }
 
-/// Seals a letter to somebody, so that it can be written in the commit of its cause.
+/// Seals a letter to somebody, so that it can be written in the commit of its cause: under the account's data key, or
+/// under the service's own where it is to outlive that.
 ///
 /// # Errors
 /// [`DbError`] when there is no randomness to be had.

@@ -25,7 +25,7 @@ pub use news::{
     TopUpState, UnknownState,
 };
 pub use processor::{
-    Charge, Checkout, Listed, ListedPayment, Mandate, MandateAsked, Processor, ProcessorError, Unread,
+    Charge, Checkout, Listed, ListedPayment, Mandate, MandateAsked, Processor, ProcessorError, RefundAsked, Unread,
 };
 pub use reconcile::{PAYMENT_DAYS, Reconciled, Repaired};
 pub use refunds::Refunded;
@@ -187,7 +187,15 @@ impl Payments {
     pub async fn webhook(&self, headers: &http::HeaderMap, body: &[u8]) -> Result<Booked, WebhookError> {
         let seller = self.seller.as_ref().ok_or(WebhookError::Unread(Unread::Forged(Forged::Signature)))?;
         let Delivery { id, kind, sent_at, fact } = seller.processor.delivery(headers, body, self.clock.now())?;
+        let given = match &fact {
+            Fact::Mandate(fact) if fact.state == MandateState::Given => Some(fact.clone()),
+            _ => None,
+        };
         let booked = self.book.take(fact, sent_at, Some((id.clone(), kind.clone()))).await?;
+        if let Some(given) = given {
+            // Told again when this fails, since what is booked twice changes nothing.
+            self.end_unwanted(&given).await?;
+        }
         tracing::info!(webhook = id, kind, ?booked, "the payment processor told something");
         Ok(booked)
     }
@@ -202,4 +210,7 @@ pub enum WebhookError {
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
+    /// What follows from it could not be asked of the processor.
+    #[error(transparent)]
+    Processor(#[from] ProcessorError),
 }

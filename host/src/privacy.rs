@@ -8,6 +8,7 @@ mod files;
 mod mailings;
 pub mod map;
 mod policy;
+mod recipients;
 
 pub use erasure::Erasures;
 pub use export::Exports;

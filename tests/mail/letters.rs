@@ -59,7 +59,13 @@ fn following(letter: Option<&Wanted>) -> Option<Wanted> {
                 Certificate { erased, kept_why: "The law asks for it.".to_owned(), ..Certificate::default() };
             Wanted::AccountErased { erasure: "ers_01h455vb4pex5vsknk084sn02q".to_owned(), certificate }
         }
-        Some(Wanted::AccountErased { .. }) => Wanted::Breach {
+        Some(Wanted::AccountErased { .. }) => Wanted::EraseElsewhere {
+            erasure: "ers_01h455vb4pex5vsknk084sn02q".to_owned(),
+            recipient: "dodo".to_owned(),
+            holds: "means of payment".to_owned(),
+            references: vec!["pay_1".to_owned()],
+        },
+        Some(Wanted::EraseElsewhere { .. }) => Wanted::Breach {
             breach: "brc_01h455vb4pex5vsknk084sn02q".to_owned(),
             facts: "A backup was left in the open.".to_owned(),
             concerned: "how to reach you".to_owned(),

@@ -165,6 +165,43 @@ async fn nothing_is_bought_on_a_guess() {
 }
 
 #[tokio::test]
+async fn a_mandate_that_is_given_after_nobody_wants_it_any_more_is_ended() {
+    let dodo = Dodo::start().await;
+    let server = dodo.server(0).await;
+    let asked = json!({"threshold_microcredits": 5, "amount": 2000, "currency": "EUR", "monthly_cap": 2000});
+    server.account.put(PATH, asked).await.expect(200);
+    let reference = text(&dodo.requests().pop().unwrap().1["metadata"], "auto_top_up").to_owned();
+    server.account.delete(PATH).await.expect(204);
+    // The page is still open.
+    let mandate = dodo.mandate(&reference);
+    let ended = (format!("PATCH /subscriptions/{mandate}"), json!({"status": "cancelled"}));
+    let told = dodo.webhook("subscription.active", &mandate, 0);
+    dodo.set_down(true);
+    told.send(&server).await.problem(503);
+    dodo.set_down(false);
+    assert_eq!(told.send(&server).await.status, 204);
+    assert_eq!(dodo.requests().pop(), Some(ended));
+    assert_eq!(text(&server.account.get(PATH).await.expect(200), "state"), "off");
+}
+
+#[tokio::test]
+async fn a_part_of_what_was_bought_by_itself_is_given_back_for_the_product_that_it_was_charged_for() {
+    let dodo = Dodo::start().await;
+    let mut server = dodo.server(0).await;
+    let account = server.account.clone();
+    let mandate = switched_on(&dodo, &server, &account, 5000).await;
+    let account = look_again(&mut server, &account);
+    let charge = charges(&dodo, &mandate, 1).await.remove(0);
+    dodo.tell(&server, "payment.succeeded", &dodo.charged("succeeded")).await;
+    assert_eq!(account.balance().await, (bought(2000), 0));
+    let path = format!("/v1/admin/top-ups/{}/refunds", text(&charge["metadata"], "top_up"));
+    let asked = json!({"credits_microcredits": bought(500), "reason": "a test"});
+    server.operator().post(&path, asked).await.expect(201);
+    let (_, refund) = dodo.requests().pop().unwrap();
+    assert_eq!(refund["items"], json!([{"item_id": "pdt_mandate", "amount": 500, "tax_inclusive": true}]));
+}
+
+#[tokio::test]
 async fn it_can_be_tried_without_money() {
     let selling = "[payments]\nprocessor = \"test\"\n[payments.currencies.EUR]\n\
         microcredits_per_minor_unit = 10000\nminimum = 100\nmaximum = 1000000\n";

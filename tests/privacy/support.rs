@@ -43,6 +43,10 @@ async fn a_question_and_its_answer_go_both_ways() {
     let close = json!({"reason": "it goes on"});
     assert_eq!(text(&operator.post(&format!("{path}/close"), close.clone()).await.expect(200), "state"), "closed");
     operator.post(&format!("{path}/close"), close).await.problem(409);
+    // Each time that an operator read it is in the audit, and its owner sees that.
+    operator.get(&path).await.expect(200);
+    let looks = ada.get("/v1/account/accesses").await.expect(200);
+    assert_eq!(fields(looks["items"].as_array().unwrap(), "subject"), [id.as_str(), id.as_str()], "{looks}");
     // Whoever says more opens it again.
     let more = ada.post(&format!("/v1/support/{id}"), json!({"text": "It does not."})).await.expect(200);
     assert_eq!((text(&more, "state"), said(&more).len()), ("open", 4));

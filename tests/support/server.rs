@@ -16,6 +16,9 @@ use super::outbox::{self, Letter};
 use super::tiny_disk::TinyDisk;
 use super::until::until;
 
+/// Says at which step of which duty the process dies, where it is built for debugging.
+const DEATH: &str = "AAASP_DIE_AT";
+
 /// A server process. Dropping it kills the process and removes its folder.
 pub struct Server {
     folder: Place,
@@ -140,6 +143,26 @@ impl Server {
         let base = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it did not start: {line:?}"));
         self.account = Client::new(base, Some(self.account.key()));
         self.process = Some(process);
+    }
+
+    /// The same, but the process dies before a step of a duty, counted from its start.
+    pub fn serve_to_die(&mut self, duty: &str, step: usize) {
+        self.set(DEATH, &format!("{duty}:{step}"));
+        self.serve();
+        self.set(DEATH, "");
+    }
+
+    /// Waits until the process has died. False when something else is done first.
+    pub async fn dies_before(&mut self, done: impl AsyncFn(&Self) -> bool) -> bool {
+        let started = Instant::now();
+        while self.is_running() {
+            if done(self).await {
+                return !self.is_running();
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "it neither died nor was done");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        true
     }
 
     /// SIGKILL: what a power cut looks like to everybody else.

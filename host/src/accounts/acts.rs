@@ -76,7 +76,11 @@ impl Accounts {
             let account = match about {
                 Some(id) => match accounts.entry(id) {
                     hash_map::Entry::Occupied(known) => known.into_mut(),
-                    hash_map::Entry::Vacant(unknown) => unknown.insert(self.load(id).await?),
+                    hash_map::Entry::Vacant(unknown) => {
+                        // One that is closed is about to be erased.
+                        let found = self.load(id).await?.filter(|account| account.status != Status::Closed);
+                        unknown.insert(found)
+                    }
                 }
                 .as_ref(),
                 None => None,
@@ -130,12 +134,19 @@ impl Accounts {
             .await
     }
 
-    /// Writes down what somebody does, or is about to do, to no account.
+    /// Writes down what somebody does to no account.
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
     pub async fn note_act(&self, actor: Actor, act: Act, facts: &Facts) -> Result<(), DbError> {
-        let entry = NewEntry::new((actor, act, self.clock.now()), None, facts)?;
+        self.note(NewEntry::new((actor, act, self.clock.now()), None, facts)?).await
+    }
+
+    /// Writes down an entry of the audit by itself.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub(crate) async fn note(&self, entry: NewEntry) -> Result<(), DbError> {
         self.db
             .write(move |tx| {
                 tx.audit(entry.clone());

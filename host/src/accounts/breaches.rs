@@ -83,31 +83,31 @@ impl Accounts {
         Ok(id)
     }
 
-    /// Adds accounts to those whom a breach concerns. Returns how many are new.
+    /// Adds accounts to those whom a breach concerns. Returns how many are new; none when it is over.
     ///
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
     pub async fn scope_breach(
         &self,
-        breach: &StoredBreach,
+        id: BreachId,
         concerned: Concerned,
         because: &Because,
-    ) -> Result<u64, DbError> {
-        let all: BTreeSet<_> = breach.tables.iter().chain(&concerned.tables).collect();
-        let tables = serde_json::to_string(&all).map_err(DbError::corrupt)?;
+    ) -> Result<Option<u64>, DbError> {
         let period = concerned.period.unwrap_or((Micros(0), self.clock.now()));
-        let (id, act) = (breach.id, self.act_on_all(because, Act::BreachScope, Facts::of(breach.id))?);
+        let act = self.act_on_all(because, Act::BreachScope, Facts::of(id))?;
         self.db
             .write(move |tx| {
-                let (scopes, tables, act) = (concerned.scopes.clone(), tables.clone(), act.clone());
+                let (Concerned { scopes, tables, .. }, act) = (concerned.clone(), act.clone());
                 Box::pin(async move {
+                    if !breaches::add_tables(tx, id, &tables).await? {
+                        return Ok(None);
+                    }
                     tx.audit(act);
-                    breaches::set_tables(tx, id, &tables).await?;
                     let mut new = 0;
                     for scope in &scopes {
                         new += breaches::concern(tx, id, scope, period).await?;
                     }
-                    Ok(new)
+                    Ok(Some(new))
                 })
             })
             .await

@@ -13,6 +13,7 @@ use crate::db::{DbError, WriteTx, accounts, letters, links, restrictions};
 use crate::ids::{AccountId, ApiKeyId, ErasureId};
 use crate::mail::{self, Letter};
 use crate::privacy::erased;
+use crate::vault::DataKey;
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -23,13 +24,21 @@ impl Accounts {
         erased::digest(&self.keyring, account)
     }
 
+    /// The key for what outlives an account.
+    ///
+    /// # Errors
+    /// [`DbError`] when it can't be derived.
+    pub(crate) fn service_key(&self) -> Result<DataKey, DbError> {
+        self.keyring.service_key().map_err(DbError::sealed("letters"))
+    }
+
     /// Closes an account: it is erased when the time to think again is over. Returns when that is. Written in the
     /// commit of what confirmed it.
     pub(super) fn closing(&self, account: &Account) -> Result<Closing, DbError> {
         let (at, days) = (self.clock.now(), self.config.now().values.accounts.closing_days);
         let due_at = at.plus_ms(i64::from(days) * DAY_MS);
         let (id, digest) = (ErasureId::generate(), self.erasure_digest(account.id));
-        let new = NewErasure { id, account: account.id, digest, status: account.status, at, due_at };
+        let new = NewErasure { id, account: account.id, digest, at, due_at };
         let letter = Letter::AccountClosing { until: due_at };
         let letter = mail::sealed(account.id, &account.data_key, &account.email()?, letter, at)?;
         let entry = self.own_act(account, Act::Close, &Facts::of(id))?;
@@ -89,6 +98,7 @@ impl Accounts {
             .write(move |tx| {
                 let (letter, entry) = (letter.clone(), entry.clone());
                 Box::pin(async move {
+                    accounts::lock(tx, id).await?;
                     let before =
                         erasures::cancel(tx, id, now).await?.ok_or(DbError::Missing("deletion of this account"))?;
                     restrictions::settle(tx, id, before).await?;
@@ -110,9 +120,16 @@ pub(super) struct Closing {
 }
 
 impl Closing {
-    /// Writes it.
-    pub(super) async fn write(&self, tx: &mut WriteTx<'_>) -> Result<(), DbError> {
-        erasures::insert(tx, &self.new).await?;
+    /// Writes it, with the link that confirms it used up. Of two links that are on their way, the first does it.
+    pub(super) async fn write(&self, tx: &mut WriteTx<'_>, link: &[u8; 32]) -> Result<(), DbError> {
+        let before = accounts::lock(tx, self.new.account).await?;
+        links::take(tx, link).await?;
+        match before {
+            Status::Closing => return Ok(()),
+            Status::Closed => return Err(DbError::Missing("account")),
+            Status::Pending | Status::Active | Status::Restricted | Status::Suspended => {}
+        }
+        erasures::insert(tx, &self.new, before).await?;
         rights::register(tx, self.new.account, RightsKind::Deletion, RightsState::Open, self.new.at).await?;
         accounts::set_status(tx, self.new.account, Status::Closing).await?;
         tx.audit(self.entry.clone());

@@ -1,7 +1,7 @@
 //! What the links of letters do, once somebody opens them.
 
 use super::links::LinkSecret;
-use super::{Account, Accounts, ApiKey, Needs, NewKey, Purpose, Status};
+use super::{Account, Accounts, ApiKey, Needs, NewKey, Purpose};
 use crate::audit::{Act, Facts};
 use crate::clock::Micros;
 use crate::db::{DbError, accounts, keys, ledger, letters, links};
@@ -48,7 +48,6 @@ impl Accounts {
             Purpose::SignIn => Confirmed::Key(self.sign_in(&account, digest).await?),
             // It has a page of its own.
             Purpose::Export => return Err(DbError::Missing("link")),
-            Purpose::Delete if account.status == Status::Closed => return Err(DbError::Missing("link")),
             Purpose::Unsubscribe => {
                 self.unsubscribe(&account, digest).await?;
                 Confirmed::Unsubscribed
@@ -67,23 +66,15 @@ impl Accounts {
 
     /// Closes an account, which is erased later.
     async fn close(&self, account: &Account, digest: [u8; 32]) -> Result<Micros, DbError> {
-        // Two links may be on their way.
-        if let Some(due_at) = self.closes_at(account.id).await? {
-            self.db.write(move |tx| Box::pin(async move { links::take(tx, &digest).await })).await?;
-            return Ok(due_at);
-        }
         let closing = self.closing(account)?;
         let due_at = closing.new.due_at;
         self.db
             .write(move |tx| {
                 let closing = closing.clone();
-                Box::pin(async move {
-                    links::take(tx, &digest).await?;
-                    closing.write(tx).await
-                })
+                Box::pin(async move { closing.write(tx, &digest).await })
             })
             .await?;
-        Ok(due_at)
+        Ok(self.closes_at(account.id).await?.unwrap_or(due_at))
     }
 
     /// Makes a pending account active, with its first key and the grant that its plan begins with.
@@ -98,6 +89,7 @@ impl Accounts {
             .write(move |tx| {
                 let (key, grant, entry) = (key.clone(), grant.clone(), entry.clone());
                 Box::pin(async move {
+                    accounts::lock(tx, id).await?;
                     links::take(tx, &digest).await?;
                     links::forget(tx, id, Purpose::Confirm).await?;
                     accounts::activate(tx, id, at).await?;
@@ -115,9 +107,6 @@ impl Accounts {
 
     /// Makes a key for whoever has the account's mail, and tells so. It counts under no limit: all others may be lost.
     async fn sign_in(&self, account: &Account, digest: [u8; 32]) -> Result<ApiKey, DbError> {
-        if account.status == Status::Closed {
-            return Err(DbError::Missing("account"));
-        }
         let (id, at) = (account.id, self.clock.now());
         let name = "made by a link".to_owned();
         let (key, secret) = self.fresh_api_key(id, NewKey { name: name.clone(), ..NewKey::first() })?;

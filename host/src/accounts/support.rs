@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Account, Accounts, Because};
-use crate::audit::{Act, Facts};
+use crate::audit::{Act, Actor, Facts, NewEntry};
 use crate::clock::Micros;
 use crate::db::letters::NewLetter;
 use crate::db::support::{self, SaidBy, StoredMessage, StoredThread, ThreadState};
@@ -86,6 +86,20 @@ impl Accounts {
             })
         })
         .await
+    }
+
+    /// Writes down that an operator is about to read a thread.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn note_reading(
+        &self,
+        account: &Account,
+        operator: OperatorKeyId,
+        thread: SupportThreadId,
+    ) -> Result<(), DbError> {
+        let did = (Actor::Operator(operator), Act::Look, self.clock.now());
+        self.note(NewEntry::new(did, Some((account.id, &account.data_key)), &Facts::of(thread))?).await
     }
 
     /// Says more in a thread: its owner, or an operator. The other one gets a letter.

@@ -35,6 +35,8 @@ words! {
         Adjust = "adjust",
         /// An operator gave back what was paid.
         Refund = "refund",
+        /// The processor refused what an operator wanted to give back.
+        RefundRefused = "refund_refused",
         /// An operator set an account's status.
         Status = "status",
         /// An operator set a hold on an account. Why is with the hold, which is not for the account to know.

@@ -26,6 +26,8 @@ pub(super) struct LeftOut<'l> {
     erased: BTreeMap<&'l str, AccountId>,
     /// Pseudonyms, by the accounts that the backup has.
     found: BTreeMap<String, AccountId>,
+    /// Accounts that nobody has which the backup has already: an erasure had come as far.
+    there: BTreeSet<AccountId>,
     /// Erasures that the backup knows as done.
     known: BTreeSet<String>,
 }
@@ -33,12 +35,17 @@ pub(super) struct LeftOut<'l> {
 impl<'l> LeftOut<'l> {
     pub(super) fn new(keyring: &'l Keyring, list: &'l [Erased]) -> Self {
         let erased = list.iter().map(|one| (one.account.as_str(), one.pseudonym)).collect();
-        Self { keyring, erased, found: BTreeMap::new(), known: BTreeSet::new() }
+        Self { keyring, erased, found: BTreeMap::new(), there: BTreeSet::new(), known: BTreeSet::new() }
     }
 
     /// How many accounts are left out.
     pub(super) fn accounts(&self) -> u64 {
         self.found.len() as u64
+    }
+
+    /// Whether the backup has an account that nobody has.
+    pub(super) fn has(&self, pseudonym: AccountId) -> bool {
+        self.there.contains(&pseudonym)
     }
 
     /// Whether the backup knows that an erasure is done.
@@ -55,7 +62,9 @@ impl<'l> LeftOut<'l> {
         };
         if table == "accounts" {
             let id = text(&row, "id").unwrap_or_default();
-            let known_by = id.parse().ok().map(|account| hex::encode(erased::digest(self.keyring, account)));
+            let account = id.parse::<AccountId>().ok();
+            self.there.extend(account.filter(|account| self.erased.values().any(|pseudonym| pseudonym == account)));
+            let known_by = account.map(|account| hex::encode(erased::digest(self.keyring, account)));
             return match known_by.and_then(|known_by| self.erased.get(known_by.as_str())) {
                 Some(pseudonym) => {
                     self.found.insert(id, *pseudonym);

@@ -221,7 +221,7 @@ impl Loading<'_> {
                 Judged::Account(pseudonym) => pseudonyms.push(pseudonym),
             }
         }
-        for id in pseudonyms {
+        for id in pseudonyms.into_iter().filter(|id| !self.out.has(*id)).collect::<Vec<_>>() {
             let (columns, row) = pseudonym(self.keyring, id);
             self.load.insert("accounts", &columns, row).await.map_err(failed)?;
         }

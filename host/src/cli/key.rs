@@ -17,7 +17,7 @@ use super::client::{Client, DEFAULT_URL};
 use super::data::DataArgs;
 use super::json::{self, JsonArgs};
 use super::{out, progress, readable, table};
-use crate::audit::{Act, Actor, Facts};
+use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::config::Overrides;
 use crate::folder::{Folder, FolderError};
@@ -150,10 +150,7 @@ impl Keys {
     async fn begin(&self) -> anyhow::Result<Status> {
         match self {
             Self::Server(client) => client.send(Method::POST, &MASTER_KEYS, &json!({})).await?.read(),
-            Self::Folder(store) => {
-                store.accounts.note_act(Actor::System, Act::RotateMasterKey, &Facts::default()).await?;
-                Ok(store.rotation.begin().await?)
-            }
+            Self::Folder(store) => Ok(store.rotation.begin(Actor::System).await?),
         }
     }
 
@@ -163,11 +160,7 @@ impl Keys {
                 let path = [MASTER_KEYS[0], MASTER_KEYS[1], "retire"];
                 client.send(Method::POST, &path, &json!({"below": below})).await?.read()
             }
-            Self::Folder(store) => {
-                let facts = Facts::of(format_args!("below {below}"));
-                store.accounts.note_act(Actor::System, Act::RetireMasterKeys, &facts).await?;
-                Ok(store.rotation.retire(below).await?)
-            }
+            Self::Folder(store) => Ok(store.rotation.retire(below, Actor::System).await?),
         }
     }
 

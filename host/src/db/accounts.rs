@@ -132,14 +132,14 @@ pub async fn plans(db: &Db) -> Result<Vec<String>, DbError> {
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// The accounts that this host serves, latest first.
+/// The accounts that this host serves, latest first, but for those that are closed.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn list(db: &Db, before: Option<AccountId>, limit: i64) -> Result<Vec<StoredAccount>, DbError> {
     let served = served!("accounts.id", "$3");
     let text = format!(
-        "{COLUMNS} FROM (SELECT * FROM accounts WHERE id < $1 AND {served}
+        "{COLUMNS} FROM (SELECT * FROM accounts WHERE id < $1 AND status <> 'closed' AND {served}
              AND EXISTS (SELECT 1 FROM data_keys WHERE data_keys.account_id = accounts.id)
              ORDER BY id DESC LIMIT $2) AS accounts {JOINED}"
     );
@@ -189,7 +189,21 @@ pub async fn set_daily_spend(
     spending::forget(tx, (account, None)).await
 }
 
-/// Sets an account's status.
+/// The status of an account, which nobody else changes until the transaction ends: whatever changes it begins with this,
+/// so that two changes of one moment are as if one came after the other.
+///
+/// # Errors
+/// [`DbError::Missing`] when there is no such account.
+pub async fn lock(tx: &mut WriteTx<'_>, account: AccountId) -> Result<Status, DbError> {
+    // An update that changes nothing takes the row's lock on PostgreSQL, where a select would not.
+    let row = sqlx::query("UPDATE accounts SET status = status WHERE id = $1 RETURNING status")
+        .bind(account.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.ok_or(DbError::Missing("account"))?.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)
+}
+
+/// Sets the status of an account that is [locked](lock).
 ///
 /// # Errors
 /// [`DbError::Missing`] when there is no such account.

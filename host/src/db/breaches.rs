@@ -1,11 +1,13 @@
 //! Breaches: what happened, whom it concerns, and by when they have to be told.
 
+use std::collections::BTreeSet;
+
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
-use crate::ids::{AccountId, BreachId};
+use crate::ids::{AccountId, BreachId, MailingId};
 
 /// A breach.
 #[derive(Clone, Debug)]
@@ -108,13 +110,29 @@ pub async fn concern(
     Ok(done.rows_affected())
 }
 
-/// Notes the tables whose rows a breach concerns.
+/// Adds to the tables whose rows a breach concerns. False when the breach is over.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn set_tables(tx: &mut WriteTx<'_>, breach: BreachId, tables: &str) -> Result<(), DbError> {
+pub async fn add_tables(tx: &mut WriteTx<'_>, breach: BreachId, tables: &[String]) -> Result<bool, DbError> {
+    // The update takes the row's lock, so that nobody closes it or adds others meanwhile.
+    let known = sqlx::query("UPDATE breaches SET tables = tables WHERE id = $1 AND ended_at IS NULL RETURNING tables");
+    let Some(row) = known.bind(breach.to_string()).fetch_optional(&mut **tx).await? else { return Ok(false) };
+    let known: BTreeSet<String> = serde_json::from_str(&row.try_get::<String, _>(0)?).map_err(DbError::corrupt)?;
+    let all: BTreeSet<_> = known.iter().chain(tables).collect();
+    let all = serde_json::to_string(&all).map_err(DbError::corrupt)?;
     let text = "UPDATE breaches SET tables = $2 WHERE id = $1";
-    sqlx::query(text).bind(breach.to_string()).bind(tables).execute(&mut **tx).await?;
+    sqlx::query(text).bind(breach.to_string()).bind(all).execute(&mut **tx).await?;
+    Ok(true)
+}
+
+/// Makes those take turns who write letters about the breach that a mailing is about, so that nobody gets two.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub(super) async fn alone(tx: &mut WriteTx<'_>, mailing: MailingId) -> Result<(), DbError> {
+    let text = "UPDATE breaches SET told_at = told_at WHERE id = (SELECT about FROM mailings WHERE mailings.id = $1)";
+    sqlx::query(text).bind(mailing.to_string()).execute(&mut **tx).await?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use sqlx::Row as _;
 use super::engine::DbEngine;
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
+use crate::faults;
 use crate::ids::AccountId;
 use crate::vault::Wrapped;
 
@@ -126,6 +127,7 @@ pub async fn delete(tx: &mut WriteTx<'_>, account: AccountId) -> Result<u64, DbE
 /// # Errors
 /// [`DbError`] when the database doesn't answer, or readers were in the way for too long.
 pub async fn wipe(db: &Db) -> Result<(), DbError> {
+    faults::step();
     if db.url.engine == DbEngine::Postgres {
         sqlx::query("VACUUM FULL data_keys").execute(&db.pool).await?;
         return Ok(());

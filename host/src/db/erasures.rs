@@ -1,21 +1,21 @@
 //! Accounts that are, or were, erased: what is due, and the statements that the data map stands for.
 
+mod rows;
+
 use std::collections::BTreeMap;
 
+pub use rows::*;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 use utoipa::ToSchema;
 
-use super::engine::DbEngine;
 use super::kept_back::held;
 use super::region::served;
-use super::retention::in_batches;
-use super::{Db, DbError, WriteTx, restrictions};
+use super::{Db, DbError, WriteTx, accounts};
 use crate::accounts::Status;
 use crate::clock::Micros;
 use crate::ids::{AccountId, ErasureId, RunId};
-use crate::privacy::map::Table;
 use crate::words::words;
 
 words! {
@@ -41,10 +41,10 @@ pub struct Certificate {
     pub kept: BTreeMap<String, u64>,
     /// Why they are kept.
     pub kept_why: String,
+    /// Who else held something of it, and was to be told to erase it.
+    #[serde(default)]
+    pub told: Vec<String>,
 }
-
-/// Rows of one commit.
-const ROWS: i64 = 500;
 
 /// An erasure.
 #[derive(Clone, Debug)]
@@ -84,19 +84,17 @@ pub struct NewErasure {
     pub account: AccountId,
     /// What the account is in a backup.
     pub digest: [u8; 32],
-    /// What the account is now.
-    pub status: Status,
     /// Now.
     pub at: Micros,
     /// From when on it is done.
     pub due_at: Micros,
 }
 
-/// Notes an erasure.
+/// Notes an erasure of an account, with what that was until now.
 ///
 /// # Errors
 /// [`DbError::Exists`] when the account is about to be erased already.
-pub async fn insert(tx: &mut WriteTx<'_>, new: &NewErasure) -> Result<(), DbError> {
+pub async fn insert(tx: &mut WriteTx<'_>, new: &NewErasure, before: Status) -> Result<(), DbError> {
     let done = sqlx::query(
         "INSERT INTO erasures
              (id, account_id, pseudonym, account_digest, state, status_before, asked_at, state_at, due_at)
@@ -106,7 +104,7 @@ pub async fn insert(tx: &mut WriteTx<'_>, new: &NewErasure) -> Result<(), DbErro
     .bind(new.account.to_string())
     .bind(AccountId::generate().to_string())
     .bind(new.digest.as_slice())
-    .bind(new.status.as_str())
+    .bind(before.as_str())
     .bind(new.at.0)
     .bind(new.due_at.0)
     .execute(&mut **tx)
@@ -224,7 +222,7 @@ pub async fn set_status_before(tx: &mut WriteTx<'_>, account: AccountId, status:
 /// # Errors
 /// [`DbError::Missing`] when there is no such account.
 pub async fn begin(tx: &mut WriteTx<'_>, erasure: ErasureId, account: AccountId, at: Micros) -> Result<bool, DbError> {
-    restrictions::lock(tx, account).await?;
+    accounts::lock(tx, account).await?;
     let text = concat!("SELECT 1 FROM accounts WHERE id = $1 AND ", held!("accounts.id"));
     if sqlx::query(text).bind(account.to_string()).fetch_optional(&mut **tx).await?.is_some() {
         return Ok(false);
@@ -265,6 +263,16 @@ pub async fn certify(tx: &mut WriteTx<'_>, erasure: ErasureId, certificate: &str
     Ok(())
 }
 
+/// Adds to what was written down who else is told.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn certify_told(tx: &mut WriteTx<'_>, erasure: ErasureId, certificate: &str) -> Result<(), DbError> {
+    let done = sqlx::query("UPDATE erasures SET certificate = $2 WHERE id = $1").bind(erasure.to_string());
+    done.bind(certificate).execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// Notes that an account is erased, and forgets which one it was. False when another host has.
 ///
 /// # Errors
@@ -279,82 +287,6 @@ pub async fn finish(tx: &mut WriteTx<'_>, erasure: ErasureId, at: Micros) -> Res
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
-}
-
-/// Makes the account that nobody has, under whose id is kept what the law asks for.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn insert_pseudonym(tx: &mut WriteTx<'_>, pseudonym: AccountId, lookup: [u8; 32]) -> Result<(), DbError> {
-    sqlx::query(
-        "INSERT INTO accounts (id, sealed_email, email_lookup, plan, status, created_at)
-         VALUES ($1, $2, $3, '', 'closed', 0) ON CONFLICT DO NOTHING",
-    )
-    .bind(pseudonym.to_string())
-    .bind(Vec::new())
-    .bind(lookup.as_slice())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// Deletes the rows of an account, at a pace that others hardly notice.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
-pub async fn delete_rows(db: &Db, table: &'static Table, account: AccountId) -> Result<(), DbError> {
-    let (name, key) = (table.name, table.key.join(", "));
-    let text = format!("DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {name} WHERE account_id = $1 LIMIT $2)");
-    let deleted = in_batches(db, ROWS, move |tx, size| {
-        let text = text.clone();
-        Box::pin(async move {
-            let done = sqlx::query(AssertSqlSafe(text)).bind(account.to_string()).bind(size).execute(&mut **tx).await?;
-            Ok(done.rows_affected())
-        })
-    });
-    deleted.await.map(drop)
-}
-
-/// Gives the account's rows to the pseudonym.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn give_rows(
-    tx: &mut WriteTx<'_>,
-    table: &Table,
-    account: AccountId,
-    pseudonym: AccountId,
-) -> Result<(), DbError> {
-    let text = format!("UPDATE {} SET account_id = $2 WHERE account_id = $1", table.name);
-    let statement = sqlx::query(AssertSqlSafe(text)).bind(account.to_string()).bind(pseudonym.to_string());
-    statement.execute(&mut **tx).await?;
-    Ok(())
-}
-
-/// Ends what is asked for by an account that is erased, and forgets whose it was.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn forget_whose(tx: &mut WriteTx<'_>, account: AccountId, at: Micros) -> Result<(), DbError> {
-    sqlx::query(
-        "UPDATE rights_requests SET account_id = NULL, state = CASE WHEN state = 'open' THEN 'done' ELSE state END,
-             ended_at = COALESCE(ended_at, $2)
-         WHERE account_id = $1",
-    )
-    .bind(account.to_string())
-    .bind(at.0)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// Deletes the row of the account itself.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn delete_account(tx: &mut WriteTx<'_>, account: AccountId) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM accounts WHERE id = $1").bind(account.to_string()).execute(&mut **tx).await?;
-    Ok(())
 }
 
 /// Some runs of an account that have not finished.
@@ -379,18 +311,4 @@ pub async fn has_waiting_letters(db: &Db, account: AccountId) -> Result<bool, Db
         .fetch_optional(&db.pool)
         .await?;
     Ok(row.is_some())
-}
-
-/// Frees the room of rows that were deleted from tables. SQLite overwrites them as it deletes; there only the WAL has to
-/// be emptied, which [`super::data_keys::wipe`] does.
-///
-/// # Errors
-/// [`DbError`] when the database doesn't answer.
-pub async fn vacuum(db: &Db, tables: &[&str]) -> Result<(), DbError> {
-    if db.url.engine == DbEngine::Postgres {
-        for table in tables {
-            sqlx::query(AssertSqlSafe(format!("VACUUM {table}"))).execute(&db.pool).await?;
-        }
-    }
-    Ok(())
 }

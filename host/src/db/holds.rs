@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::region::served;
-use super::{Db, DbError, WriteTx, restrictions};
+use super::{Db, DbError, WriteTx, accounts};
 use crate::accounts::Status;
 use crate::clock::Micros;
 use crate::ids::{AccountId, HoldId};
@@ -44,7 +44,7 @@ pub struct HoldOn {
 /// # Errors
 /// [`DbError::Missing`] when there is no such account, or its erasure has begun.
 pub async fn insert(tx: &mut WriteTx<'_>, hold: &StoredHold) -> Result<(), DbError> {
-    if restrictions::lock(tx, hold.account).await? == Status::Closed {
+    if accounts::lock(tx, hold.account).await? == Status::Closed {
         return Err(DbError::Missing("account"));
     }
     sqlx::query(

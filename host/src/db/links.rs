@@ -68,16 +68,19 @@ pub async fn insert(tx: &mut WriteTx<'_>, link: &NewLink) -> Result<(), DbError>
     Ok(())
 }
 
-/// Whose a link is and what it does, while it works.
+/// Whose a link is and what it does, while it works; none of an account that is closed does.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn get(db: &Db, digest: &[u8; 32], now: Micros) -> Result<Option<(AccountId, Purpose)>, DbError> {
-    let row = sqlx::query("SELECT account_id, purpose FROM links WHERE digest = $1 AND expires_at > $2")
-        .bind(digest.as_slice())
-        .bind(now.0)
-        .fetch_optional(&db.pool)
-        .await?;
+    let row = sqlx::query(
+        "SELECT account_id, purpose FROM links JOIN accounts ON accounts.id = links.account_id
+         WHERE digest = $1 AND expires_at > $2 AND status <> 'closed'",
+    )
+    .bind(digest.as_slice())
+    .bind(now.0)
+    .fetch_optional(&db.pool)
+    .await?;
     let Some(row) = row else { return Ok(None) };
     let account = row.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)?;
     Ok(Some((account, row.try_get::<String, _>(1)?.parse().map_err(DbError::corrupt)?)))

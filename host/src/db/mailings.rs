@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::region::served;
-use super::{Db, DbError, WriteTx};
+use super::{Db, DbError, WriteTx, breaches};
 use crate::clock::Micros;
 use crate::ids::{AccountId, MailingId};
 use crate::words::words;
@@ -133,6 +133,9 @@ pub async fn note(
     audience: Audience,
     account: AccountId,
 ) -> Result<bool, DbError> {
+    if audience == Audience::Concerned {
+        breaches::alone(tx, mailing).await?;
+    }
     let text = format!(
         "INSERT INTO mailed (account_id, mailing_id)
          SELECT accounts.id, CAST($2 AS TEXT) FROM accounts WHERE accounts.id = $1 AND {}

@@ -32,13 +32,14 @@ pub async fn all(db: &Db) -> Result<Vec<MasterKey>, DbError> {
 }
 
 /// Makes a version known, or fills in the fingerprint of one whose key was not seen yet. What another host said
-/// before stays. The first ones of a database are ready at once.
+/// before stays. The first ones of a database are ready at once. Returns how many were new.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
-pub async fn register(tx: &mut WriteTx<'_>, keys: &[MasterKey]) -> Result<(), DbError> {
+pub async fn register(tx: &mut WriteTx<'_>, keys: &[MasterKey]) -> Result<u64, DbError> {
+    let mut new = 0;
     for key in keys {
-        sqlx::query(
+        let done = sqlx::query(
             "INSERT INTO master_keys (version, fingerprint, created_at, ready_at) VALUES ($1, $2, $3, $4)
              ON CONFLICT (version) DO UPDATE SET fingerprint = $2 WHERE master_keys.fingerprint = ''",
         )
@@ -48,8 +49,9 @@ pub async fn register(tx: &mut WriteTx<'_>, keys: &[MasterKey]) -> Result<(), Db
         .bind(key.ready_at.map(|at| at.0))
         .execute(&mut **tx)
         .await?;
+        new += done.rows_affected();
     }
-    Ok(())
+    Ok(new)
 }
 
 /// Notes the newest version that a host has.

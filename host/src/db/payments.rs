@@ -27,6 +27,9 @@ pub struct Bought {
     pub microcredits_per_minor_unit: i64,
 }
 
+/// One would do: the processor knows all payments of a customer by any.
+const MOST_REFERENCES: i64 = 20;
+
 /// A payment as it was told last.
 #[derive(Clone, Debug)]
 pub struct StoredPayment {
@@ -335,4 +338,25 @@ pub async fn bought(db: &Db) -> Result<Vec<(Tenant, Microcredits)>, DbError> {
     .fetch_all(&db.pool)
     .await?;
     rows.iter().map(|row| Ok((Tenant(row.try_get(0)?), Microcredits(row.try_get(1)?)))).collect()
+}
+
+/// By what the processor finds an account's customer, latest first: ids of its payments and its mandate, and ours that
+/// it was told with what was not paid.
+///
+/// # Errors
+/// [`DbError`] when the database doesn't answer.
+pub async fn references(db: &Db, account: AccountId) -> Result<Vec<String>, DbError> {
+    let rows = sqlx::query(
+        "SELECT reference FROM (
+             SELECT COALESCE(mandate, id) AS reference, changed_at AS at FROM auto_top_ups WHERE account_id = $1
+             UNION ALL SELECT id, told_at FROM payments WHERE account_id = $1
+             UNION ALL SELECT id, created_at FROM top_ups WHERE account_id = $1
+                 AND NOT EXISTS (SELECT 1 FROM payments WHERE payments.top_up_id = top_ups.id)) AS known
+         ORDER BY at DESC, reference LIMIT $2",
+    )
+    .bind(account.to_string())
+    .bind(MOST_REFERENCES)
+    .fetch_all(&db.pool)
+    .await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }

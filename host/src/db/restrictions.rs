@@ -3,6 +3,7 @@
 
 use sqlx::Row as _;
 
+use super::accounts::lock;
 use super::rights::{self, RightsKind, RightsState};
 use super::{Db, DbError, WriteTx, erasures};
 use crate::accounts::Status;
@@ -105,7 +106,7 @@ pub async fn change_status(
     settle(tx, account, status).await
 }
 
-/// Gives an account the status that it has but for its restrictions.
+/// Gives an account that is locked the status that it has but for its restrictions.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
@@ -122,19 +123,6 @@ pub async fn settle(tx: &mut WriteTx<'_>, account: AccountId, status: Status) ->
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// The status of an account, which nobody changes until the transaction ends.
-///
-/// # Errors
-/// [`DbError::Missing`] when there is no such account.
-pub async fn lock(tx: &mut WriteTx<'_>, account: AccountId) -> Result<Status, DbError> {
-    // An update that changes nothing takes the row's lock on PostgreSQL, where a select would not.
-    let row = sqlx::query("UPDATE accounts SET status = status WHERE id = $1 RETURNING status")
-        .bind(account.to_string())
-        .fetch_optional(&mut **tx)
-        .await?;
-    row.ok_or(DbError::Missing("account"))?.try_get::<String, _>(0)?.parse().map_err(DbError::corrupt)
 }
 
 async fn insert(

@@ -48,6 +48,8 @@ pub struct PaidBy {
     pub credited: Microcredits,
     /// What of that was taken back.
     pub taken: Microcredits,
+    /// Whether it was charged to a mandate.
+    pub automatic: bool,
 }
 
 /// Writes a top-up that nobody has paid yet, or says which one the same request wrote before.
@@ -173,8 +175,9 @@ pub async fn list(
 /// [`DbError`] when the database doesn't answer.
 pub async fn paid_by(db: &Db, account: AccountId, id: TopUpId) -> Result<Vec<PaidBy>, DbError> {
     let rows = sqlx::query(
-        "SELECT id, amount, credited, taken FROM payments
-         WHERE top_up_id = $1 AND account_id = $2 AND credited > 0 ORDER BY id",
+        "SELECT payments.id, payments.amount, credited, taken, automatic FROM payments
+         JOIN top_ups ON top_ups.id = payments.top_up_id
+         WHERE payments.top_up_id = $1 AND payments.account_id = $2 AND credited > 0 ORDER BY payments.id",
     )
     .bind(id.to_string())
     .bind(account.to_string())
@@ -186,6 +189,7 @@ pub async fn paid_by(db: &Db, account: AccountId, id: TopUpId) -> Result<Vec<Pai
             amount: row.try_get(1)?,
             credited: Microcredits(row.try_get(2)?),
             taken: Microcredits(row.try_get(3)?),
+            automatic: row.try_get::<i64, _>(4)? == 1,
         })
     };
     rows.iter().map(one).collect()

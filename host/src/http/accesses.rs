@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::Problem;
 use super::acts::Reason;
+use super::admin::known;
 use super::answer::{Answer, Made};
 use super::auth::{May, Operator};
 use super::body::{Json, PathId};
@@ -90,7 +91,7 @@ pub(super) async fn open(
     if new.contents && !Support::has(operator.role) {
         return Err(Problem::role_missing(operator.role, Support::ROLES));
     }
-    let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    let account = known(&app, id).await?;
     let because = operator.because(new.reason);
     let Access { id, account, contents, until, .. } =
         app.accounts.open_access(&account, &because, (new.minutes, new.contents)).await?;
@@ -142,7 +143,7 @@ pub(super) async fn look(
     account: AccountId,
     what: What,
 ) -> Result<(Account, bool), Problem> {
-    let account = app.accounts.load(account).await?.ok_or_else(|| Problem::not_found("account"))?;
+    let account = known(app, account).await?;
     let access = app.accounts.access(account.id, operator.key).await?.ok_or_else(|| {
         Problem::forbidden(format!(
             "looking at what an account has needs an access that is open: \

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::Problem;
-use super::admin::opened;
+use super::admin::{known, opened};
 use super::answer::{Answer, Made, Offered};
 use super::auth::Operator;
 use super::body::{Json, PathId};
@@ -129,7 +129,7 @@ pub(super) async fn refund(
 ) -> Result<Made<Refunded>, Problem> {
     let because = operator.because(new.reason.clone());
     let account = top_ups::account_of(&app.db, id).await?.ok_or_else(|| Problem::not_found("top-up"))?;
-    let account = app.accounts.load(account).await?.ok_or_else(|| Problem::not_found("account"))?;
+    let account = known(&app, account).await?;
     let once = once.by(&app, operator.key, &new);
     let refunded = app.payments.refund((&account, id), new.credits_microcredits, &because, once).await?;
     Ok(Made(refunded))

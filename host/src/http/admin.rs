@@ -130,7 +130,7 @@ pub(super) async fn show(
     _: Operator<Anyone>,
     PathId(id): PathId<AccountId>,
 ) -> Result<Answer<AdminAccountView>, Problem> {
-    let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    let account = known(&app, id).await?;
     view(&app, &account).await.map(Answer)
 }
 
@@ -176,8 +176,9 @@ pub(super) async fn reload(
     operator: Operator<Admin>,
     Json(why): Json<Why>,
 ) -> Result<Answer<Reloaded>, Problem> {
-    app.accounts.note_act(operator.actor(), Act::Reload, &why.reason.alone()).await?;
     let changes = app.reload().map_err(|error| Problem::invalid("", error.to_string()))?;
+    // A file with a mistake changed nothing.
+    app.accounts.note_act(operator.actor(), Act::Reload, &why.reason.alone()).await?;
     Ok(Answer(Reloaded { changes }))
 }
 
@@ -186,14 +187,18 @@ pub(super) fn region_of(app: &App, plan: &str, asked: Option<&Name>) -> Result<O
     app.config.now().region_of(plan, asked).map_err(|error| Problem::invalid("/region", error.to_string()))
 }
 
+/// An account that operators are shown: of one that is closed only its erasure.
+pub(super) async fn known(app: &App, id: AccountId) -> Result<Account, Problem> {
+    let account = app.accounts.load(id).await?.filter(|account| account.status != Status::Closed);
+    account.ok_or_else(|| Problem::not_found("account"))
+}
+
 /// An account that something can be done to: one that waits for its address opens by the link alone, and is forgotten
 /// without it.
 pub(super) async fn opened(app: &App, id: AccountId) -> Result<Account, Problem> {
-    let account = app.accounts.load(id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    let account = known(app, id).await?;
     match account.status {
-        status @ (Status::Pending | Status::Closed) => {
-            Err(Problem::conflict(format!("the account is {status}; {}", status.remains())))
-        }
+        status @ Status::Pending => Err(Problem::conflict(format!("the account is {status}; {}", status.remains()))),
         _ => Ok(account),
     }
 }

@@ -144,10 +144,7 @@ pub(super) async fn scope(
     PathId(id): PathId<BreachId>,
     Json(asked): Json<BreachScope>,
 ) -> Result<Changed<BreachView>, Problem> {
-    let breach = known(&app, id).await?;
-    if breach.ended_at.is_some() {
-        return Err(Problem::conflict("the breach is over; open another one"));
-    }
+    known(&app, id).await?;
     if asked.accounts.len() + asked.tables.len() > MOST_NAMED {
         return Err(Problem::invalid("", format!("one request names {MOST_NAMED} accounts and tables at most")));
     }
@@ -165,7 +162,9 @@ pub(super) async fn scope(
     for (position, name) in asked.tables.iter().enumerate() {
         scope_of(&format!("/tables/{position}"), name, false)?;
     }
-    app.accounts.scope_breach(&breach, concerned, &operator.because(asked.reason)).await?;
+    if app.accounts.scope_breach(id, concerned, &operator.because(asked.reason)).await?.is_none() {
+        return Err(Problem::conflict("the breach is over; open another one"));
+    }
     Ok(Changed(view(&app, known(&app, id).await?).await?))
 }
 

@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::acts::Why;
+use super::admin::known;
 use super::answer::Answer;
 use super::auth::Operator;
 use super::body::{Json, PathId};
@@ -25,7 +26,9 @@ use crate::ids::{AccountId, LetterId};
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LetterView {
     id: LetterId,
-    account: AccountId,
+    /// Whose it is; where an access to the account is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<AccountId>,
     /// What it is about.
     kind: String,
     state: LetterState,
@@ -38,7 +41,7 @@ pub(super) struct LetterView {
     /// When it was sent, or given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<Micros>,
-    /// Why the last try failed.
+    /// Why the last try failed, without the address.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -64,7 +67,7 @@ impl LetterView {
     pub(super) fn of(letter: StoredLetter) -> Self {
         Self {
             id: letter.id,
-            account: letter.account,
+            account: Some(letter.account),
             kind: letter.kind,
             state: letter.state,
             attempts: letter.attempts,
@@ -74,6 +77,11 @@ impl LetterView {
             error: letter.last_error,
         }
     }
+}
+
+/// As it is in the list of all: nothing of it says whose it is.
+fn of_somebody(letter: StoredLetter) -> LetterView {
+    LetterView { account: None, ..LetterView::of(letter) }
 }
 
 /// A letter that was given up waits again: 204.
@@ -100,7 +108,7 @@ pub(super) async fn list(
 ) -> Result<Answer<Page<LetterView>>, Problem> {
     let page = PageQuery::new(query.limit, query.after);
     let found = letters::list(&app.db, (None, query.state), page.after_id()?, page.asked()).await?;
-    let views = found.into_iter().map(LetterView::of).collect();
+    let views = found.into_iter().map(of_somebody).collect();
     Ok(Answer(Page::of(views, page.limit(), |view| view.id.to_string())))
 }
 
@@ -112,7 +120,7 @@ pub(super) async fn resend(
     Json(why): Json<Why>,
 ) -> Result<Resent, Problem> {
     let letter = letters::get(&app.db, id).await?.ok_or_else(|| Problem::not_found("letter"))?;
-    let account = app.accounts.load(letter.account).await?.ok_or_else(|| Problem::not_found("account"))?;
+    let account = known(&app, letter.account).await?;
     if app.accounts.resend(&account, id, &operator.because(why.reason)).await? {
         return Ok(Resent);
     }

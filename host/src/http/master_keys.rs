@@ -10,6 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Problem;
+use super::admin::known;
 use super::answer::{Answer, Made};
 use super::auth::Operator;
 use super::body::{Json, PathId};
@@ -17,7 +18,7 @@ use super::once::MayRepeat;
 use super::routes::{Described, Reply};
 use crate::accounts::Security;
 use crate::app::App;
-use crate::audit::{Act, Facts};
+use crate::faults;
 use crate::ids::AccountId;
 use crate::vault::KeyringError;
 use crate::vault::rotation::{Rotated, RotationError, Status};
@@ -52,8 +53,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, _: Operator<Security>) -> 
 
 /// Adds a master key, unless the newest has not wrapped everything yet. The hosts wrap with it by themselves.
 pub(super) async fn rotate(State(app): State<Arc<App>>, operator: Operator<Security>) -> Result<Changed, Problem> {
-    app.accounts.note_act(operator.actor(), Act::RotateMasterKey, &Facts::default()).await?;
-    Ok(Changed(app.rotation.begin().await?))
+    Ok(Changed(faults::duty("rotation", app.rotation.begin(operator.actor())).await?))
 }
 
 /// Removes the master keys below a version.
@@ -62,9 +62,8 @@ pub(super) async fn retire(
     operator: Operator<Security>,
     Json(retirement): Json<Retirement>,
 ) -> Result<Changed, Problem> {
-    let facts = Facts::of(format_args!("below {}", retirement.below));
-    app.accounts.note_act(operator.actor(), Act::RetireMasterKeys, &facts).await?;
-    Ok(Changed(app.rotation.retire(retirement.below).await?))
+    let retired = app.rotation.retire(retirement.below, operator.actor());
+    Ok(Changed(faults::duty("rotation", retired).await?))
 }
 
 /// Gives an account's data key another version. It seals here at once, and on every host within a second.
@@ -74,7 +73,9 @@ pub(super) async fn rotate_data_key(
     PathId(id): PathId<AccountId>,
     once: MayRepeat,
 ) -> Result<Made<Rotated>, Problem> {
-    let rotated = app.rotation.rotate_data_key(id, operator.actor(), once.by(&app, operator.key, &())).await?;
+    known(&app, id).await?;
+    let rotation = app.rotation.rotate_data_key(id, operator.actor(), once.by(&app, operator.key, &()));
+    let rotated = faults::duty("rotation", rotation).await?;
     app.callers.forget();
     Ok(Made(rotated))
 }

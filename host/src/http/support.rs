@@ -14,8 +14,9 @@ use super::auth::{May, Operator};
 use super::body::{Json, PathId};
 use super::once::MayRepeat;
 use super::page::{self, Page, PageQuery, QueryOf};
-use crate::accounts::{Account, AskForHelp, Message, Support, Thread};
+use crate::accounts::{Account, AskForHelp, Message, Status, Support, Thread};
 use crate::app::App;
+use crate::audit::{Act, Facts};
 use crate::clock::Micros;
 use crate::db::support::{self, SaidBy, ThreadState};
 use crate::ids::{AccountId, SupportThreadId};
@@ -156,14 +157,16 @@ pub(super) async fn say(
 /// The threads of all accounts that this host serves, latest first.
 pub(super) async fn list_all(
     State(app): State<Arc<App>>,
-    _: Operator<Support>,
+    operator: Operator<Support>,
     QueryOf(query): QueryOf<ThreadQuery>,
 ) -> Result<Answer<Page<ThreadView>>, Problem> {
+    app.accounts.note_act(operator.actor(), Act::Look, &Facts::of("what threads of support are about")).await?;
     let page = PageQuery::new(query.limit, query.after);
     let mut views = Vec::new();
     for stored in support::list(&app.db, query.state, page.after_id()?, page.asked()).await? {
         // Without its data key nothing of an account opens.
-        if let Some(account) = app.accounts.load(stored.account).await? {
+        let account = app.accounts.load(stored.account).await?;
+        if let Some(account) = account.filter(|account| account.status != Status::Closed) {
             views.push(ThreadView::from(app.accounts.thread(&account, stored).await?));
         }
     }
@@ -173,10 +176,11 @@ pub(super) async fn list_all(
 /// One thread, for operators.
 pub(super) async fn show_any(
     State(app): State<Arc<App>>,
-    _: Operator<Support>,
+    operator: Operator<Support>,
     PathId(id): PathId<SupportThreadId>,
 ) -> Result<Answer<WholeThreadView>, Problem> {
     let account = asking(&app, id).await?;
+    app.accounts.note_reading(&account, operator.key, id).await?;
     whole(&app, &account, id).await.map(Answer)
 }
 
@@ -189,6 +193,7 @@ pub(super) async fn answer(
 ) -> Result<Changed<WholeThreadView>, Problem> {
     let account = asking(&app, id).await?;
     let thread = known(&app, &account, id).await?;
+    app.accounts.note_reading(&account, operator.key, id).await?;
     app.accounts.say(&account, &thread, Some(operator.key), checked(&more.text)?).await?;
     whole(&app, &account, id).await.map(Changed)
 }

@@ -161,6 +161,17 @@ pub enum Letter {
         /// What was erased, and what is kept.
         certificate: Certificate,
     },
+    /// An account is erased of which somebody else holds a copy; to the operator, who tells them.
+    EraseElsewhere {
+        /// By what the operator finds the certificate again.
+        erasure: String,
+        /// Who holds the copy.
+        recipient: String,
+        /// What they hold.
+        holds: String,
+        /// By what they find it; ids of theirs, and ours that they were told.
+        references: Vec<String>,
+    },
     /// The protection of the account's data was breached.
     Breach {
         /// By what the operator finds it again.
@@ -260,6 +271,7 @@ impl Letter {
             Self::AccountKept => "account_kept",
             Self::ExportReady { .. } => "export_ready",
             Self::AccountErased { .. } => "account_erased",
+            Self::EraseElsewhere { .. } => "erase_elsewhere",
             Self::Breach { .. } => "breach",
             Self::SupportAnswer { .. } => "support_answer",
             Self::SupportAsked { .. } => "support_asked",

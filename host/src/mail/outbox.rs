@@ -123,12 +123,13 @@ impl Outbox {
 
     async fn hand_over(&self, letter: &StoredLetter) -> Result<(), TransportError> {
         let passing = |error: DbError| TransportError::Passing(error.to_string());
-        let account = self.accounts.load(letter.account).await.map_err(passing)?;
-        // An account that is gone gets no letters.
-        let account = account.ok_or_else(|| TransportError::Message("its account is gone".to_owned()))?;
+        // An account that is gone gets no letters, and is in none but those that say so to others.
+        let key = match self.accounts.load(letter.account).await.map_err(passing)? {
+            Some(account) => account.data_key,
+            None => self.accounts.service_key().map_err(TransportError::message)?,
+        };
         let sealed = letter.sealed.as_deref().ok_or_else(|| TransportError::Message("it has no content".to_owned()))?;
-        let addressed =
-            opened(letter.account, &account.data_key, letter.id, sealed).map_err(TransportError::message)?;
+        let addressed = opened(letter.account, &key, letter.id, sealed).map_err(TransportError::message)?;
         self.transport.send(letter.id, &addressed, letter.created_at).await
     }
 }

@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use super::money::Money;
-use super::news::{Fact, TopUpState};
+use super::news::{Fact, MandateFact, TopUpState};
 use super::processor::{Charge, Mandate, MandateAsked, ProcessorError};
-use super::{Asked, Checkout, PaymentError, Payments};
+use super::{Asked, Checkout, PaymentError, Payments, WebhookError};
 use crate::accounts::Account;
 use crate::audit::{Act, Facts};
 use crate::clock::Micros;
@@ -139,16 +139,37 @@ impl Payments {
         let entry = by.map(entry).transpose()?;
         self.db
             .write(move |tx| {
-                if let Some(entry) = &entry {
-                    tx.audit(entry.clone());
-                }
-                Box::pin(auto_top_ups::switch_off(tx, of, id, None, at))
+                let entry = entry.clone();
+                Box::pin(async move {
+                    if auto_top_ups::switch_off(tx, of, id, None, at).await?
+                        && let Some(entry) = entry
+                    {
+                        tx.audit(entry);
+                    }
+                    Ok(())
+                })
             })
             .await?;
         if let Some(mandate) = auto.mandate {
             self.end_mandate(&mandate).await;
         }
         Ok(())
+    }
+
+    /// Ends a mandate that is given, on a page that was still open, after its owner wanted it no more.
+    ///
+    /// # Errors
+    /// [`WebhookError`] when that has to be tried again.
+    pub(super) async fn end_unwanted(&self, given: &MandateFact) -> Result<(), WebhookError> {
+        let Some(account) = auto_top_ups::account_of(&self.db, given.reference).await? else { return Ok(()) };
+        let auto = auto_top_ups::get(&self.db, account).await?;
+        let is_off = auto.is_some_and(|auto| auto.id == given.reference && auto.state == AutoTopUpState::Off);
+        let Some(seller) = self.seller.as_ref().filter(|_| is_off) else { return Ok(()) };
+        match seller.processor.end_mandate(&given.id).await {
+            // It has ended already.
+            Ok(()) | Err(ProcessorError::Refused { status: 400..500, .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What is off here buys nothing, whether the processor hears of it or not.

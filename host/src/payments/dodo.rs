@@ -23,7 +23,7 @@ use self::shapes::{
 };
 use super::news::{Delivery, Fact, PaymentFact, ReversalFact};
 use super::processor::{
-    Charge, Checkout, Listed, ListedPayment, Mandate, MandateAsked, Processor, ProcessorError, Unread,
+    Charge, Checkout, Listed, ListedPayment, Mandate, MandateAsked, Processor, ProcessorError, RefundAsked, Unread,
 };
 use super::signature::Secrets;
 use crate::clock::Micros;
@@ -264,15 +264,13 @@ impl Processor for Dodo {
         })
     }
 
-    fn refund<'a>(
-        &'a self,
-        payment: &'a str,
-        amount: Option<i64>,
-    ) -> BoxFuture<'a, Result<ReversalFact, ProcessorError>> {
+    fn refund<'a>(&'a self, wanted: &'a RefundAsked) -> BoxFuture<'a, Result<ReversalFact, ProcessorError>> {
         Box::pin(async move {
-            let mut body = json!({"payment_id": payment});
-            if let Some(amount) = amount {
-                body["items"] = json!([{"item_id": self.product, "amount": amount, "tax_inclusive": true}]);
+            let mut body = json!({"payment_id": wanted.payment});
+            if let Some(amount) = wanted.amount {
+                let mandate = self.mandate_product.as_ref().filter(|_| wanted.automatic);
+                let product = mandate.unwrap_or(&self.product);
+                body["items"] = json!([{"item_id": product, "amount": amount, "tax_inclusive": true}]);
             }
             let request = self.http.post(format!("{}/refunds", self.base_url)).json(&body);
             Ok(self.ask::<RefundShape>(request).await?.into())

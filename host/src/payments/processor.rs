@@ -40,12 +40,8 @@ pub trait Processor: Send + Sync {
     /// Ends a mandate.
     fn end_mandate<'a>(&'a self, mandate: &'a str) -> BoxFuture<'a, Result<(), ProcessorError>>;
 
-    /// Gives money of a payment back: an amount of its smallest unit, or all of it.
-    fn refund<'a>(
-        &'a self,
-        payment: &'a str,
-        amount: Option<i64>,
-    ) -> BoxFuture<'a, Result<ReversalFact, ProcessorError>>;
+    /// Gives money of a payment back.
+    fn refund<'a>(&'a self, wanted: &'a RefundAsked) -> BoxFuture<'a, Result<ReversalFact, ProcessorError>>;
 }
 
 /// What is told to a processor of a top-up: no more than it needs.
@@ -70,6 +66,17 @@ pub struct MandateAsked {
     pub currency: String,
     /// Whose it is.
     pub email: String,
+}
+
+/// What is to be given back.
+#[derive(Clone, Debug)]
+pub struct RefundAsked {
+    /// The payment, by the processor's id.
+    pub payment: String,
+    /// How much, in the currency's smallest unit; none for all of it.
+    pub amount: Option<i64>,
+    /// Whether it was charged to a mandate, so that what was bought is the mandate's product.
+    pub automatic: bool,
 }
 
 /// Where a mandate is given.

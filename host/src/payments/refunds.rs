@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::news::{Fact, ReversalState};
+use super::processor::RefundAsked;
 use super::{PaymentError, Payments, ProcessorError};
 use crate::accounts::{Account, Because};
 use crate::audit::{Act, Facts};
@@ -74,9 +75,14 @@ impl Payments {
         if earlier.is_some() {
             return Err(PaymentError::InDoubt);
         }
-        let fact = match seller.processor.refund(&most.payment, amount_for(most, credits)).await {
+        let (payment, amount) = (most.payment.clone(), amount_for(most, credits));
+        let wanted = RefundAsked { payment, amount, automatic: most.automatic };
+        let fact = match seller.processor.refund(&wanted).await {
             Ok(fact) => fact,
             Err(refused @ ProcessorError::Refused { status: 400..500, .. }) => {
+                let about = (account.id, &account.data_key);
+                let act = self.accounts.act(about, because, Act::RefundRefused, Facts::of(top_up))?;
+                self.accounts.note(act).await?;
                 if let Some(once) = &once {
                     self.accounts.keep_answer::<Refunded>(account, once, None).await?;
                 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::news::{Delivery, Fact, PaymentFact, PaymentState, ReversalFact, ReversalKind, ReversalState};
 use super::processor::{
-    Charge, Checkout, Listed, ListedPayment, Mandate, MandateAsked, Processor, ProcessorError, Unread,
+    Charge, Checkout, Listed, ListedPayment, Mandate, MandateAsked, Processor, ProcessorError, RefundAsked, Unread,
 };
 use super::signature::Forged;
 use super::{Payments, SellerError};
@@ -96,18 +96,14 @@ impl Processor for Test {
         Box::pin(async { Ok(()) })
     }
 
-    fn refund<'a>(
-        &'a self,
-        payment: &'a str,
-        amount: Option<i64>,
-    ) -> BoxFuture<'a, Result<ReversalFact, ProcessorError>> {
+    fn refund<'a>(&'a self, wanted: &'a RefundAsked) -> BoxFuture<'a, Result<ReversalFact, ProcessorError>> {
         Box::pin(async move {
             Ok(ReversalFact {
                 id: format!("test_{}", ReversalId::generate()),
                 kind: ReversalKind::Refund,
                 state: ReversalState::Taken,
-                payment: payment.to_owned(),
-                amount,
+                payment: wanted.payment.clone(),
+                amount: wanted.amount,
                 currency: None,
             })
         })

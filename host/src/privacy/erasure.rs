@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use super::erased::{self, Erased};
 use super::map::{About, Erasure, tables};
+use super::recipients::{Holdings, Recipient};
 use crate::accounts::{Account, Accounts, Status};
 use crate::audit::{Act, Actor, Facts, NewEntry};
-use crate::clock::Clock;
+use crate::clock::{Clock, Micros};
 use crate::config::LiveConfig;
 use crate::db::erasures::{self, Certificate, ErasureState, StoredErasure};
+use crate::db::letters::NewLetter;
 use crate::db::{Db, DbError, accounts, data_keys, holds, hosts, letters, payments, told};
+use crate::faults;
 use crate::ids::{AccountId, ErasureId, HostId};
 use crate::mail::{self, Letter};
 use crate::payments::Payments;
@@ -28,8 +31,8 @@ const LATE_MS: i64 = 2_000;
 /// How long the last letter may take before the address that it goes to is erased too.
 const LETTER_MS: i64 = 24 * 3_600_000;
 
-/// Tables that the last letter needs, which are erased after it.
-const NEEDED_FOR_THE_LETTER: &[&str] = &["letters", "data_keys"];
+/// Tables that the last letters need, which are erased after them.
+const NEEDED_FOR_LETTERS: &[&str] = &["auto_top_ups", "letters", "data_keys"];
 
 /// Why what is kept is kept.
 const KEPT_WHY: &str = "Billing records are kept for as long as the law asks for, under a pseudonym: nothing in them \
@@ -60,7 +63,7 @@ impl Erasures {
     /// Erases what is due, for as long as the host lives. One of the hosts of a region does so.
     pub async fn do_duties(self, host: HostId) {
         loop {
-            if let Err(error) = self.erase_what_is_due(host).await {
+            if let Err(error) = faults::duty("erasure", self.erase_what_is_due(host)).await {
                 tracing::warn!(%error, "what is to be erased could not be looked after; it will be tried again");
             }
             tokio::time::sleep(EVERY).await;
@@ -145,8 +148,8 @@ impl Erasures {
         if let Err(error) = self.payments.end_auto_top_up(owner, None).await {
             tracing::warn!(erasure = %erasure.id, %error, "a mandate could not be ended");
         }
-        self.delete_rows(owner.id, NEEDED_FOR_THE_LETTER).await?;
-        self.tell(erasure.id, owner, certificate).await
+        self.delete_rows(owner.id, NEEDED_FOR_LETTERS).await?;
+        self.tell(erasure, owner, certificate).await
     }
 
     /// Counts what is about to be erased, and what will be kept.
@@ -163,7 +166,7 @@ impl Erasures {
                 rows => drop(counted.insert(table.name.to_owned(), rows)),
             }
         }
-        let certificate = Certificate { erased, kept, kept_why: KEPT_WHY.to_owned() };
+        let certificate = Certificate { erased, kept, kept_why: KEPT_WHY.to_owned(), told: Vec::new() };
         let text = serde_json::to_string(&certificate).map_err(DbError::corrupt)?;
         self.db
             .write(move |tx| {
@@ -183,19 +186,58 @@ impl Erasures {
         Ok(())
     }
 
-    /// Writes the last letter, which says what was done.
-    async fn tell(&self, id: ErasureId, owner: &Account, certificate: Certificate) -> Result<(), DbError> {
+    /// Writes the last letter, which says what was done, and those to others who hold something of the account.
+    async fn tell(&self, erasure: &StoredErasure, owner: &Account, certificate: Certificate) -> Result<(), DbError> {
         let (step, at) = ((ErasureState::Erasing, ErasureState::Telling), self.clock.now());
+        let (id, pseudonym) = (erasure.id, erasure.pseudonym);
+        let (told, mut letters) = self.letters_elsewhere(erasure, owner, &certificate, at).await?;
+        let certificate = Certificate { told, ..certificate };
+        let text = serde_json::to_string(&certificate).map_err(DbError::corrupt)?;
         let letter = Letter::AccountErased { erasure: id.to_string(), certificate };
-        let letter = mail::sealed(owner.id, &owner.data_key, &owner.email()?, letter, at)?;
+        letters.push(mail::sealed(owner.id, &owner.data_key, &owner.email()?, letter, at)?);
+        let (written, lookup) = (Arc::new((letters, text)), self.accounts.erasure_digest(pseudonym));
         self.db
             .write(move |tx| {
-                let letter = letter.clone();
+                let written = Arc::clone(&written);
                 Box::pin(async move {
-                    if erasures::advance(tx, id, step, at).await? { letters::put(tx, &letter).await } else { Ok(()) }
+                    if !erasures::advance(tx, id, step, at).await? {
+                        return Ok(());
+                    }
+                    let (letters, certificate) = &*written;
+                    erasures::certify_told(tx, id, certificate).await?;
+                    erasures::insert_pseudonym(tx, pseudonym, lookup).await?;
+                    for letter in letters {
+                        letters::put(tx, letter).await?;
+                    }
+                    Ok(())
                 })
             })
             .await
+    }
+
+    /// Whom the operator is to tell, and the letters that say so. They are the pseudonym's, sealed under the service's
+    /// key, since they may be on their way when nothing else is left.
+    async fn letters_elsewhere(
+        &self,
+        erasure: &StoredErasure,
+        owner: &Account,
+        certificate: &Certificate,
+        at: Micros,
+    ) -> Result<(Vec<String>, Vec<NewLetter>), DbError> {
+        let config = self.config.now();
+        let references = payments::references(&self.db, owner.id).await?;
+        let holdings = Holdings { references, ran: certificate.erased.contains_key("runs") };
+        let all = Recipient::all(&config);
+        let told = all.iter().filter_map(|recipient| recipient.told_of(erasure.id, &holdings));
+        let Some(contact) = &config.values.operator.contact else {
+            for (name, _) in told {
+                tracing::warn!(erasure = %erasure.id, name, "nobody is told to erase an account: set `operator.contact`");
+            }
+            return Ok((Vec::new(), Vec::new()));
+        };
+        let key = self.accounts.service_key()?;
+        let seal = |(name, letter)| Ok((name, mail::sealed(erasure.pseudonym, &key, contact, letter, at)?));
+        told.map(seal).collect::<Result<Vec<_>, DbError>>().map(|told| told.into_iter().unzip())
     }
 
     /// Gives what is kept to the pseudonym, destroys the key, so that what is left of what was sealed opens nowhere, and
@@ -238,6 +280,7 @@ impl Erasures {
 
     /// Notes it where whoever restores a backup looks. Before that it is not done.
     async fn note(&self, erased: Erased) -> Result<(), DbError> {
+        faults::step();
         let list = erased::list_of(&self.config.now());
         let noted = tokio::task::spawn_blocking(move || {
             erased::add(&list, &[erased]).map_err(|error| format!("{} can't be written: {error}", list.display()))

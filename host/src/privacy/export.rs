@@ -30,6 +30,7 @@ use crate::db::links::{self, NewLink};
 use crate::db::rights::{self, RightsKind, RightsState};
 use crate::db::told;
 use crate::db::{Db, DbError, letters};
+use crate::faults;
 use crate::ids::{AccountId, ApiKeyId, ExportId};
 use crate::mail::{self, Letter};
 use crate::vault::{Place, RowSeal};
@@ -193,7 +194,7 @@ impl Exports {
     /// Writes what is asked for and deletes what expires, for as long as the host lives.
     pub async fn do_duties(self: Arc<Self>) {
         loop {
-            if let Err(error) = self.look_after().await {
+            if let Err(error) = faults::duty("export", self.look_after()).await {
                 tracing::warn!(%error, "exports could not be looked after; it will be tried again");
             }
             tokio::time::sleep(EVERY).await;

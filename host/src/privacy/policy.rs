@@ -1,7 +1,6 @@
 //! The privacy policy: a page that is made of the settings and of the data map, so that it says what is done. It is
 //! served as it is made; each text that differs from the one before is a version, which is kept for good.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -97,7 +96,7 @@ pub fn text(config: &Config) -> String {
         plans: plans(config),
         closing_days: config.values.accounts.closing_days,
         breach_hours: operator.breach_hours,
-        recipients: record.recipients.into_iter().chain(models(config)).collect(),
+        recipients: record.recipients,
         measures: record.measures,
         rights: RIGHTS,
         tables: entries(config),
@@ -145,18 +144,6 @@ fn plans(config: &Config) -> Vec<String> {
         (!all.is_empty()).then(|| format!("{name}: {}", all.join(", ")))
     };
     config.values.plans.iter().filter_map(of).collect()
-}
-
-/// Who is asked for what models answer, when an agent's owner grants it.
-fn models(config: &Config) -> Vec<String> {
-    let mut providers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, model) in &config.values.models {
-        providers.entry(model.provider.as_str()).or_default().push(name.as_str());
-    }
-    let said = |(provider, names): (&str, Vec<&str>)| {
-        format!("{provider}: what your agents ask the models {}, if you grant them", names.join(", "))
-    };
-    providers.into_iter().map(said).collect()
 }
 
 fn entries(config: &Config) -> Vec<Entry> {

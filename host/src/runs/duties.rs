@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Runs;
 use crate::db::runs::StoredRun;
 use crate::db::{DbError, Settlement, accounts, hosts, runs};
+use crate::faults;
 
 /// How long a host that says nothing is believed to live, in milliseconds.
 pub const LEASE_MS: i64 = 15_000;
@@ -87,7 +88,7 @@ impl Runs {
             }
         }
         if tick.is_multiple_of(RETENTION_TICKS) && hosts::is_first(&self.db, self.host.0, self.clock.now()).await? {
-            self.forget_what_is_old().await;
+            faults::duty("retention", self.forget_what_is_old()).await;
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ use super::seal::{
     DataKey, Key, KeyVersion, Place, SealError, associated, key_of, key_version, open_with, push_part, seal_with,
     with_column,
 };
+use crate::faults;
 use crate::ids::AccountId;
 
 /// Why the keyring can't be used. Nothing is lost by any of these: neither keys nor data were touched.
@@ -232,6 +233,19 @@ impl Keyring {
         Ok((data_key, wrapped))
     }
 
+    /// The key that seals what is no account's, derived from the keyring: it is in no database, and is never rotated.
+    ///
+    /// # Errors
+    /// [`SealError::Seal`] when it can't be derived, which its fixed length rules out.
+    pub fn service_key(&self) -> Result<DataKey, SealError> {
+        let derived = self.derived_key("service");
+        let key = key_of(|key| {
+            key.copy_from_slice(derived.as_slice());
+            Some(())
+        });
+        DataKey::of(vec![KeyVersion::new(1, key.ok_or(SealError::Seal)?)]).ok_or(SealError::Seal)
+    }
+
     /// Unwraps one version of an account's data key.
     ///
     /// # Errors
@@ -307,6 +321,7 @@ impl Keyring {
     fn keep(&self, masters: Masters) -> Result<(), KeyringError> {
         let text = masters.text();
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        faults::step();
         self.source.write(&text)?;
         *read = digest(&text);
         self.hold(masters);

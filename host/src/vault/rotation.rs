@@ -19,9 +19,11 @@ use tokio::sync::{Mutex, Notify};
 
 use super::{Keyring, KeyringError};
 use crate::accounts::Accounts;
+use crate::audit::{Act, Actor, Facts, NewEntry};
 use crate::clock::Clock;
 use crate::db::master_keys::MasterKey;
 use crate::db::{Db, DbError, data_keys, master_keys};
+use crate::faults;
 use crate::ids::HostId;
 
 /// Data keys of one commit: few, so that runs hardly wait for them and a crash loses little.
@@ -115,22 +117,22 @@ impl Rotation {
     /// [`RotationError`] says what is missing or wrong, and what to do.
     pub async fn agree(&self) -> Result<(), RotationError> {
         let _changing = self.changing.lock().await;
-        self.agreed().await.map(drop)
+        self.agreed(Actor::System).await.map(drop)
     }
 
     /// Adds a master key, unless the newest one has not yet wrapped everything anew. [`Rotation::advance`] does
-    /// the rest.
+    /// the rest. The audit says who did it, in the commit that makes it known.
     ///
     /// # Errors
     /// [`RotationError`] when the keyring can't be written; nothing was changed then.
-    pub async fn begin(&self) -> Result<Status, RotationError> {
+    pub async fn begin(&self, by: Actor) -> Result<Status, RotationError> {
         {
             let _changing = self.changing.lock().await;
             self.keyring.refresh()?;
-            let known = self.agreed().await?;
+            let known = self.agreed(Actor::System).await?;
             let newest = known.last().map_or(0, |key| key.version);
             if newest == self.keyring.current() && data_keys::older(&self.db, newest, None, 1).await?.is_empty() {
-                self.add(newest + 1).await?;
+                self.add(newest + 1, by).await?;
             }
             self.take_into_use().await?;
         }
@@ -147,7 +149,7 @@ impl Rotation {
         {
             let _changing = self.changing.lock().await;
             self.keyring.refresh()?;
-            self.agreed().await?;
+            self.agreed(Actor::System).await?;
             self.take_into_use().await?;
         }
         self.rewrap().await?;
@@ -158,7 +160,8 @@ impl Rotation {
     pub async fn do_duties(self: Arc<Self>) {
         let mut said = String::new();
         loop {
-            let now = self.advance().await.err().map(|error| error.to_string()).unwrap_or_default();
+            let advanced = faults::duty("rotation", self.advance()).await;
+            let now = advanced.err().map(|error| error.to_string()).unwrap_or_default();
             if now != said && !now.is_empty() {
                 tracing::error!(error = now, "the keys are not as they should be; this is looked at again and again");
             }
@@ -175,10 +178,10 @@ impl Rotation {
     ///
     /// # Errors
     /// [`RotationError`] when something needs one of them; nothing was changed then.
-    pub async fn retire(&self, below: u32) -> Result<Status, RotationError> {
+    pub async fn retire(&self, below: u32, by: Actor) -> Result<Status, RotationError> {
         {
             let _changing = self.changing.lock().await;
-            self.agreed().await?;
+            self.agreed(Actor::System).await?;
             let current = self.keyring.current();
             if below > current {
                 return Err(RotationError::NotInUse { below, current });
@@ -189,7 +192,19 @@ impl Rotation {
                 return Err(RotationError::Needed { below, data_keys });
             }
             // The database first: from then on no host can wrap with them, whatever it has in memory.
-            self.db.write(move |tx| Box::pin(master_keys::retire(tx, below))).await?;
+            let did = (by, Act::RetireMasterKeys, self.clock.now());
+            let entry = NewEntry::new(did, None, &Facts::of(format_args!("below {below}")))?;
+            self.db
+                .write(move |tx| {
+                    let entry = entry.clone();
+                    Box::pin(async move {
+                        if master_keys::retire(tx, below).await? > 0 {
+                            tx.audit(entry);
+                        }
+                        Ok(())
+                    })
+                })
+                .await?;
             if below > self.keyring.lowest() {
                 self.keyring.retire_below(below)?;
             }
@@ -197,9 +212,9 @@ impl Rotation {
         self.status().await
     }
 
-    /// Agreement of keyring and database, from which both know the same master keys. A keyring that does not belong to
-    /// the database changes neither.
-    async fn agreed(&self) -> Result<Vec<MasterKey>, RotationError> {
+    /// Agreement of keyring and database, from which both know the same master keys; whoever added one is in the audit.
+    /// A keyring that does not belong to the database changes neither.
+    async fn agreed(&self, by: Actor) -> Result<Vec<MasterKey>, RotationError> {
         let mut known = master_keys::all(&self.db).await?;
         self.check(&known).await?;
         let (first, newest) = (known.first().map(|key| key.version), known.last().map(|key| key.version));
@@ -231,10 +246,25 @@ impl Rotation {
             })
             .collect();
         if !unknown.is_empty() {
+            // The keys that a database begins with are nobody's rotation.
+            let entry = match (newest, unknown.last()) {
+                (Some(newest), Some(last)) if last.version > newest => {
+                    Some(NewEntry::new((by, Act::RotateMasterKey, at), None, &Facts::of(last.version))?)
+                }
+                _ => None,
+            };
             self.db
                 .write(move |tx| {
-                    let unknown = unknown.clone();
-                    Box::pin(async move { master_keys::register(tx, &unknown).await })
+                    let (unknown, entry) = (unknown.clone(), entry.clone());
+                    Box::pin(async move {
+                        // Another host may have said so just now.
+                        if master_keys::register(tx, &unknown).await? > 0
+                            && let Some(entry) = entry
+                        {
+                            tx.audit(entry);
+                        }
+                        Ok(())
+                    })
                 })
                 .await?;
             known = master_keys::all(&self.db).await?;
@@ -270,9 +300,9 @@ impl Rotation {
     }
 
     /// Keeps a fresh master key, then makes it known.
-    async fn add(&self, version: u32) -> Result<(), RotationError> {
+    async fn add(&self, version: u32, by: Actor) -> Result<(), RotationError> {
         self.keyring.add(version)?;
-        match self.agreed().await {
+        match self.agreed(by).await {
             // It has wrapped nothing, since it was never known.
             Err(RotationError::OtherMaster { version: other, .. }) if other == version => {
                 self.keyring.take_back(version)?;

@@ -54,7 +54,6 @@ enum State {
 #[derive(Deserialize)]
 struct LetterRow {
     id: String,
-    account: String,
     kind: String,
     state: String,
     attempts: u32,
@@ -72,11 +71,11 @@ pub(super) async fn run(client: &Client, args: Args) -> anyhow::Result<()> {
             });
             let query: Vec<_> = state.map(|state| ("state", state)).into_iter().collect();
             let rows = Rows {
-                header: &["id", "at", "what", "state", "tries", "account", "error"],
+                header: &["id", "at", "what", "state", "tries", "error"],
                 right: &[4],
                 row: |row: LetterRow| {
                     let (at, tries) = (readable::time(row.created_at), row.attempts.to_string());
-                    vec![row.id, at, row.kind, row.state, tries, row.account, row.error.unwrap_or_default()]
+                    vec![row.id, at, row.kind, row.state, tries, row.error.unwrap_or_default()]
                 },
                 nothing: "there are no letters",
             };

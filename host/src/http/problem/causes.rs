@@ -87,6 +87,10 @@ impl From<WebhookError> for Problem {
                 Self::invalid("", format!("the webhook is not understood: {error}"))
             }
             WebhookError::Db(error) => Self::from(error),
+            WebhookError::Processor(error) => {
+                tracing::error!(%error, "the payment processor failed");
+                Self::unavailable("the payment processor does not do what follows from it; tell it again")
+            }
         }
     }
 }

@@ -149,7 +149,28 @@ impl Letter {
                     .fact("Certificate", erasure)
                     .fact("When", "with this letter");
                 let content = rows(content, "Deleted", &certificate.erased);
-                rows(content, "Kept", &certificate.kept).says(&certificate.kept_why)
+                let content = rows(content, "Kept", &certificate.kept);
+                let content = if certificate.told.is_empty() {
+                    content
+                } else {
+                    content.fact("Asked to erase it too", certificate.told.join(", "))
+                };
+                content.says(&certificate.kept_why)
+            }
+            Self::EraseElsewhere { erasure, recipient, holds, references } => {
+                let content = Content::new(format!("Have an account erased by {recipient}"))
+                    .says(
+                        "An account is erased. Whoever was given data of it has to be told so that they erase it too, \
+                         unless the law has them keep it (GDPR, Article 19). Please tell this recipient.",
+                    )
+                    .fact("Recipient", recipient)
+                    .fact("What it holds", holds);
+                let content = if references.is_empty() {
+                    content
+                } else {
+                    content.fact("By what it finds it", references.join(", "))
+                };
+                content.fact("Certificate", erasure)
             }
             _ => return None,
         })

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{About, Erasure, Form, Kept, Purpose, Table, tables};
 use crate::config::Config;
+use crate::privacy::recipients::Recipient;
 use crate::reference::Page;
 
 impl Kept {
@@ -149,17 +150,13 @@ impl Record {
     #[must_use]
     pub fn of(config: &Config) -> Self {
         let operator = &config.values.operator;
-        let mut recipients = operator.recipients.clone();
-        if let Some(payments) = &config.values.payments {
-            recipients.insert(0, format!("{}: the payment processor", word(payments.processor)));
-        }
         Self {
             controller: operator.name.clone().unwrap_or_else(|| "not said: set `operator.name`".to_owned()),
             contact: operator.contact.clone().unwrap_or_else(|| "not said: set `operator.contact`".to_owned()),
             region: config.values.region.as_ref().map(ToString::to_string),
             data_subjects: "holders of accounts, and whoever they let their agents process data of",
             activities: Purpose::ALL.into_iter().filter_map(|purpose| Activity::of(purpose, config)).collect(),
-            recipients,
+            recipients: Recipient::all(config).iter().map(Recipient::words).collect(),
             measures: MEASURES.to_vec(),
         }
     }
