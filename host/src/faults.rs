@@ -1,5 +1,5 @@
 //! Deaths that tests ask for. A host that is built for debugging ends itself before a step of a duty, as
-//! `AAASP_DIE_AT=erasure:7` says, so that a test can let it die at each step in turn. One that is released counts nothing.
+//! `AAASP_DIE_AT=erasure:7` says, so that a test can let it die at each step in turn. One that is released counts none.
 
 #[cfg(debug_assertions)]
 use std::sync::LazyLock;

@@ -15,7 +15,7 @@ const LEFT: &str = "SELECT COUNT(*) FROM erasures WHERE state <> 'erased'";
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erasure_that_dies_at_any_step_ends_as_if_it_had_not() {
     let deaths = in_lanes(lane).await;
-    assert!(deaths > 2 * tables().filter(|table| table.column("account_id").is_some()).count() / 2, "{deaths}");
+    assert!(deaths > tables().filter(|table| table.column("account_id").is_some()).count(), "{deaths}");
 }
 
 async fn lane(first: usize) -> usize {
