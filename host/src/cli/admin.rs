@@ -126,7 +126,7 @@ Examples:
   aaasp admin hold set acc_01h455vb4pex5vsknk084sn02q --until 2027-03-01T00:00:00Z --reason \"an order of the court\"
   aaasp admin hold lift hld_01h455vb4pex5vsknk084sn02q --reason \"the case is closed\"")]
     Hold(hold::Args),
-    /// List the accounts that their owners deleted; `--json` tells what is left of each, and why.
+    /// List the accounts that their owners deleted, and what became of them.
     Erasures(ListArgs),
     /// List and answer what owners ask.
     #[command(after_help = "\
