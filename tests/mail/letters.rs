@@ -65,7 +65,11 @@ fn following(letter: Option<&Wanted>) -> Option<Wanted> {
             holds: "means of payment".to_owned(),
             references: vec!["pay_1".to_owned()],
         },
-        Some(Wanted::EraseElsewhere { .. }) => Wanted::Breach {
+        Some(Wanted::EraseElsewhere { .. }) => Wanted::BreachAuthority {
+            breach: "brc_01h455vb4pex5vsknk084sn02q".to_owned(),
+            text: vec!["What happened: a backup was left in the open.".to_owned()],
+        },
+        Some(Wanted::BreachAuthority { .. }) => Wanted::Breach {
             breach: "brc_01h455vb4pex5vsknk084sn02q".to_owned(),
             facts: "A backup was left in the open.".to_owned(),
             concerned: "how to reach you".to_owned(),

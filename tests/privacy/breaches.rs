@@ -151,7 +151,17 @@ async fn the_clock_shows_wherever_an_operator_looks() {
     shell.run(&["admin", "breach", "notify", id, "--send"]).expect(2);
     shell.run(&["admin", "breach", "notify", id, "--send", "--reason", "it is time"]).expect(0);
     until("the letter", async || (!told(&server).is_empty()).then_some(())).await;
-    shell.run(&["admin", "breach", "authority", id, "--reason", "by their form"]).expect(0);
+    shell.run(&["admin", "breach", "authority", id, "--to", "nowhere", "--reason", "by mail"]).expect(1);
+    let authority = "breaches@authority.example";
+    shell.run(&["admin", "breach", "authority", id, "--to", authority, "--reason", "by mail"]).expect(0);
+    let written = until("the letter to the authority", async || {
+        server.letters().into_iter().find(|letter| letter.to == authority)
+    });
+    let written = written.await.text;
+    assert!(written.contains("Article 33") && written.contains("A backup was left in the open."), "{written}");
+    // It is told once, and nobody has an account for that.
+    shell.run(&["admin", "breach", "authority", id, "--reason", "by their form"]).expect(1);
+    assert_eq!(server.operator().get("/v1/admin/accounts").await.expect(200)["items"].as_array().unwrap().len(), 1);
     assert!(shell.run(&["admin", "breach"]).expect(0).out.contains("all told"));
     let closed = shell.run(&["admin", "breach", "close", id, "--reason", "all is well"]).expect(0).out;
     assert!(closed.contains("closed"), "{closed}");

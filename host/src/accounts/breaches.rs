@@ -6,11 +6,11 @@ use super::consents::mailing;
 use super::{Accounts, Because};
 use crate::audit::{Act, Facts};
 use crate::clock::Micros;
-use crate::db::DbError;
 use crate::db::breaches::{self, Moment, Scope, StoredBreach};
 use crate::db::mailings::{self, Audience};
-use crate::ids::BreachId;
-use crate::mail::Letter;
+use crate::db::{DbError, erasures, letters};
+use crate::ids::{AccountId, BreachId};
+use crate::mail::{self, Letter};
 use crate::privacy::map::{About, Form, Table, tables};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -159,6 +159,41 @@ impl Accounts {
                     }
                     tx.audit(act);
                     mailings::insert(tx, &mailing).await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// Writes to the authority what is drafted for it. False when the breach is over, or the authority was told.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database doesn't answer.
+    pub async fn write_to_authority(
+        &self,
+        (breach, concerned): (&StoredBreach, i64),
+        to: &str,
+        because: &Because,
+    ) -> Result<bool, DbError> {
+        let text = self.draft(breach, concerned).authority;
+        let text = text.split("\n\n").flat_map(|part| part.split('\n')).map(str::to_owned).collect();
+        let letter = Letter::BreachAuthority { breach: breach.id.to_string(), text };
+        // It is no account's, so that it belongs to one that nobody has.
+        let nobody = AccountId::generate();
+        let (lookup, id) = (self.erasure_digest(nobody), breach.id);
+        let letter = mail::sealed(nobody, &self.service_key()?, to, letter, self.clock.now())?;
+        let act =
+            self.act_on_all(because, Act::BreachAuthority, Facts { was: Some(to.to_owned()), ..Facts::of(id) })?;
+        self.db
+            .write(move |tx| {
+                let (letter, act) = (letter.clone(), act.clone());
+                Box::pin(async move {
+                    if !breaches::note(tx, id, Moment::AuthorityTold, act.at).await? {
+                        return Ok(false);
+                    }
+                    tx.audit(act);
+                    erasures::insert_pseudonym(tx, nobody, lookup).await?;
+                    letters::put(tx, &letter).await?;
                     Ok(true)
                 })
             })

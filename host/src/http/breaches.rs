@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::Problem;
 use super::acts::{Reason, Why};
+use super::admin::checked_email;
 use super::answer::{Answer, Changed, Made};
 use super::auth::Operator;
 use super::body::{Json, PathId};
@@ -55,7 +56,7 @@ pub(super) struct BreachView {
 pub(super) struct BreachDraft {
     #[serde(flatten)]
     breach: BreachView,
-    /// What the authority is told: an operator sends it.
+    /// What the authority is told.
     authority: String,
     /// What those are told whom it concerns.
     letter: Letter,
@@ -73,6 +74,15 @@ pub(super) struct NewBreach {
     advice: String,
     /// Since when it is known, if that is not now: the clock began then.
     aware_at: Option<Micros>,
+    reason: Reason,
+}
+
+/// How the authority is told.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuthorityTold {
+    /// The address that what is drafted is sent to; none when the authority was told in another way.
+    to: Option<String>,
     reason: Reason,
 }
 
@@ -196,14 +206,22 @@ pub(super) async fn notify(
     Ok(Changed(view(&app, known(&app, id).await?).await?))
 }
 
-/// Notes that the authority was told; the reason says by which way.
+/// Writes to the authority, or notes that it was told in another way, which the reason says.
 pub(super) async fn authority(
     State(app): State<Arc<App>>,
     operator: Operator<Security>,
     PathId(id): PathId<BreachId>,
-    Json(why): Json<Why>,
+    Json(told): Json<AuthorityTold>,
 ) -> Result<Changed<BreachView>, Problem> {
-    noted(&app, id, Moment::AuthorityTold, (&operator, why)).await
+    let AuthorityTold { to, reason } = told;
+    let Some(to) = to else { return noted(&app, id, Moment::AuthorityTold, (&operator, Why { reason })).await };
+    let to = checked_email(&to).map_err(|_| Problem::invalid("/to", "it is no email address"))?;
+    let breach = known(&app, id).await?;
+    let (concerned, _) = breaches::concerned(&app.db, id).await?;
+    if !app.accounts.write_to_authority((&breach, concerned), to, &operator.because(reason)).await? {
+        return Err(Problem::conflict("the breach is over, or that was noted before"));
+    }
+    Ok(Changed(view(&app, known(&app, id).await?).await?))
 }
 
 /// Closes a breach.

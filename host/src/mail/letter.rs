@@ -172,6 +172,13 @@ pub enum Letter {
         /// By what they find it; ids of theirs, and ours that they were told.
         references: Vec<String>,
     },
+    /// The protection of data was breached; to the authority.
+    BreachAuthority {
+        /// By what the operator finds it again.
+        breach: String,
+        /// What is notified, by paragraphs.
+        text: Vec<String>,
+    },
     /// The protection of the account's data was breached.
     Breach {
         /// By what the operator finds it again.
@@ -272,6 +279,7 @@ impl Letter {
             Self::ExportReady { .. } => "export_ready",
             Self::AccountErased { .. } => "account_erased",
             Self::EraseElsewhere { .. } => "erase_elsewhere",
+            Self::BreachAuthority { .. } => "breach_authority",
             Self::Breach { .. } => "breach",
             Self::SupportAnswer { .. } => "support_answer",
             Self::SupportAsked { .. } => "support_asked",

@@ -77,8 +77,14 @@ enum Command {
         #[command(flatten)]
         json: JsonArgs,
     },
-    /// Note that the authority was told, and by which way.
-    Authority(StepArgs),
+    /// Write to the authority, or note that it was told in another way.
+    Authority {
+        /// Its address: what `notify` shows is sent there. Without it, say with --reason how it was told.
+        #[arg(long, value_name = "E")]
+        to: Option<String>,
+        #[command(flatten)]
+        step: StepArgs,
+    },
     /// Close a breach.
     Close(StepArgs),
 }
@@ -158,13 +164,21 @@ pub(super) async fn run(client: &Client, args: Args) -> anyhow::Result<()> {
         Command::Notify { id, json, .. } => {
             client.get(&["admin", "breaches", &id], &[]).await?.show(json, Draft::print)
         }
-        Command::Authority(args) => step(client, args, "authority").await,
-        Command::Close(args) => step(client, args, "close").await,
+        Command::Authority { to, step: args } => {
+            let mut body = json!({"reason": args.why.reason});
+            if let Some(to) = to {
+                body["to"] = json!(to);
+            }
+            step(client, args, ("authority", body)).await
+        }
+        Command::Close(args) => {
+            let body = json!({"reason": args.why.reason});
+            step(client, args, ("close", body)).await
+        }
     }
 }
 
-async fn step(client: &Client, args: StepArgs, step: &str) -> anyhow::Result<()> {
-    let body = json!({"reason": args.why.reason});
+async fn step(client: &Client, args: StepArgs, (step, body): (&str, Value)) -> anyhow::Result<()> {
     let answer = client.send(Method::POST, &["admin", "breaches", &args.id, step], &body).await?;
     answer.show(args.json, Breach::print)
 }
@@ -204,7 +218,7 @@ impl Breach {
 impl Draft {
     fn print(&self) {
         self.breach.print();
-        out::line(format!("\nTo the authority, for you to send:\n\n{}", self.authority));
+        out::line(format!("\nTo the authority:\n\n{}", self.authority));
         let said = |name: &str| self.letter[name].as_str().unwrap_or_default().to_owned();
         out::line("To those whom it concerns:\n");
         table::facts(&[
@@ -214,5 +228,9 @@ impl Draft {
             ("questions to", said("contact")),
         ]);
         out::note(format!("To send it: aaasp admin breach notify {} --send --reason …", self.breach.id));
+        out::note(format!(
+            "and to the authority: aaasp admin breach authority {} --to ADDRESS --reason …",
+            self.breach.id
+        ));
     }
 }

@@ -157,6 +157,9 @@ impl Letter {
                 };
                 content.says(&certificate.kept_why)
             }
+            Self::BreachAuthority { breach, text } => text
+                .iter()
+                .fold(Content::new(format!("Notification of a personal data breach: {breach}")), Content::says),
             Self::EraseElsewhere { erasure, recipient, holds, references } => {
                 let content = Content::new(format!("Have an account erased by {recipient}"))
                     .says(
