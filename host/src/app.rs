@@ -100,6 +100,7 @@ impl App {
     /// Begins what a host does by itself, each in a task that never ends.
     pub fn do_duties(self: &Arc<Self>, host: HostId, tasks: &mut JoinSet<()>) {
         tasks.spawn(Arc::clone(&self.runs).do_duties());
+        tasks.spawn(Arc::clone(&self.runs).forget_by_itself());
         tasks.spawn(Arc::clone(&self.rotation).do_duties());
         tasks.spawn(Arc::clone(&self.payments).do_duties());
         tasks.spawn(Arc::clone(&self.payments).top_up_by_itself());

@@ -1,9 +1,9 @@
 //! Backups: everything that a database holds, in two files of which neither is of use without the other, and a server
 //! made of them in which no account is that was erased since.
 //!
-//! The data are as they are in the database: what is personal is sealed in them, and opens with the keys of the other
-//! file alone. So the data may be kept for long, and the keys for no longer than an erasure may take. Neither says
-//! anything of the engine: what was kept in SQLite can be restored into PostgreSQL.
+//! The data are encrypted to a key that is made for them and is in the other file alone. So the data may be kept for
+//! long, and the keys for no longer than an erasure may take; and nobody who has the data alone can make others of them.
+//! Neither says anything of the engine: what was kept in SQLite can be restored into PostgreSQL.
 
 mod left_out;
 mod make;
@@ -32,6 +32,9 @@ const MANIFEST: &str = "manifest.json";
 
 /// The master keys' name in the archive of keys, where they are kept in a file.
 const KEYRING: &str = "keyring.toml";
+
+/// The name there of the age identity that opens the data.
+const DATA_KEY: &str = "data.agekey";
 
 /// The operator's key's name there.
 const OPERATOR_KEY: &str = "operator.key";
@@ -98,6 +101,12 @@ pub enum BackupError {
         /// When the backup was made.
         made_at: String,
     },
+    /// A list of erasures can't be read.
+    #[error(
+        "{0}: this line is no erasure that this release knows; an account that was erased might come back. Correct or \
+         remove it, and restore again"
+    )]
+    Unread(String),
     /// There is something where the server should be made.
     #[error("{0} is in use already; restore into a new folder, and put it in the place of this one afterwards")]
     Occupied(PathBuf),

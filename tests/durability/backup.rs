@@ -12,7 +12,9 @@ use zip::ZipArchive;
 use super::{MUCH_FUEL, deploy_guests};
 use crate::api::{items, text};
 use crate::cli::shell::Ended;
-use crate::privacy::erasure::{self, AT_ONCE, EMAIL, INPUT, SECRET, assert_nowhere, delete, zora};
+use crate::privacy::erasure::{
+    self, AGENT, AT_ONCE, CONFIG, CREDENTIAL, EMAIL, INPUT, KEY, SECRET, assert_nowhere, delete, zora,
+};
 use crate::support::database::Database;
 use crate::support::server::{command, on_postgres};
 use crate::support::{Server, guests, until};
@@ -38,7 +40,7 @@ impl Backup {
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.path().join("data.zip")
+        self.folder.path().join("data.age")
     }
 
     fn keys(&self) -> PathBuf {
@@ -51,9 +53,9 @@ impl Backup {
         Ended::of(command.output().unwrap())
     }
 
-    /// All that is in one of the files, unpacked.
-    fn unpacked(file: &Path) -> Vec<u8> {
-        let mut archive = ZipArchive::new(File::open(file).unwrap()).unwrap();
+    /// All that is in the keys, unpacked.
+    fn unpacked_keys(&self) -> Vec<u8> {
+        let mut archive = ZipArchive::new(File::open(self.keys()).unwrap()).unwrap();
         let mut bytes = Vec::new();
         for at in 0..archive.len() {
             archive.by_index(at).unwrap().read_to_end(&mut bytes).unwrap();
@@ -114,20 +116,23 @@ async fn what_is_personal_opens_with_both_files_alone() {
     let server = Server::start().await;
     zora(&server).await;
     let backup = Backup::of(&server);
+    let (data, keys) = (fs::read(backup.data()).unwrap(), backup.unpacked_keys());
+    for needle in [EMAIL, AGENT, KEY, CREDENTIAL, SECRET, INPUT, CONFIG] {
+        assert!(!holds(&data, needle) && !holds(&keys, needle), "{needle}");
+    }
+    assert!(data.starts_with(b"age-encryption.org/v1"));
     for file in [backup.data(), backup.keys()] {
-        let bytes = Backup::unpacked(&file);
-        for needle in [EMAIL, SECRET, INPUT] {
-            assert!(!holds(&bytes, needle), "{} holds {needle}", file.display());
-        }
         let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
         assert_eq!(mode & 0o077, 0, "{}", file.display());
     }
-    // The data have no key of any kind.
     let keyring = fs::read_to_string(server.data().join("keys/keyring.toml")).unwrap();
     let master = keyring.lines().find_map(|line| line.strip_prefix("key = ")).unwrap().trim_matches('"');
-    assert!(holds(&Backup::unpacked(&backup.keys()), master));
-    let data = Backup::unpacked(&backup.data());
-    assert!(!holds(&data, master) && !holds(&data, "wrapped"));
+    assert!(holds(&keys, master) && holds(&keys, "AGE-SECRET-KEY-1"));
+    // Nobody who has the data alone makes others that are taken for them.
+    let other = Backup::of(&server);
+    fs::copy(other.data(), backup.data()).unwrap();
+    let refused = backup.restore(folder_with("").path(), Database::fresh().await.as_ref(), &["--nothing-erased"]);
+    assert_eq!(refused.status, 1, "{refused:?}");
 }
 
 #[tokio::test]
@@ -146,6 +151,12 @@ async fn who_was_erased_since_does_not_come_back() {
 
     let refused = backup.restore(folder_with("").path(), Database::fresh().await.as_ref(), &[]);
     assert!(refused.status == 1 && refused.err.contains("--erased FILE"), "{refused:?}");
+    let folder = folder_with("");
+    for (line, why) in [("{}\n", "line 1"), (&*listed.replacen("\"keyring\":\"", "\"keyring\":\"0", 1), "keyring")] {
+        fs::write(folder.path().join("erasures.jsonl"), line).unwrap();
+        let refused = backup.restore(folder.path(), Database::fresh().await.as_ref(), &[]);
+        assert!(refused.status == 1 && refused.err.contains(why), "{refused:?}");
+    }
     let (folder, database) = (folder_with(AT_ONCE), Database::fresh().await);
     let said = backup.restore(folder.path(), database.as_ref(), &["--erased", list.to_str().unwrap(), "--json"]);
     assert_eq!(said.json(0)["erased_since"], 1);
@@ -161,7 +172,8 @@ async fn who_was_erased_since_does_not_come_back() {
     let list = Ended::of(restored.command().args(["admin", "erasures", "--url", &url]).output().unwrap());
     assert!(list.status == 0 && list.out.contains(text(&erased, "id")) && list.out.contains("erased"), "{list:?}");
     // The next restore knows of it, too.
-    assert_eq!(fs::read_to_string(restored.data().join("erasures.jsonl")).unwrap(), listed);
+    let again = fs::read_to_string(restored.data().join("erasures.jsonl")).unwrap();
+    assert_eq!(again.lines().last(), listed.lines().last());
     assert!(restored.count("SELECT COUNT(*) FROM transfers").await >= transfers);
     restored.stop();
     restored.verify_ledger();
@@ -230,7 +242,7 @@ async fn what_can_not_be_restored_is_refused_and_leaves_nothing() {
     // Keys of another backup; the two in each other's place; no backup at all.
     let own = fs::read(backup.keys()).unwrap();
     fs::copy(other.keys(), backup.keys()).unwrap();
-    refused(&backup, "were not made by the same");
+    refused(&backup, "is not the data of a backup");
     fs::copy(backup.data(), backup.keys()).unwrap();
     refused(&backup, "is not the keys of a backup");
     fs::write(backup.keys(), b"nothing").unwrap();

@@ -24,6 +24,12 @@ impl Accounts {
         erased::digest(&self.keyring, account)
     }
 
+    /// The fingerprint of the keyring that accounts are known by there.
+    #[must_use]
+    pub(crate) fn keyring_fingerprint(&self) -> String {
+        self.keyring.fingerprint()
+    }
+
     /// The key for what outlives an account.
     ///
     /// # Errors

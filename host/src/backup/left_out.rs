@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::clock::Micros;
 use crate::db::DbError;
 use crate::db::told::Cell;
 use crate::ids::AccountId;
@@ -22,20 +23,21 @@ pub(super) enum Judged {
 
 pub(super) struct LeftOut<'l> {
     keyring: &'l Keyring,
+    now: Micros,
     /// Pseudonyms, by what an account is known by.
     erased: BTreeMap<&'l str, AccountId>,
     /// Pseudonyms, by the accounts that the backup has.
     found: BTreeMap<String, AccountId>,
     /// Accounts that nobody has which the backup has already: an erasure had come as far.
     there: BTreeSet<AccountId>,
-    /// Erasures that the backup knows as done.
+    /// What accounts are known by whose erasure the backup knows as done.
     known: BTreeSet<String>,
 }
 
 impl<'l> LeftOut<'l> {
-    pub(super) fn new(keyring: &'l Keyring, list: &'l [Erased]) -> Self {
+    pub(super) fn new(keyring: &'l Keyring, list: &'l [Erased], now: Micros) -> Self {
         let erased = list.iter().map(|one| (one.account.as_str(), one.pseudonym)).collect();
-        Self { keyring, erased, found: BTreeMap::new(), there: BTreeSet::new(), known: BTreeSet::new() }
+        Self { keyring, now, erased, found: BTreeMap::new(), there: BTreeSet::new(), known: BTreeSet::new() }
     }
 
     /// How many accounts are left out.
@@ -50,7 +52,7 @@ impl<'l> LeftOut<'l> {
 
     /// Whether the backup knows that an erasure is done.
     pub(super) fn knows(&self, erased: &Erased) -> bool {
-        self.known.contains(&erased.erasure.to_string())
+        self.known.contains(&erased.account)
     }
 
     /// Judges a row. Accounts come before what is theirs.
@@ -85,7 +87,10 @@ impl<'l> LeftOut<'l> {
             let is_listed =
                 matches!(known_by, Some(Cell::Bytes(digest)) if self.erased.contains_key(hex::encode(digest).as_str()));
             if text(&row, "state").as_deref() == Some("erased") {
-                self.known.extend(text(&row, "id"));
+                self.known.extend(known_by.and_then(|known_by| match known_by {
+                    Cell::Bytes(digest) => Some(hex::encode(digest)),
+                    _ => None,
+                }));
             } else if is_listed {
                 return Judged::LeftOut;
             }
@@ -101,6 +106,13 @@ impl<'l> LeftOut<'l> {
             // That there was a request about rights stays, and not whose.
             Some(map::Erasure::Itself) => {
                 row[account] = Cell::Null;
+                let (state, ended) = (place("state"), place("ended_at"));
+                if let (Some(state), Some(ended)) = (state, ended)
+                    && row[state] == Cell::Text("open".to_owned())
+                {
+                    row[state] = Cell::Text("done".to_owned());
+                    row[ended] = Cell::Number(self.now.0);
+                }
                 Judged::Kept(row)
             }
             Some(map::Erasure::Deleted | map::Erasure::Untouched) | None => Judged::LeftOut,

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::{BackupError, KEYRING, MANIFEST, Manifest, OPERATOR_KEY, Part, Progress, row};
+use super::{BackupError, DATA_KEY, KEYRING, MANIFEST, Manifest, OPERATOR_KEY, Part, Progress, row};
 use crate::archive::Archive;
 use crate::clock::Micros;
 use crate::db::backup::Snapshot;
@@ -66,14 +66,17 @@ pub async fn make(
     for table in tables().filter(|table| Part::of(table).is_some()) {
         total += snapshot.count(table).await.map_err(failed)?;
     }
-    let backup = BackupId::generate();
+    let (backup, key) = (BackupId::generate(), age::x25519::Identity::generate());
+    let data_recipient = key.to_public();
     let mut writing = Writing { snapshot, progress, done: 0, total };
     let mut begun = Vec::new();
     for (part, path) in [(Part::Keys, keys), (Part::Data, data)] {
         let written = |source| BackupError::Io { path: path.to_owned(), source };
         let file = beside(path).map_err(written)?;
+        let recipient = if part == Part::Data { Some(&data_recipient) } else { recipient };
         let mut archive = Archive::new(BufWriter::new(file), recipient, at).map_err(written)?;
         if part == Part::Keys {
+            archive.file(DATA_KEY, key.to_string().expose_secret().as_bytes()).map_err(written)?;
             if let Some(text) = &text {
                 archive.file(KEYRING, text.expose_secret().as_bytes()).map_err(written)?;
             }

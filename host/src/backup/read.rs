@@ -25,6 +25,14 @@ trait Source: Read + Seek {}
 
 impl<T: Read + Seek> Source for T {}
 
+/// The age identities in a file.
+pub(super) fn identities(path: &Path) -> Result<Vec<Box<dyn age::Identity>>, BackupError> {
+    let failed = |source| BackupError::Io { path: path.to_owned(), source };
+    let text = BufReader::new(File::open(path).map_err(failed)?);
+    let identities = age::IdentityFile::from_buffer(text).map_err(failed)?;
+    identities.into_identities().map_err(|error| failed(io::Error::other(error.to_string())))
+}
+
 /// A file of a backup.
 pub(super) struct Opened {
     path: PathBuf,
@@ -34,25 +42,20 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Opens one of the two files, with an age identity's file if it is encrypted.
-    pub(super) fn open(path: &Path, part: Part, identity: Option<&Path>) -> Result<Self, BackupError> {
+    /// Opens one of the two files, with these if it is encrypted.
+    pub(super) fn open(path: &Path, part: Part, identities: &[Box<dyn age::Identity>]) -> Result<Self, BackupError> {
         let io = |source| BackupError::Io { path: path.to_owned(), source };
         let format = |reason: String| BackupError::Format { path: path.to_owned(), what: part.words(), reason };
         let mut file = BufReader::new(File::open(path).map_err(io)?);
         let is_encrypted = file.fill_buf().map_err(io)?.starts_with(AGE);
-        let source: Box<dyn Source> = match identity {
-            _ if !is_encrypted => Box::new(file),
-            None => return Err(format("it is encrypted; give the identity that opens it with --identity".to_owned())),
-            Some(identity) => {
-                let failed = |source| BackupError::Io { path: identity.to_owned(), source };
-                let text = BufReader::new(File::open(identity).map_err(failed)?);
-                let identities = age::IdentityFile::from_buffer(text).map_err(failed)?;
-                let identities =
-                    identities.into_identities().map_err(|error| failed(io::Error::other(error.to_string())))?;
-                let decryptor = age::Decryptor::new_buffered(file).map_err(|error| format(error.to_string()))?;
-                let opened = decryptor.decrypt(identities.iter().map(|identity| &**identity as &dyn age::Identity));
-                Box::new(opened.map_err(|error| format(error.to_string()))?)
-            }
+        let source: Box<dyn Source> = if !is_encrypted {
+            Box::new(file)
+        } else if identities.is_empty() {
+            return Err(format("it is encrypted; give the identity that opens it with --identity".to_owned()));
+        } else {
+            let decryptor = age::Decryptor::new_buffered(file).map_err(|error| format(error.to_string()))?;
+            let opened = decryptor.decrypt(identities.iter().map(|identity| &**identity as &dyn age::Identity));
+            Box::new(opened.map_err(|error| format(error.to_string()))?)
         };
         let mut zip = ZipArchive::new(source).map_err(|error| format(error.to_string()))?;
         let manifest = zip.by_name(MANIFEST).map_err(|error| format(format!("no {MANIFEST}: {error}")))?;

@@ -1,15 +1,15 @@
 //! Makes a server of a backup. What was erased since never gets in.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
 use super::left_out::{Judged, LeftOut, erasure, pseudonym};
-use super::read::Opened;
-use super::{BackupError, KEYRING, OPERATOR_KEY, Part, Progress};
+use super::read::{self, Opened};
+use super::{BackupError, DATA_KEY, KEYRING, OPERATOR_KEY, Part, Progress};
 use crate::audit::{Act, Actor, Facts, NewEntry};
 use crate::clock::{Clock, Micros};
 use crate::config::Config;
@@ -52,23 +52,23 @@ pub struct Restored {
     pub rows: u64,
     /// The accounts that are not there, since they were erased after the backup was made.
     pub erased_since: u64,
-    /// Lines of the lists that could not be read, with their files.
-    pub unread: Vec<String>,
 }
 
 /// Makes the data folder and the database of a configuration what the backup has. Nothing may be there yet.
 ///
 /// # Errors
-/// [`BackupError`]; then the database is empty, and it can be tried again.
+/// [`BackupError`]. Until all rows are there the database is empty, and it can be tried again.
 pub async fn restore(
     sources: Sources<'_>,
     config: Config,
     clock: Clock,
     progress: &dyn Fn(Progress),
 ) -> Result<Restored, BackupError> {
-    let identity = sources.identity;
-    let mut data = Opened::open(sources.data, Part::Data, identity)?;
-    let mut keys = Opened::open(sources.keys, Part::Keys, identity)?;
+    let given = sources.identity.map(read::identities).transpose()?.unwrap_or_default();
+    let mut keys = Opened::open(sources.keys, Part::Keys, &given)?;
+    let key = keys.text(DATA_KEY)?.and_then(|key| String::from_utf8(key).ok()?.parse::<age::x25519::Identity>().ok());
+    let key = key.map(|key| Box::new(key) as Box<dyn age::Identity>);
+    let mut data = Opened::open(sources.data, Part::Data, key.as_slice())?;
     if data.manifest.backup != keys.manifest.backup {
         return Err(BackupError::Apart {
             data: sources.data.to_owned(),
@@ -83,7 +83,7 @@ pub async fn restore(
     if folder.has_served() {
         return Err(BackupError::Occupied(config.data));
     }
-    let (list, unread) = lists(sources, &config, data.manifest.made_at)?;
+    let list = lists(sources, &config, data.manifest.made_at, &data.manifest.keyring)?;
     let keyring = keyring(&folder, &mut keys, &data.manifest.keyring)?;
     let (url, part) = match &config.database {
         Some(url) => (DatabaseUrl::parse(url.expose_secret()), None),
@@ -95,7 +95,7 @@ pub async fn restore(
     let mut loading = Loading {
         load: Load::into(&url, data.manifest.schema).await.map_err(failed)?,
         keyring: &keyring,
-        out: LeftOut::new(&keyring, &list),
+        out: LeftOut::new(&keyring, &list, clock.now()),
         done: 0,
         total: rows(&data) + rows(&keys),
         progress,
@@ -120,6 +120,12 @@ pub async fn restore(
     loading.load.commit().await.map_err(failed)?;
     if let Some(part) = part {
         let whole = folder.database();
+        // What is in the WAL yet would stay there under another name.
+        let wal = folder.path().join(format!("{PART}-wal"));
+        if wal.metadata().is_ok_and(|wal| wal.len() > 0) {
+            let source = io::Error::other("it could not be written out; is the disk full?");
+            return Err(BackupError::Io { path: wal, source });
+        }
         fs::rename(&part, &whole).map_err(|source| BackupError::Io { path: part, source })?;
     }
     let (backup, made_at) = (data.manifest.backup, data.manifest.made_at);
@@ -140,11 +146,11 @@ pub async fn restore(
     noted.await.map_err(failed)?;
     let database = store.db.location();
     store.db.close().await;
-    Ok(Restored { backup, made_at, database, rows, erased_since, unread })
+    Ok(Restored { backup, made_at, database, rows, erased_since })
 }
 
-/// The erasures that are known, by what each account is known by, and the lines that could not be read.
-fn lists(sources: Sources<'_>, config: &Config, made_at: Micros) -> Result<(Vec<Erased>, Vec<String>), BackupError> {
+/// The erasures that are known, one for each account.
+fn lists(sources: Sources<'_>, config: &Config, made_at: Micros, there: &str) -> Result<Vec<Erased>, BackupError> {
     let here = erased::list_of(config);
     let mut lists = sources.erased.to_vec();
     if here.exists() && !lists.contains(&here) {
@@ -153,13 +159,21 @@ fn lists(sources: Sources<'_>, config: &Config, made_at: Micros) -> Result<(Vec<
     if lists.is_empty() && !sources.nothing_erased {
         return Err(BackupError::NoList { made_at: made_at.rfc3339() });
     }
-    let (mut known, mut unread) = (BTreeMap::new(), Vec::new());
+    let mut known = BTreeMap::new();
     for list in lists {
-        let (erased, lines) = erased::read(&list).map_err(|source| BackupError::Io { path: list.clone(), source })?;
-        known.extend(erased.into_iter().map(|one| (one.erasure, one)));
-        unread.extend(lines.into_iter().map(|line| format!("{}, line {line}", list.display())));
+        let (erased, unread) = erased::read(&list).map_err(|source| BackupError::Io { path: list.clone(), source })?;
+        if let Some(line) = unread {
+            return Err(BackupError::Unread(format!("{}, line {line}", list.display())));
+        }
+        for one in erased {
+            if one.keyring != there {
+                let place = format!("of {}", list.display());
+                return Err(BackupError::OtherKeyring { place, here: one.keyring, there: there.to_owned() });
+            }
+            known.insert(one.account.clone(), one);
+        }
     }
-    Ok((known.into_values().collect(), unread))
+    Ok(known.into_values().collect())
 }
 
 /// The keyring of the backup, which is the environment's, or is put into the folder.

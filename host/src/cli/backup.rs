@@ -18,13 +18,13 @@ use crate::folder::FolderError;
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-The hosts may go on meanwhile. What is personal is sealed in the data and opens with the keys alone: keep the two \
-apart, and the keys no longer than an erasure may take (30 days). With a recipient both are encrypted, too. The \
-operator's file, the server log and compiled components are in neither.
+The hosts may go on meanwhile. The data are encrypted to a key that is in the file of keys alone: keep the two apart, \
+and the keys no longer than an erasure may take (30 days). With a recipient the keys are encrypted, too. The operator's \
+file, the server log and compiled components are in neither.
 
 Examples:
-  aaasp backup /backup/monday.zip --keys /safe/monday-keys.zip
-  aaasp backup monday.zip.age --keys monday-keys.zip.age --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudvy7m8qpzfv9l")]
+  aaasp backup /backup/monday.age --keys /safe/monday-keys.zip
+  aaasp backup monday.age --keys monday-keys.zip.age --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudvy7m8qpzfv9l")]
 pub(super) struct Args {
     /// Where the data are written.
     #[arg(value_name = "FILE")]
@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// Where the keys are written.
     #[arg(long, value_name = "FILE")]
     keys: PathBuf,
-    /// Encrypt both to this age recipient.
+    /// Encrypt the keys to this age recipient.
     #[arg(long, value_name = "AGE")]
     recipient: Option<String>,
     #[command(flatten)]

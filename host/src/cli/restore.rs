@@ -21,8 +21,8 @@ erased: each host notes erasures in `erasures.jsonl` in its data folder, or wher
 says. Keys that were revoked after the backup was made are good again.
 
 Examples:
-  aaasp restore monday.zip --keys monday-keys.zip --erased old/erasures.jsonl --data new
-  aaasp restore monday.zip --keys monday-keys.zip --nothing-erased --data new --database postgres://localhost/aaasp")]
+  aaasp restore monday.age --keys monday-keys.zip --erased old/erasures.jsonl --data new
+  aaasp restore monday.age --keys monday-keys.zip --nothing-erased --data new --database postgres://localhost/aaasp")]
 pub(super) struct Args {
     /// The data.
     #[arg(value_name = "FILE")]
@@ -36,7 +36,7 @@ pub(super) struct Args {
     /// Say that nothing was erased since the backup was made.
     #[arg(long, conflicts_with = "erased")]
     nothing_erased: bool,
-    /// The age identity that opens the files, if they are encrypted.
+    /// The age identity that opens the keys, if they are encrypted.
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
     #[command(flatten)]
@@ -61,11 +61,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         bar.set_position(progress.done);
     };
     let restored = restore(sources, config, Clock::System, &show);
-    let restored = restored.await.context("nothing was restored")?;
+    let restored = restored.await.context("the restore did not come to its end")?;
     bar.finish_and_clear();
-    for line in &restored.unread {
-        out::note(format!("warning: {line} is no erasure, and was passed over"));
-    }
     if args.json.json {
         return json::print(&restored);
     }

@@ -1,5 +1,7 @@
 //! The wrapped data keys of accounts, each bound to its row.
 
+use std::time::Duration;
+
 use sqlx::Row as _;
 
 use super::engine::DbEngine;
@@ -128,19 +130,32 @@ pub async fn delete(tx: &mut WriteTx<'_>, account: AccountId) -> Result<u64, DbE
 /// [`DbError`] when the database doesn't answer, or readers were in the way for too long.
 pub async fn wipe(db: &Db) -> Result<(), DbError> {
     faults::step();
-    if db.url.engine == DbEngine::Postgres {
-        sqlx::query("VACUUM FULL data_keys").execute(&db.pool).await?;
-        return Ok(());
-    }
-    // A reader of an older state holds it up; readers are short, and each try waits for them.
-    for _ in 0..TRIES {
-        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&db.pool).await?;
-        if row.try_get::<i64, _>(0)? == 0 {
-            return Ok(());
+    let mut connection = db.pool.acquire().await?;
+    // Who waits for readers keeps others waiting, and a backup reads for minutes: it is tried again later.
+    let (patient, usual, wipe) = match db.url.engine {
+        DbEngine::Postgres => ("SET lock_timeout = '100ms'", "SET lock_timeout = 0", "VACUUM FULL data_keys"),
+        DbEngine::Sqlite => {
+            ("PRAGMA busy_timeout = 100", "PRAGMA busy_timeout = 10000", "PRAGMA wal_checkpoint(TRUNCATE)")
         }
+    };
+    sqlx::query(patient).execute(&mut *connection).await?;
+    let mut wiped = Ok(false);
+    for _ in 0..TRIES {
+        wiped = match db.url.engine {
+            DbEngine::Postgres => sqlx::query(wipe).execute(&mut *connection).await.map(|_| true),
+            DbEngine::Sqlite => {
+                sqlx::query(wipe).fetch_one(&mut *connection).await.and_then(|row| Ok(row.try_get::<i64, _>(0)? == 0))
+            }
+        };
+        if matches!(wiped, Ok(true)) {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
     }
-    Err(DbError::Busy("the WAL could not be emptied, since it is being read"))
+    sqlx::query(usual).execute(&mut *connection).await?;
+    if wiped? { Ok(()) } else { Err(DbError::Busy("the WAL could not be emptied, since it is being read")) }
 }
 
-/// How often the WAL is tried to be emptied; each try waits as long as `busy_timeout` says.
-const TRIES: usize = 5;
+/// How often it is tried in a row, and what is between.
+const TRIES: usize = 20;
+const PAUSE: Duration = Duration::from_millis(50);

@@ -8,6 +8,8 @@ mod money;
 
 pub use contents::forget_contents;
 pub use deployments::{OfRuns, forget_earlier};
+use std::time::Instant;
+
 use futures::future::BoxFuture;
 pub use money::*;
 
@@ -227,12 +229,19 @@ where
 {
     let (mut deleted, mut pace) = (0, Pace::up_to(most));
     loop {
-        let (size, delete) = (pace.begin(), delete.clone());
-        let batch = db.write(move |tx| delete(tx, size)).await?;
-        deleted += batch;
-        if batch < size.unsigned_abs() {
+        let (size, delete) = (pace.size(), delete.clone());
+        let batch = db.write(move |tx| {
+            let deleting = delete(tx, size);
+            Box::pin(async move {
+                let began = Instant::now();
+                deleting.await.map(|rows| (rows, began.elapsed()))
+            })
+        });
+        let (rows, took) = batch.await?;
+        deleted += rows;
+        if rows < size.unsigned_abs() {
             return Ok(deleted);
         }
-        pace.rest().await;
+        pace.rest(took).await;
     }
 }

@@ -7,16 +7,12 @@ use std::time::Duration;
 use super::Runs;
 use crate::db::runs::StoredRun;
 use crate::db::{DbError, Settlement, accounts, hosts, runs};
-use crate::faults;
 
 /// How long a host that says nothing is believed to live, in milliseconds.
 pub const LEASE_MS: i64 = 15_000;
 
 /// How often the lease is renewed, in ticks of one second: three chances before it is over.
 const RENEW_TICKS: u64 = 4;
-
-/// How often retention is looked after, in ticks of one second.
-const RETENTION_TICKS: u64 = 600;
 
 impl Runs {
     /// Settles the runs that older epochs of this host left behind. Called before the host answers.
@@ -86,9 +82,6 @@ impl Runs {
             if let Some(live) = self.live.get(run) {
                 live.cancel.cancel();
             }
-        }
-        if tick.is_multiple_of(RETENTION_TICKS) && hosts::is_first(&self.db, self.host.0, self.clock.now()).await? {
-            faults::duty("retention", self.forget_what_is_old()).await;
         }
         Ok(())
     }

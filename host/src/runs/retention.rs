@@ -1,19 +1,39 @@
 //! Forgets what was kept long enough.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::Runs;
 use crate::clock::Micros;
 use crate::config::Config;
 use crate::db::retention::{self, OfRuns};
-use crate::db::{Db, DbError, accounts, holds};
+use crate::db::{Db, DbError, accounts, holds, hosts};
+use crate::faults;
 use crate::statements::Month;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// How often a host looks for what was kept long enough.
+const EVERY: Duration = Duration::from_mins(10);
+
 impl Runs {
+    /// Forgets what is old, for as long as the host lives. It takes its time, so that nothing else is done beside it
+    /// that others wait for: above all the lease is not.
+    pub async fn forget_by_itself(self: Arc<Self>) {
+        loop {
+            match hosts::is_first(&self.db, self.host.0, self.clock.now()).await {
+                Ok(true) => faults::duty("retention", self.forget_what_is_old()).await,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "what is old could not be looked for; it will be tried again"),
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
     /// Deletes what was kept as long as the operator's file says, each by itself: what can't be deleted keeps nothing
     /// else.
-    pub(super) async fn forget_what_is_old(&self) {
+    async fn forget_what_is_old(&self) {
         let (config, now) = (self.config.now(), self.clock.now());
         let kept = &config.values.retention;
         let days_ago = |days: u32| now.plus_ms(-i64::from(days) * DAY_MS);

@@ -2,6 +2,7 @@
 
 use sqlx::Row as _;
 
+use super::deployments::{RUNS, Range};
 use super::{BATCH, in_batches};
 use crate::clock::Micros;
 use crate::db::kept_back::kept_back;
@@ -53,38 +54,25 @@ async fn with_old_runs(db: &Db, plan: &str, before: &str, after: &str) -> Result
 }
 
 async fn forget_of(db: &Db, account: &str, done: &str, before: &str) -> Result<u64, DbError> {
-    let bound = (account.to_owned(), done.to_owned(), before.to_owned());
-    let forgotten = in_batches(db, BATCH, move |tx, size| {
-        let (account, done, before) = bound.clone();
-        Box::pin(async move {
-            // The text of an empty value is none of the account's.
-            let done = sqlx::query(
-                "UPDATE runs SET sealed_input = $4, sealed_output = NULL, sealed_error = NULL
-                 WHERE account_id = $1 AND id IN (
-                     SELECT id FROM runs WHERE account_id = $1 AND id >= $2 AND id < $3
-                       AND status = 'finished' AND LENGTH(sealed_input) > 0 LIMIT $5)",
-            )
-            .bind(account)
-            .bind(done)
-            .bind(before)
-            .bind(Vec::new())
-            .bind(size)
-            .execute(&mut **tx)
-            .await?;
-            Ok(done.rows_affected())
-        })
-    })
-    .await?;
+    let mut range = Range { account: account.to_owned(), from: done.to_owned(), to: before.to_owned() };
+    let mut forgotten = 0;
+    while range.from.as_str() < before {
+        // Each batch looks through a part alone, so that none walks over all that is done.
+        range.to = range.run_behind(db, RUNS).await?.unwrap_or_else(|| before.to_owned());
+        forgotten += forget_in(db, &range).await?;
+        range.from = std::mem::replace(&mut range.to, before.to_owned());
+    }
     // A run that has not finished yet is come back to.
     let (account, before) = (account.to_owned(), before.to_owned());
     db.write(move |tx| {
         let (account, before) = (account.clone(), before.clone());
         Box::pin(async move {
-            sqlx::query(
+            sqlx::query(concat!(
                 "UPDATE accounts SET contents_until = COALESCE((
                      SELECT MIN(id) FROM runs WHERE account_id = $1 AND id < $2 AND status <> 'finished'
-                       AND id >= accounts.contents_until), $2) WHERE id = $1",
-            )
+                       AND id >= accounts.contents_until), $2) WHERE id = $1 AND NOT ",
+                kept_back!("accounts.id"),
+            ))
             .bind(account)
             .bind(before)
             .execute(&mut **tx)
@@ -94,4 +82,30 @@ async fn forget_of(db: &Db, account: &str, done: &str, before: &str) -> Result<u
     })
     .await?;
     Ok(forgotten)
+}
+
+async fn forget_in(db: &Db, range: &Range) -> Result<u64, DbError> {
+    let range = range.clone();
+    in_batches(db, BATCH, move |tx, size| {
+        let Range { account, from, to } = range.clone();
+        Box::pin(async move {
+            // The text of an empty value is none of the account's. It may be held since it was looked for.
+            let done = sqlx::query(concat!(
+                "UPDATE runs SET sealed_input = $4, sealed_output = NULL, sealed_error = NULL
+                 WHERE account_id = $1 AND id IN (
+                     SELECT id FROM runs WHERE account_id = $1 AND id >= $2 AND id < $3
+                       AND status = 'finished' AND LENGTH(sealed_input) > 0 LIMIT $5) AND NOT ",
+                kept_back!("runs.account_id"),
+            ))
+            .bind(account)
+            .bind(from)
+            .bind(to)
+            .bind(Vec::new())
+            .bind(size)
+            .execute(&mut **tx)
+            .await?;
+            Ok(done.rows_affected())
+        })
+    })
+    .await
 }

@@ -16,7 +16,7 @@ const DEPLOYMENTS: i64 = 100;
 
 /// Runs of an account that are looked at by one statement, whichever deployment's they are: no index finds a
 /// deployment's own, since it would cost each run a write.
-const RUNS: i64 = 1_000;
+pub(super) const RUNS: i64 = 1_000;
 
 /// What a deployment may keep less long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,21 +59,23 @@ impl OfRuns {
     /// Deletes some of what is too old, of the deployment's runs in a range of the account's.
     const fn forgetting(self) -> &'static str {
         match self {
-            Self::Logs => {
+            Self::Logs => concat!(
                 "DELETE FROM log_chunks WHERE (account_id, run_id, first_sequence) IN (
                      SELECT log_chunks.account_id, log_chunks.run_id, log_chunks.first_sequence FROM runs
                      CROSS JOIN log_chunks
                      WHERE runs.account_id = $1 AND runs.id >= $2 AND runs.id < $3 AND runs.deployment_id = $4
                        AND log_chunks.account_id = $1 AND log_chunks.run_id = runs.id
-                       AND log_chunks.created_at < $6 LIMIT $5)"
-            }
+                       AND log_chunks.created_at < $6 LIMIT $5) AND NOT ",
+                kept_back!("log_chunks.account_id")
+            ),
             // The text of an empty value is none of the account's. A run's id holds when it was made.
-            Self::Contents => {
+            Self::Contents => concat!(
                 "UPDATE runs SET sealed_input = $6, sealed_output = NULL, sealed_error = NULL
                  WHERE account_id = $1 AND id IN (
                      SELECT id FROM runs WHERE account_id = $1 AND id >= $2 AND id < $3 AND deployment_id = $4
-                       AND status = 'finished' AND LENGTH(sealed_input) > 0 LIMIT $5)"
-            }
+                       AND status = 'finished' AND LENGTH(sealed_input) > 0 LIMIT $5) AND NOT ",
+                kept_back!("runs.account_id")
+            ),
         }
     }
 
@@ -95,8 +97,14 @@ impl OfRuns {
 
     const fn done(self) -> &'static str {
         match self {
-            Self::Logs => "UPDATE deployments SET logs_until = $3 WHERE account_id = $1 AND id = $2",
-            Self::Contents => "UPDATE deployments SET contents_until = $3 WHERE account_id = $1 AND id = $2",
+            Self::Logs => concat!(
+                "UPDATE deployments SET logs_until = $3 WHERE account_id = $1 AND id = $2 AND NOT ",
+                kept_back!("deployments.account_id")
+            ),
+            Self::Contents => concat!(
+                "UPDATE deployments SET contents_until = $3 WHERE account_id = $1 AND id = $2 AND NOT ",
+                kept_back!("deployments.account_id")
+            ),
         }
     }
 }
@@ -175,15 +183,15 @@ async fn forget_of(db: &Db, what: OfRuns, deployment: &Saying, before: Micros) -
 
 /// Runs of an account from one to before another.
 #[derive(Clone)]
-struct Range {
-    account: String,
-    from: String,
-    to: String,
+pub(super) struct Range {
+    pub account: String,
+    pub from: String,
+    pub to: String,
 }
 
 impl Range {
     /// The run behind so many.
-    async fn run_behind(&self, db: &Db, runs: i64) -> Result<Option<String>, DbError> {
+    pub(super) async fn run_behind(&self, db: &Db, runs: i64) -> Result<Option<String>, DbError> {
         let query = sqlx::query(BEHIND).bind(&self.account).bind(&self.from).bind(&self.to).bind(runs);
         query.fetch_optional(&db.pool).await?.map(|row| Ok(row.try_get(0)?)).transpose()
     }
