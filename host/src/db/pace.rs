@@ -7,7 +7,7 @@ const AIM: Duration = Duration::from_millis(2);
 
 /// Rows that a statement has at least, unless so few take long: a database that is slow for other reasons makes no duty
 /// fall behind.
-const FEW: i64 = 16;
+const FEW: i64 = 8;
 
 /// How much longer than it worked a duty rests: it has at most a tenth of the writer.
 const REST: u32 = 9;
@@ -19,7 +19,7 @@ const LONGEST_REST: Duration = Duration::from_millis(100);
 pub(super) struct Pace {
     size: i64,
     most: i64,
-    /// What the fastest statement took lately.
+    /// What the fastest statement took: a database may be far away.
     least: Duration,
 }
 
@@ -41,12 +41,11 @@ impl Pace {
     }
 
     fn adapt(&mut self, took: Duration) {
-        // What was the fastest once says less and less of what is fast.
-        self.least = took.min(self.least.saturating_add(self.least / 32));
+        self.least = self.least.min(took);
         let longer = took.saturating_sub(self.least);
         if longer < AIM / 2 {
             self.size = (self.size * 2).min(self.most);
-        } else if longer > 8 * AIM {
+        } else if longer > 4 * AIM {
             self.size = (self.size / 2).max(1);
         } else if longer > AIM {
             self.size = (self.size / 2).max(FEW.min(self.size));

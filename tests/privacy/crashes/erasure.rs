@@ -9,7 +9,6 @@ use crate::cli::shell::Ended;
 use crate::privacy::erasure::{AGENT, CONFIG, CREDENTIAL, EMAIL, INPUT, KEY, SECRET, assert_nowhere, delete, zora};
 use crate::support::{Client, Server, guests, until};
 
-const CONFIG_FILE: &str = "[host]\nslow_client_ms = 1000\n";
 const LEFT: &str = "SELECT COUNT(*) FROM erasures WHERE state <> 'erased'";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -19,7 +18,7 @@ async fn an_erasure_that_dies_at_any_step_ends_as_if_it_had_not() {
 }
 
 async fn lane(first: usize) -> usize {
-    let mut server = Server::with_config(CONFIG_FILE).await;
+    let mut server = Server::start().await;
     server.account.deploy("mine", guests::echo(), json!({"config": {"kept": "yes"}})).await;
     let run = server.account.run("mine", json!("what is kept")).await;
     let (mut ids, mut deaths) = (Vec::new(), 0);
