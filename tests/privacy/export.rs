@@ -95,7 +95,8 @@ async fn a_copy_has_everything_but_what_is_secret() {
     ada.post(LINKS, json!({})).await.problem(409);
     ada.post("/v1/privacy/exports", json!({})).await.expect(202);
     let export = ready(&ada).await;
-    assert_eq!(export["rows"], export["rows_read"]);
+    // What is asked for meanwhile is noted, too.
+    assert!(export["rows_read"].as_u64() >= export["rows"].as_u64(), "{export}");
     let archive = download(&ada).await;
     assert_eq!(hex::encode(Sha256::digest(&archive)), text(&export, "sha256"));
     assert_eq!(archive.len() as u64, export["bytes"].as_u64().unwrap());
