@@ -84,15 +84,12 @@ impl Server {
 
     /// A server on a folder, and perhaps a database, that somebody else has made.
     pub fn on_folder(folder: TempDir, database: Option<Database>, account: &Client) -> Self {
-        let mut server = Self {
-            folder: Place::Temporary(folder),
-            database,
-            process: None,
-            said: Arc::default(),
-            reader: None,
-            environment: Vec::new(),
-            account: account.clone(),
-        };
+        Self::served(Place::Temporary(folder), database, account.clone())
+    }
+
+    fn served(folder: Place, database: Option<Database>, account: Client) -> Self {
+        let (said, environment) = (Arc::default(), Vec::new());
+        let mut server = Self { folder, database, process: None, said, reader: None, environment, account };
         server.serve();
         server
     }
@@ -107,17 +104,7 @@ impl Server {
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
         let made: Value = serde_json::from_slice(&init.stdout).unwrap();
         let account = Client::new("", made["api_key"].as_str());
-        let mut server = Self {
-            folder,
-            database,
-            process: None,
-            said: Arc::default(),
-            reader: None,
-            environment: Vec::new(),
-            account,
-        };
-        server.serve();
-        server
+        Self::served(folder, database, account)
     }
 
     /// Starts the process on the folder as it is.
@@ -306,17 +293,7 @@ impl Server {
         std::fs::write(folder.path().join("aaasp.toml"), config).unwrap();
         let account = self.account.clone();
         let folder = Place::Temporary(folder);
-        let mut second = Self {
-            folder,
-            database: Some(database),
-            process: None,
-            said: Arc::default(),
-            reader: None,
-            environment: Vec::new(),
-            account,
-        };
-        second.serve();
-        Some(second)
+        Some(Self::served(folder, Some(database), account))
     }
 
     /// Fails unless every invariant of the ledger holds. The server must be stopped.

@@ -176,7 +176,7 @@ impl Accounts {
         because: &Because,
     ) -> Result<bool, DbError> {
         let text = self.draft(breach, concerned).authority;
-        let text = text.split("\n\n").flat_map(|part| part.split('\n')).map(str::to_owned).collect();
+        let text = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
         let letter = Letter::BreachAuthority { breach: breach.id.to_string(), text };
         // It is no account's, so that it belongs to one that nobody has.
         let nobody = AccountId::generate();

@@ -10,17 +10,17 @@ use super::DbError;
 use super::connect::{DatabaseUrl, connection};
 use super::engine::DbEngine;
 
+/// The schema's steps, which each engine has under the same name.
 macro_rules! migrations {
-    ($folder:literal: $($number:literal $name:literal),+ $(,)?) => {
-        [$((
-            $number,
-            $name,
-            include_str!(concat!("../../../migrations/", $folder, "/", $name, ".sql")),
-        )),+]
+    ($($number:literal $name:literal),+ $(,)?) => {
+        const SQLITE: &[(i64, &str, &str)] =
+            &[$(($number, $name, include_str!(concat!("../../../migrations/sqlite/", $name, ".sql")))),+];
+        const POSTGRES: &[(i64, &str, &str)] =
+            &[$(($number, $name, include_str!(concat!("../../../migrations/postgres/", $name, ".sql")))),+];
     };
 }
 
-const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
+migrations! {
     1 "0001_foundation",
     2 "0002_answered_requests",
     3 "0003_credentials",
@@ -41,29 +41,7 @@ const SQLITE: &[(i64, &str, &str)] = &migrations!("sqlite":
     18 "0018_audit",
     19 "0019_retention",
     20 "0020_statistics",
-);
-const POSTGRES: &[(i64, &str, &str)] = &migrations!("postgres":
-    1 "0001_foundation",
-    2 "0002_answered_requests",
-    3 "0003_credentials",
-    4 "0004_key_versions",
-    5 "0005_chain_order",
-    6 "0006_accounts",
-    7 "0007_letters",
-    8 "0008_payments",
-    9 "0009_history",
-    10 "0010_spending",
-    11 "0011_request_batches",
-    12 "0012_upkeep",
-    13 "0013_regions",
-    14 "0014_erasures",
-    15 "0015_exports",
-    16 "0016_rights",
-    17 "0017_support_and_breaches",
-    18 "0018_audit",
-    19 "0019_retention",
-    20 "0020_statistics",
-);
+}
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {
     migrate_to(url, i64::MAX).await

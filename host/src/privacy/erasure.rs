@@ -144,7 +144,7 @@ impl Erasures {
             Some(certificate) => certificate.clone(),
             None => {
                 // From here on nobody can think again, and a letter will say that it is done.
-                self.note(Erased::of(erasure, self.accounts.keyring_fingerprint(), self.clock.now())).await?;
+                self.note(erasure, self.clock.now()).await?;
                 self.certify(erasure.id, owner.id).await?
             }
         };
@@ -265,7 +265,7 @@ impl Erasures {
         erasures::vacuum(&self.db, &deleted).await?;
         data_keys::wipe(&self.db).await?;
         let (id, at) = (erasure.id, self.clock.now());
-        self.note(Erased::of(erasure, self.accounts.keyring_fingerprint(), at)).await?;
+        self.note(erasure, at).await?;
         let entry = NewEntry::new((Actor::System, Act::Erase, at), None, &Facts::of(id))?;
         self.db
             .write(move |tx| {
@@ -283,8 +283,9 @@ impl Erasures {
     }
 
     /// Notes it where whoever restores a backup looks. Before that it is not done.
-    async fn note(&self, erased: Erased) -> Result<(), DbError> {
+    async fn note(&self, erasure: &StoredErasure, at: Micros) -> Result<(), DbError> {
         faults::step();
+        let erased = Erased::of(erasure, self.accounts.keyring_fingerprint(), at);
         let list = erased::list_of(&self.config.now());
         let noted = tokio::task::spawn_blocking(move || {
             erased::add(&list, &[erased]).map_err(|error| format!("{} can't be written: {error}", list.display()))
