@@ -185,7 +185,7 @@ impl Part {
 }
 
 /// What a file of a backup says of itself.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Manifest {
     /// Which of the two files it is.
     format: String,

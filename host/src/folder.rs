@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
+use tempfile::NamedTempFile;
 
 use crate::ids::HostId;
 use crate::vault::{KeyFile, KeySource as _, KeyVariable, Keyring, KeyringError};
@@ -236,6 +237,20 @@ pub fn database_path(data: &Path) -> PathBuf {
 
 fn keyring_path(data: &Path) -> PathBuf {
     data.join("keys").join("keyring.toml")
+}
+
+/// The folder that a file is in.
+#[must_use]
+pub fn of_file(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A file that only this user reads and that goes by itself, until it is whole and takes the place of another.
+///
+/// # Errors
+/// What the operating system says.
+pub fn beside(path: &Path) -> std::io::Result<NamedTempFile> {
+    NamedTempFile::new_in(of_file(path))
 }
 
 /// Where the operator's key of a data folder is.

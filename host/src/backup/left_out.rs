@@ -11,15 +11,8 @@ use crate::privacy::erased::{self, Erased};
 use crate::privacy::map::{self, tables};
 use crate::vault::Keyring;
 
-/// What becomes of a row.
-pub(super) enum Judged {
-    /// It gets in, as it is or under a pseudonym.
-    Kept(Vec<Cell>),
-    /// It does not.
-    LeftOut,
-    /// It is an account that was erased; instead of it there is this one, which nobody has.
-    Account(AccountId),
-}
+/// A row, with the names of its columns.
+pub(super) type Named = (Vec<String>, Vec<Cell>);
 
 pub(super) struct LeftOut<'l> {
     keyring: &'l Keyring,
@@ -28,8 +21,8 @@ pub(super) struct LeftOut<'l> {
     erased: BTreeMap<&'l str, AccountId>,
     /// Pseudonyms, by the accounts that the backup has.
     found: BTreeMap<String, AccountId>,
-    /// Accounts that nobody has which the backup has already: an erasure had come as far.
-    there: BTreeSet<AccountId>,
+    /// Pseudonyms that the backup does not have; it has one when an erasure had come as far.
+    missing: BTreeSet<String>,
     /// What accounts are known by whose erasure the backup knows as done.
     known: BTreeSet<String>,
 }
@@ -37,7 +30,8 @@ pub(super) struct LeftOut<'l> {
 impl<'l> LeftOut<'l> {
     pub(super) fn new(keyring: &'l Keyring, list: &'l [Erased], now: Micros) -> Self {
         let erased = list.iter().map(|one| (one.account.as_str(), one.pseudonym)).collect();
-        Self { keyring, now, erased, found: BTreeMap::new(), there: BTreeSet::new(), known: BTreeSet::new() }
+        let missing = list.iter().map(|one| one.pseudonym.to_string()).collect();
+        Self { keyring, now, erased, found: BTreeMap::new(), missing, known: BTreeSet::new() }
     }
 
     /// How many accounts are left out.
@@ -45,9 +39,10 @@ impl<'l> LeftOut<'l> {
         self.found.len() as u64
     }
 
-    /// Whether the backup has an account that nobody has.
-    pub(super) fn has(&self, pseudonym: AccountId) -> bool {
-        self.there.contains(&pseudonym)
+    /// The accounts that nobody has which take the place of those that are left out, once all accounts were judged.
+    pub(super) fn nobodies(&self) -> Vec<Named> {
+        let missing = self.found.values().filter(|id| self.missing.contains(&id.to_string()));
+        missing.map(|id| pseudonym(self.keyring, *id)).collect()
     }
 
     /// Whether the backup knows that an erasure is done.
@@ -55,8 +50,8 @@ impl<'l> LeftOut<'l> {
         self.known.contains(&erased.account)
     }
 
-    /// Judges a row. Accounts come before what is theirs.
-    pub(super) fn judge(&mut self, table: &str, columns: &[String], mut row: Vec<Cell>) -> Judged {
+    /// What gets in of a row, as it is or under a pseudonym; none when it does not. Accounts come before what is theirs.
+    pub(super) fn judge(&mut self, table: &str, columns: &[String], mut row: Vec<Cell>) -> Option<Vec<Cell>> {
         let place = |name: &str| columns.iter().position(|column| column == name);
         let text = |row: &[Cell], name: &str| match place(name).and_then(|place| row.get(place)) {
             Some(Cell::Text(text)) => Some(text.clone()),
@@ -64,44 +59,39 @@ impl<'l> LeftOut<'l> {
         };
         if table == "accounts" {
             let id = text(&row, "id").unwrap_or_default();
-            let account = id.parse::<AccountId>().ok();
-            self.there.extend(account.filter(|account| self.erased.values().any(|pseudonym| pseudonym == account)));
-            let known_by = account.map(|account| hex::encode(erased::digest(self.keyring, account)));
-            return match known_by.and_then(|known_by| self.erased.get(known_by.as_str())) {
-                Some(pseudonym) => {
-                    self.found.insert(id, *pseudonym);
-                    Judged::Account(*pseudonym)
-                }
-                None => Judged::Kept(row),
+            self.missing.remove(&id);
+            let known_by = id.parse().ok().map(|account| hex::encode(erased::digest(self.keyring, account)));
+            let Some(pseudonym) = known_by.and_then(|known_by| self.erased.get(known_by.as_str())) else {
+                return Some(row);
             };
+            self.found.insert(id, *pseudonym);
+            return None;
         }
         if table == "hosts" {
             // Those hosts have another database, or none: what they had begun is lost, and is seen to be at once.
             if let Some(cell) = place("lease_until").and_then(|place| row.get_mut(place)) {
                 *cell = Cell::Number(0);
             }
-            return Judged::Kept(row);
+            return Some(row);
         }
         if table == "erasures" {
-            let known_by = place("account_digest").and_then(|place| row.get(place));
-            let is_listed =
-                matches!(known_by, Some(Cell::Bytes(digest)) if self.erased.contains_key(hex::encode(digest).as_str()));
+            let known_by = match place("account_digest").and_then(|place| row.get(place)) {
+                Some(Cell::Bytes(digest)) => hex::encode(digest),
+                _ => String::new(),
+            };
             if text(&row, "state").as_deref() == Some("erased") {
-                self.known.extend(known_by.and_then(|known_by| match known_by {
-                    Cell::Bytes(digest) => Some(hex::encode(digest)),
-                    _ => None,
-                }));
-            } else if is_listed {
-                return Judged::LeftOut;
+                self.known.insert(known_by);
+            } else if self.erased.contains_key(known_by.as_str()) {
+                return None;
             }
-            return Judged::Kept(row);
+            return Some(row);
         }
         let pseudonym = text(&row, "account_id").and_then(|account| self.found.get(&account));
-        let (Some(pseudonym), Some(account)) = (pseudonym, place("account_id")) else { return Judged::Kept(row) };
+        let (Some(pseudonym), Some(account)) = (pseudonym, place("account_id")) else { return Some(row) };
         match tables().find(|known| known.name == table).map(|known| known.erasure) {
             Some(map::Erasure::Pseudonymised) => {
                 row[account] = Cell::Text(pseudonym.to_string());
-                Judged::Kept(row)
+                Some(row)
             }
             // That there was a request about rights stays, and not whose.
             Some(map::Erasure::Itself) => {
@@ -113,15 +103,15 @@ impl<'l> LeftOut<'l> {
                     row[state] = Cell::Text("done".to_owned());
                     row[ended] = Cell::Number(self.now.0);
                 }
-                Judged::Kept(row)
+                Some(row)
             }
-            Some(map::Erasure::Deleted | map::Erasure::Untouched) | None => Judged::LeftOut,
+            Some(map::Erasure::Deleted | map::Erasure::Untouched) | None => None,
         }
     }
 }
 
 /// The account that nobody has.
-pub(super) fn pseudonym(keyring: &Keyring, id: AccountId) -> (Vec<String>, Vec<Cell>) {
+fn pseudonym(keyring: &Keyring, id: AccountId) -> Named {
     named([
         ("id", Cell::Text(id.to_string())),
         ("sealed_email", Cell::Bytes(Vec::new())),
@@ -133,7 +123,7 @@ pub(super) fn pseudonym(keyring: &Keyring, id: AccountId) -> (Vec<String>, Vec<C
 }
 
 /// An erasure that the backup does not know.
-pub(super) fn erasure(erased: &Erased) -> Result<(Vec<String>, Vec<Cell>), DbError> {
+pub(super) fn erasure(erased: &Erased) -> Result<Named, DbError> {
     let certificate = erased.certificate.as_ref().map(serde_json::to_string).transpose().map_err(DbError::corrupt)?;
     Ok(named([
         ("id", Cell::Text(erased.erasure.to_string())),
@@ -149,6 +139,6 @@ pub(super) fn erasure(erased: &Erased) -> Result<(Vec<String>, Vec<Cell>), DbErr
     ]))
 }
 
-fn named<const N: usize>(values: [(&str, Cell); N]) -> (Vec<String>, Vec<Cell>) {
+fn named<const N: usize>(values: [(&str, Cell); N]) -> Named {
     values.into_iter().map(|(name, cell)| (name.to_owned(), cell)).unzip()
 }

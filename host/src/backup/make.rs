@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
@@ -67,44 +67,30 @@ pub async fn make(
         total += snapshot.count(table).await.map_err(failed)?;
     }
     let (backup, key) = (BackupId::generate(), age::x25519::Identity::generate());
-    let data_recipient = key.to_public();
-    let mut writing = Writing { snapshot, progress, done: 0, total };
+    let mut loose = vec![(DATA_KEY, key.to_string())];
+    loose.extend(text.map(|text| (KEYRING, text)));
+    if let Ok(key) = std::fs::read_to_string(folder::operator_key_path(folder)) {
+        loose.push((OPERATOR_KEY, key.into()));
+    }
+    let head = Manifest {
+        format: String::new(),
+        backup,
+        made_at: at,
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        schema: snapshot.version,
+        keyring: keyring.fingerprint(),
+        files: Vec::new(),
+    };
+    let mut writing = Writing { snapshot, keyring, head, progress, done: 0, total };
     let mut begun = Vec::new();
-    for (part, path) in [(Part::Keys, keys), (Part::Data, data)] {
-        let written = |source| BackupError::Io { path: path.to_owned(), source };
-        let file = beside(path).map_err(written)?;
-        let recipient = if part == Part::Data { Some(&data_recipient) } else { recipient };
-        let mut archive = Archive::new(BufWriter::new(file), recipient, at).map_err(written)?;
-        if part == Part::Keys {
-            archive.file(DATA_KEY, key.to_string().expose_secret().as_bytes()).map_err(written)?;
-            if let Some(text) = &text {
-                archive.file(KEYRING, text.expose_secret().as_bytes()).map_err(written)?;
-            }
-            if let Ok(key) = std::fs::read(folder::operator_key_path(folder)) {
-                archive.file(OPERATOR_KEY, &key).map_err(written)?;
-            }
-        }
-        // Others refer to the tables that come last on the map.
-        for table in tables().rev().filter(|table| Part::of(table) == Some(part)) {
-            writing.table(table, &mut archive, &keyring).await.map_err(|stopped| match stopped {
-                Stopped::Db(source) => failed(source),
-                Stopped::Io(source) => written(source),
-                Stopped::Rotating => BackupError::Rotating,
-            })?;
-        }
-        let manifest = Manifest {
-            format: part.format().to_owned(),
-            backup,
-            made_at: at,
-            release: env!("CARGO_PKG_VERSION").to_owned(),
-            schema: writing.snapshot.version,
-            keyring: keyring.fingerprint(),
-            files: archive.listed().to_vec(),
-        };
-        let manifest = serde_json::to_vec_pretty(&manifest).map_err(|error| written(error.into()))?;
-        archive.file(MANIFEST, &manifest).map_err(written)?;
-        let file = archive.finish().and_then(|out| out.into_inner().map_err(io::Error::from)).map_err(written)?;
-        file.as_file().sync_all().map_err(written)?;
+    for (part, path, recipient, loose) in
+        [(Part::Keys, keys, recipient, loose), (Part::Data, data, Some(&key.to_public()), Vec::new())]
+    {
+        let file = writing.part((part, path), recipient, &loose).await.map_err(|stopped| match stopped {
+            Stopped::Db(source) => failed(source),
+            Stopped::Io(source) => BackupError::Io { path: path.to_owned(), source },
+            Stopped::Rotating => BackupError::Rotating,
+        })?;
         begun.push((file, path));
     }
     // Only when both are whole is either there.
@@ -112,7 +98,7 @@ pub async fn make(
     for (file, path) in begun {
         let kept = || -> io::Result<u64> {
             let file = file.persist_noclobber(path).map_err(|error| error.error)?;
-            File::open(folder_of(path))?.sync_all()?;
+            File::open(folder::of_file(path))?.sync_all()?;
             Ok(file.metadata()?.len())
         };
         bytes.push(kept().map_err(|source| BackupError::Io { path: path.to_owned(), source })?);
@@ -131,19 +117,40 @@ pub async fn make(
 /// What goes from the database into an archive.
 struct Writing<'p> {
     snapshot: Snapshot,
+    keyring: Keyring,
+    /// What the manifests of both files say.
+    head: Manifest,
     progress: &'p dyn Fn(Progress),
     done: u64,
     total: u64,
 }
 
 impl Writing<'_> {
-    /// Writes a table: a line with the names of its columns, and one for each row.
-    async fn table<W: Write>(
+    /// Writes one of the two files: what is in no table, the tables, and what is in it.
+    async fn part(
         &mut self,
-        table: &Table,
-        archive: &mut Archive<W>,
-        keyring: &Keyring,
-    ) -> Result<(), Stopped> {
+        (part, path): (Part, &Path),
+        recipient: Option<&age::x25519::Recipient>,
+        loose: &[(&str, SecretString)],
+    ) -> Result<NamedTempFile, Stopped> {
+        let mut archive = Archive::new(BufWriter::new(folder::beside(path)?), recipient, self.head.made_at)?;
+        for (name, text) in loose {
+            archive.file(name, text.expose_secret().as_bytes())?;
+        }
+        // Others refer to the tables that come last on the map.
+        for table in tables().rev().filter(|table| Part::of(table) == Some(part)) {
+            self.table(table, &mut archive).await?;
+        }
+        let manifest =
+            Manifest { format: part.format().to_owned(), files: archive.listed().to_vec(), ..self.head.clone() };
+        archive.file(MANIFEST, &serde_json::to_vec_pretty(&manifest).map_err(io::Error::from)?)?;
+        let file = archive.finish()?.into_inner().map_err(io::Error::from)?;
+        file.as_file().sync_all()?;
+        Ok(file)
+    }
+
+    /// Writes a table: a line with the names of its columns, and one for each row.
+    async fn table<W: Write>(&mut self, table: &Table, archive: &mut Archive<W>) -> Result<(), Stopped> {
         archive.begin(&format!("tables/{}.jsonl", table.name))?;
         let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
         let mut text = serde_json::to_vec(&columns).map_err(io::Error::from)?;
@@ -151,7 +158,7 @@ impl Writing<'_> {
         archive.write(&text, Some(0))?;
         text.clear();
         let wrapped_by = columns.iter().position(|column| table.name == "data_keys" && *column == "master_version");
-        let known: Vec<_> = keyring.versions().into_iter().map(|(version, _)| i64::from(version)).collect();
+        let known: Vec<_> = self.keyring.versions().into_iter().map(|(version, _)| i64::from(version)).collect();
         let (mut waiting, done, total, progress) = (0, &mut self.done, self.total, self.progress);
         let mut take = |row: Vec<Cell>| {
             if let Some(Cell::Number(version)) = wrapped_by.and_then(|column| row.get(column))
@@ -195,13 +202,4 @@ impl From<io::Error> for Stopped {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
-}
-
-/// A file that is no one's until it is whole, and takes the place of the other then.
-fn beside(path: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new().prefix(".aaasp-backup-").tempfile_in(folder_of(path))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

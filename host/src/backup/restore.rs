@@ -7,14 +7,14 @@ use std::{fs, io};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use super::left_out::{Judged, LeftOut, erasure, pseudonym};
+use super::left_out::{LeftOut, erasure};
 use super::read::{self, Opened};
 use super::{BackupError, DATA_KEY, KEYRING, OPERATOR_KEY, Part, Progress};
 use crate::audit::{Act, Actor, Facts, NewEntry};
 use crate::clock::{Clock, Micros};
 use crate::config::Config;
-use crate::db::DatabaseUrl;
 use crate::db::backup::Load;
+use crate::db::{DatabaseUrl, DbError};
 use crate::folder::{self, Folder, FolderError};
 use crate::host::Store;
 use crate::ids::BackupId;
@@ -64,37 +64,22 @@ pub async fn restore(
     clock: Clock,
     progress: &dyn Fn(Progress),
 ) -> Result<Restored, BackupError> {
-    let given = sources.identity.map(read::identities).transpose()?.unwrap_or_default();
-    let mut keys = Opened::open(sources.keys, Part::Keys, &given)?;
-    let key = keys.text(DATA_KEY)?.and_then(|key| String::from_utf8(key).ok()?.parse::<age::x25519::Identity>().ok());
-    let key = key.map(|key| Box::new(key) as Box<dyn age::Identity>);
-    let mut data = Opened::open(sources.data, Part::Data, key.as_slice())?;
-    if data.manifest.backup != keys.manifest.backup {
-        return Err(BackupError::Apart {
-            data: sources.data.to_owned(),
-            keys: sources.keys.to_owned(),
-            data_at: data.manifest.made_at.rfc3339(),
-            keys_at: keys.manifest.made_at.rfc3339(),
-        });
-    }
-    data.check()?;
-    keys.check()?;
+    let (mut data, mut keys) = opened(sources)?;
     let folder = Folder::take(&config.data)?;
     if folder.has_served() {
         return Err(BackupError::Occupied(config.data));
     }
     let list = lists(sources, &config, data.manifest.made_at, &data.manifest.keyring)?;
     let keyring = keyring(&folder, &mut keys, &data.manifest.keyring)?;
-    let (url, part) = match &config.database {
-        Some(url) => (DatabaseUrl::parse(url.expose_secret()), None),
-        None => (Ok(DatabaseUrl::sqlite(&fresh(&folder)?)), Some(folder.path().join(PART))),
+    let url = match &config.database {
+        Some(url) => DatabaseUrl::parse(url.expose_secret()),
+        None => Ok(DatabaseUrl::sqlite(&fresh(&folder)?)),
     };
     let url = url.map_err(|source| BackupError::Db { location: "the database URL".to_owned(), source })?;
     let failed = |source| BackupError::Db { location: url.redacted(), source };
     let rows = |opened: &Opened| opened.manifest.files.iter().filter_map(|file| file.rows).sum::<u64>();
     let mut loading = Loading {
         load: Load::into(&url, data.manifest.schema).await.map_err(failed)?,
-        keyring: &keyring,
         out: LeftOut::new(&keyring, &list, clock.now()),
         done: 0,
         total: rows(&data) + rows(&keys),
@@ -118,35 +103,49 @@ pub async fn restore(
     }
     let (rows, erased_since) = (loading.done, loading.out.accounts());
     loading.load.commit().await.map_err(failed)?;
-    if let Some(part) = part {
-        let whole = folder.database();
-        // What is in the WAL yet would stay there under another name.
-        let wal = folder.path().join(format!("{PART}-wal"));
-        if wal.metadata().is_ok_and(|wal| wal.len() > 0) {
-            let source = io::Error::other("it could not be written out; is the disk full?");
-            return Err(BackupError::Io { path: wal, source });
-        }
-        fs::rename(&part, &whole).map_err(|source| BackupError::Io { path: part, source })?;
+    if config.database.is_none() {
+        take_place(&folder)?;
     }
     let (backup, made_at) = (data.manifest.backup, data.manifest.made_at);
     let store = Store::open(folder, config, clock).await?;
-    let entry = NewEntry::new(
-        (Actor::System, Act::Restore, store.clock.now()),
-        None,
-        &Facts { was: Some(made_at.rfc3339()), ..Facts::of(backup) },
-    );
-    let entry = entry.map_err(failed)?;
-    let noted = store.db.write(move |tx| {
+    noted(&store, backup, made_at).await.map_err(failed)?;
+    let database = store.db.location();
+    store.db.close().await;
+    Ok(Restored { backup, made_at, database, rows, erased_since })
+}
+
+/// The data and the keys, each byte for byte what it was.
+fn opened(sources: Sources<'_>) -> Result<(Opened, Opened), BackupError> {
+    let given = sources.identity.map(read::identities).transpose()?.unwrap_or_default();
+    let mut keys = Opened::open(sources.keys, Part::Keys, &given)?;
+    let key = keys.text(DATA_KEY)?.and_then(|key| String::from_utf8(key).ok()?.parse::<age::x25519::Identity>().ok());
+    let key = key.map(|key| Box::new(key) as Box<dyn age::Identity>);
+    let mut data = Opened::open(sources.data, Part::Data, key.as_slice())?;
+    if data.manifest.backup != keys.manifest.backup {
+        return Err(BackupError::Apart {
+            data: sources.data.to_owned(),
+            keys: sources.keys.to_owned(),
+            data_at: data.manifest.made_at.rfc3339(),
+            keys_at: keys.manifest.made_at.rfc3339(),
+        });
+    }
+    data.check()?;
+    keys.check()?;
+    Ok((data, keys))
+}
+
+/// Writes into the audit what the server was made of.
+async fn noted(store: &Store, backup: BackupId, made_at: Micros) -> Result<(), DbError> {
+    let facts = Facts { was: Some(made_at.rfc3339()), ..Facts::of(backup) };
+    let entry = NewEntry::new((Actor::System, Act::Restore, store.clock.now()), None, &facts)?;
+    let write = store.db.write(move |tx| {
         let entry = entry.clone();
         Box::pin(async move {
             tx.audit(entry);
             Ok(())
         })
     });
-    noted.await.map_err(failed)?;
-    let database = store.db.location();
-    store.db.close().await;
-    Ok(Restored { backup, made_at, database, rows, erased_since })
+    write.await
 }
 
 /// The erasures that are known, one for each account.
@@ -207,9 +206,19 @@ fn fresh(folder: &Folder) -> Result<PathBuf, BackupError> {
     Ok(path)
 }
 
+/// Puts the embedded database, which is whole now, where a host looks for it.
+fn take_place(folder: &Folder) -> Result<(), BackupError> {
+    let (part, wal) = (folder.path().join(PART), folder.path().join(format!("{PART}-wal")));
+    // What is in the WAL yet would stay there under another name.
+    if wal.metadata().is_ok_and(|wal| wal.len() > 0) {
+        let source = io::Error::other("it could not be written out; is the disk full?");
+        return Err(BackupError::Io { path: wal, source });
+    }
+    fs::rename(&part, folder.database()).map_err(|source| BackupError::Io { path: part, source })
+}
+
 struct Loading<'l> {
     load: Load,
-    keyring: &'l Keyring,
     out: LeftOut<'l>,
     done: u64,
     total: u64,
@@ -221,23 +230,19 @@ impl Loading<'_> {
     async fn table(&mut self, opened: &mut Opened, table: &str) -> Result<(), BackupError> {
         let failed = |source| BackupError::Db { location: self.location.clone(), source };
         let (columns, rows) = opened.rows(table)?;
-        let mut pseudonyms = Vec::new();
         for (number, row) in rows.enumerate() {
             if number % 1_000 == 0 {
                 (self.progress)(Progress { done: self.done, total: self.total });
             }
-            match self.out.judge(table, &columns, row?) {
-                Judged::Kept(row) => {
-                    self.load.insert(table, &columns, row).await.map_err(failed)?;
-                    self.done += 1;
-                }
-                Judged::LeftOut => {}
-                Judged::Account(pseudonym) => pseudonyms.push(pseudonym),
+            if let Some(row) = self.out.judge(table, &columns, row?) {
+                self.load.insert(table, &columns, row).await.map_err(failed)?;
+                self.done += 1;
             }
         }
-        for id in pseudonyms.into_iter().filter(|id| !self.out.has(*id)).collect::<Vec<_>>() {
-            let (columns, row) = pseudonym(self.keyring, id);
-            self.load.insert("accounts", &columns, row).await.map_err(failed)?;
+        if table == "accounts" {
+            for (columns, row) in self.out.nobodies() {
+                self.load.insert(table, &columns, row).await.map_err(failed)?;
+            }
         }
         Ok(())
     }

@@ -8,6 +8,8 @@ use anyhow::Context as _;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
+use crate::folder;
+
 /// Folders that tools make, besides those whose names begin with a dot.
 const MADE_FOLDERS: [&str; 5] = ["build", "target", "node_modules", "__pycache__", "dist"];
 
@@ -64,7 +66,7 @@ impl Watch {
         if let Some(file) = &self.file {
             note(&mut files, file);
             // Editors replace a file by another one of its name, so the folder is watched.
-            self.watcher.watch(file.parent().unwrap_or(Path::new(".")), RecursiveMode::NonRecursive)?;
+            self.watcher.watch(folder::of_file(file), RecursiveMode::NonRecursive)?;
         }
         while let Some(folder) = folders.pop() {
             self.watcher

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::certificates::{Certificates, Ready, TlsError, now};
 use crate::config::AcmeValues;
+use crate::folder;
 
 /// How long the authority may take to look at the proof, and to sign.
 const PATIENCE: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(90));
@@ -174,7 +175,7 @@ impl Acme {
         let mut kept = self.kept()?;
         change(&mut kept);
         let written = || {
-            let mut file = tempfile::NamedTempFile::new_in(self.file.parent().unwrap_or(Path::new(".")))?;
+            let mut file = folder::beside(&self.file)?;
             file.write_all(&serde_json::to_vec(&kept)?)?;
             file.as_file().sync_all()?;
             file.persist(&self.file)?;

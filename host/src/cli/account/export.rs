@@ -11,12 +11,12 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use tempfile::NamedTempFile;
 
 use crate::cli::client::{Answer, Client, Problem};
 use crate::cli::json::JsonArgs;
 use crate::cli::{json, out, progress, readable};
 use crate::clock::Micros;
+use crate::folder;
 
 /// How often it is asked how far the copy has come.
 const EVERY: Duration = Duration::from_millis(500);
@@ -133,8 +133,7 @@ async fn download(client: &Client, link: &str, export: &Export, file: &Path) -> 
     let mut response = client.download(&["downloads", secret]).await?;
     let cannot = || format!("can't write {}", file.display());
     // Nobody else on this machine may read it, and what is there stays until the new one is whole.
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut written = NamedTempFile::new_in(folder).with_context(cannot)?;
+    let mut written = folder::beside(file).with_context(cannot)?;
     let bar = progress::on_stderr(ProgressBar::new(export.bytes));
     bar.set_style(ProgressStyle::with_template("downloading {wide_bar} {binary_bytes} of {binary_total_bytes}")?);
     let mut digest = Sha256::new();
