@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-/// What a statement of a duty may take longer than one that does next to nothing.
-const AIM: Duration = Duration::from_millis(2);
+/// What a statement of a duty may take longer than one that does next to nothing. What it wrote has to last before any
+/// other write of the same commit does, so that little is much.
+const AIM: Duration = Duration::from_micros(500);
 
-/// Rows that a statement has at least, unless so few take long: a database that is slow for other reasons makes no duty
-/// fall behind.
-const FEW: i64 = 8;
+/// How many statements in a row take longer before there are fewer rows: one by itself had to wait for others.
+const PATIENCE: u32 = 16;
 
-/// How much longer than it worked a duty rests: it has at most a tenth of the writer.
-const REST: u32 = 9;
+/// How much longer than its statement took a duty rests. The commit takes several times as long as that.
+const REST: u32 = 60;
 
 /// The longest rest.
 const LONGEST_REST: Duration = Duration::from_millis(100);
@@ -21,12 +21,14 @@ pub(super) struct Pace {
     most: i64,
     /// What the fastest statement took: a database may be far away.
     least: Duration,
+    /// How many statements in a row took longer than they should.
+    slow: u32,
 }
 
 impl Pace {
     /// Of a duty that does no more than so many rows in one commit.
     pub(super) const fn up_to(most: i64) -> Self {
-        Self { size: 1, most, least: Duration::MAX }
+        Self { size: 1, most, least: Duration::MAX, slow: 0 }
     }
 
     /// How many rows the next statement is for.
@@ -43,12 +45,12 @@ impl Pace {
     fn adapt(&mut self, took: Duration) {
         self.least = self.least.min(took);
         let longer = took.saturating_sub(self.least);
+        self.slow = if longer > AIM { self.slow + 1 } else { 0 };
         if longer < AIM / 2 {
             self.size = (self.size * 2).min(self.most);
-        } else if longer > 4 * AIM {
+        } else if self.slow == PATIENCE {
             self.size = (self.size / 2).max(1);
-        } else if longer > AIM {
-            self.size = (self.size / 2).max(FEW.min(self.size));
+            self.slow = 0;
         }
     }
 }
@@ -68,20 +70,21 @@ mod tests {
     }
 
     #[test]
-    fn small_rows_go_by_hundreds_and_large_ones_by_themselves() {
-        assert!((100..=500).contains(&settled(500, 300, 5)));
-        assert!((2..=16).contains(&settled(500, 300, 400)));
+    fn small_rows_go_by_the_hundred_and_large_ones_by_themselves() {
+        assert!((64..=256).contains(&settled(500, 300, 5)));
+        assert!((1..=4).contains(&settled(500, 300, 400)));
         assert!((1..=2).contains(&settled(500, 300, 10_000)));
         assert_eq!(settled(500, 300, 0), 500);
     }
 
     #[test]
     fn a_database_that_is_slow_or_fast_by_turns_makes_no_duty_fall_behind() {
-        assert!(settled(500, 20_000, 5) >= 100);
-        let mut pace = Pace::up_to(500);
-        for turn in 0..200_u64 {
+        assert!(settled(500, 20_000, 5) >= 64);
+        let (mut pace, mut sizes) = (Pace::up_to(500), 0);
+        for turn in 0..1_000_u64 {
             pace.adapt(Duration::from_micros(500 + turn * 7_919 % 6_000));
-            assert!(turn < 20 || pace.size() >= FEW, "{turn}: {}", pace.size());
+            sizes += pace.size();
         }
+        assert!(sizes > 100_000, "{sizes}");
     }
 }

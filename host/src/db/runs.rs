@@ -19,6 +19,15 @@ use crate::clock::Micros;
 use crate::ids::{AccountId, DeploymentId, HostId, RunId};
 use crate::ledger::Microcredits;
 
+/// Runs of a status that is not the last. SQLite takes a partial index only where the index's own condition stands in
+/// the query, and would go through all runs that there ever were.
+macro_rules! unfinished {
+    ($status:literal) => {
+        concat!("runs.status = '", $status, "' AND runs.status <> 'finished'")
+    };
+}
+use unfinished;
+
 static INSERT: SetStatement = SetStatement::new(
     "INSERT INTO runs (account_id, id, deployment_id, deployment_revision, status, cause, attempt, root_run_id,
          host_id, host_epoch, terms_id, held, sealed_input, created_at, started_at)
@@ -89,7 +98,7 @@ pub(super) async fn finish(
 }
 
 pub(super) async fn count_queued(connection: &mut AnyConnection, account: &str) -> Result<u64, DbError> {
-    let row = sqlx::query("SELECT COUNT(*) FROM runs WHERE account_id = $1 AND status = 'queued'")
+    let row = sqlx::query(concat!("SELECT COUNT(*) FROM runs WHERE runs.account_id = $1 AND ", unfinished!("queued")))
         .bind(account)
         .fetch_one(connection)
         .await?;
@@ -142,7 +151,7 @@ pub struct StoredRun {
 }
 
 macro_rules! select_runs {
-    ($conditions:literal) => {
+    ($($conditions:tt)+) => {
         concat!(
             "SELECT runs.id, runs.account_id, runs.deployment_id, deployments.name AS deployment_name,
                  runs.deployment_revision, agents.name AS agent_name, deployment_revisions.agent_version,
@@ -154,7 +163,7 @@ macro_rules! select_runs {
              JOIN deployment_revisions ON deployment_revisions.deployment_id = runs.deployment_id
                  AND deployment_revisions.revision = runs.deployment_revision
              JOIN agents ON agents.id = deployment_revisions.agent_id ",
-            $conditions
+            $($conditions)+
         )
     };
 }
@@ -230,7 +239,9 @@ pub async fn deployments_with_queued_runs(db: &Db) -> Result<Vec<(AccountId, Dep
     let rows = sqlx::query(concat!(
         "SELECT DISTINCT runs.account_id, runs.deployment_id FROM runs
          JOIN accounts ON accounts.id = runs.account_id AND accounts.status = 'active'
-         WHERE runs.status = 'queued' AND ",
+         WHERE ",
+        unfinished!("queued"),
+        " AND ",
         served!("runs.account_id", "$1"),
         " ORDER BY runs.account_id, runs.deployment_id",
     ))
@@ -251,7 +262,9 @@ pub async fn deployments_with_queued_runs(db: &Db) -> Result<Vec<(AccountId, Dep
 pub async fn next_queued(db: &Db, account: AccountId, deployment: DeploymentId) -> Result<Option<StoredRun>, DbError> {
     let row = sqlx::query(select_runs!(
         "JOIN accounts ON accounts.id = runs.account_id AND accounts.status = 'active'
-         WHERE runs.account_id = $1 AND runs.deployment_id = $2 AND runs.status = 'queued' ORDER BY runs.id LIMIT 1"
+         WHERE runs.account_id = $1 AND runs.deployment_id = $2 AND ",
+        unfinished!("queued"),
+        " ORDER BY runs.id LIMIT 1"
     ))
     .bind(account.to_string())
     .bind(deployment.to_string())
@@ -298,7 +311,7 @@ pub async fn claim(
 /// [`DbError`] when the database doesn't answer.
 pub async fn running_elsewhere(db: &Db, host: (HostId, i64)) -> Result<Vec<StoredRun>, DbError> {
     let rows = sqlx::query(concat!(
-        select_runs!("WHERE runs.status = 'running' AND (runs.host_id <> $1 OR runs.host_epoch <> $2) AND "),
+        select_runs!("WHERE ", unfinished!("running"), " AND (runs.host_id <> $1 OR runs.host_epoch <> $2) AND "),
         served!("runs.account_id", "$3"),
         " ORDER BY runs.id LIMIT 1000"
     ))
@@ -363,4 +376,24 @@ fn stored_run(row: &AnyRow) -> Result<StoredRun, DbError> {
         started_at: row.try_get::<Option<i64>, _>("started_at")?.map(Micros),
         finished_at: row.try_get::<Option<i64>, _>("finished_at")?.map(Micros),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::DatabaseUrl;
+
+    #[tokio::test]
+    async fn what_is_asked_each_second_looks_at_no_run_that_has_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::sqlite(&folder.path().join("aaasp.db"));
+        let db = Db::open(url, HostId::generate()).await.unwrap();
+        for status in [unfinished!("queued"), unfinished!("running")] {
+            let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN SELECT * FROM runs WHERE {status}"));
+            let rows = sqlx::query(explained).fetch_all(&db.pool).await.unwrap();
+            let plan: String = rows[0].try_get("detail").unwrap();
+            assert!(plan.contains("runs_unfinished"), "{plan}");
+        }
+        db.close().await;
+    }
 }

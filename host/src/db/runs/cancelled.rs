@@ -3,6 +3,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::unfinished;
 use crate::clock::Micros;
 use crate::db::region::served;
 use crate::db::{Db, DbError, WriteTx};
@@ -33,10 +34,12 @@ pub async fn request_cancel(tx: &mut WriteTx<'_>, account: AccountId, run: RunId
 /// # Errors
 /// [`DbError`] when the database doesn't answer.
 pub async fn cancel_requested(db: &Db, host: HostId) -> Result<Vec<RunId>, DbError> {
-    let rows = sqlx::query(
-        "SELECT id FROM runs WHERE status = 'running' AND host_id = $1 AND (cancel_requested_at IS NOT NULL
+    let rows = sqlx::query(concat!(
+        "SELECT id FROM runs WHERE ",
+        unfinished!("running"),
+        " AND host_id = $1 AND (cancel_requested_at IS NOT NULL
              OR EXISTS (SELECT 1 FROM restrictions WHERE restrictions.account_id = runs.account_id))",
-    )
+    ))
     .bind(host.to_string())
     .fetch_all(&db.pool)
     .await?;
@@ -51,8 +54,9 @@ pub async fn cancel_requested(db: &Db, host: HostId) -> Result<Vec<RunId>, DbErr
 pub async fn queued_and_restricted(db: &Db) -> Result<Vec<(AccountId, RunId)>, DbError> {
     let rows = sqlx::query(concat!(
         "SELECT runs.account_id, runs.id FROM runs
-         WHERE runs.status = 'queued'
-           AND EXISTS (SELECT 1 FROM restrictions WHERE restrictions.account_id = runs.account_id) AND ",
+         WHERE ",
+        unfinished!("queued"),
+        " AND EXISTS (SELECT 1 FROM restrictions WHERE restrictions.account_id = runs.account_id) AND ",
         served!("runs.account_id", "$1"),
         " LIMIT $2",
     ))
