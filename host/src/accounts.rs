@@ -19,6 +19,7 @@ mod register;
 mod rights;
 mod roles;
 mod scopes;
+mod sealed;
 mod settings;
 mod sign_up;
 mod status;

@@ -24,6 +24,7 @@ pub mod mail;
 pub mod models;
 pub mod names;
 pub mod objects;
+mod packed;
 pub mod payments;
 pub mod privacy;
 pub mod receipts;

@@ -1,6 +1,7 @@
 //! Email addresses: sealed where they are kept, and changed once the old and the new one have both confirmed it.
 
 use super::links::LinkSecret;
+use super::sealed::{open, seal};
 use super::sign_up::LINK_MINUTES;
 use super::{Account, Accounts, Purpose};
 use crate::audit::{Act, Facts};
@@ -10,7 +11,7 @@ use crate::db::rights::{self, RightsKind, RightsState};
 use crate::db::{DbError, email_changes, letters, links};
 use crate::ids::{AccountId, ApiKeyId};
 use crate::mail::{self, Letter};
-use crate::vault::{DataKey, Place};
+use crate::vault::DataKey;
 
 /// Letters to new addresses that an account can have sent in an hour.
 const OF_AN_ACCOUNT: i64 = 5;
@@ -26,17 +27,12 @@ const CHANGES: &str = "email_changes";
 
 /// Seals an account's address for its row of a table.
 pub(super) fn sealed(id: AccountId, key: &DataKey, table: &'static str, email: &str) -> Result<Vec<u8>, DbError> {
-    let row = id.to_string();
-    let place = Place { account: id, table, row: &row };
-    key.row(place).and_then(|seal| seal.seal("email", email.as_bytes())).map_err(DbError::sealed(table))
+    seal((id, key), (table, &id.to_string(), "email"), email)
 }
 
 /// Opens an account's address from its row of a table.
 pub(super) fn opened(id: AccountId, key: &DataKey, table: &'static str, sealed: &[u8]) -> Result<String, DbError> {
-    let row = id.to_string();
-    let place = Place { account: id, table, row: &row };
-    let opened = key.row(place).and_then(|seal| seal.open("email", sealed)).map_err(DbError::sealed(table))?;
-    String::from_utf8(opened).map_err(DbError::corrupt)
+    open((id, key), (table, &id.to_string(), "email"), sealed)
 }
 
 impl Accounts {

@@ -2,13 +2,12 @@
 //! one, and not why: an investigation may depend on that. So the reason is with the hold, sealed, where no copy takes it
 //! from, and the audit names the hold.
 
-use super::{Account, Accounts, Because};
+use super::{Account, Accounts, Because, sealed};
 use crate::audit::{Act, Actor, Facts, NewEntry};
 use crate::clock::Micros;
 use crate::db::DbError;
 use crate::db::holds::{self, HoldOn, StoredHold};
 use crate::ids::{AccountId, HoldId};
-use crate::vault::Place;
 
 const TABLE: &str = "holds";
 
@@ -38,7 +37,7 @@ impl Accounts {
         let hold = StoredHold {
             id,
             account: account.id,
-            sealed_reason: sealed(account, id, "reason", &because.reason)?,
+            sealed_reason: sealed::seal(account.sealer(), (TABLE, &id.to_string(), "reason"), &because.reason)?,
             sealed_lift_reason: None,
             at,
             expires_at: until,
@@ -62,7 +61,8 @@ impl Accounts {
     /// # Errors
     /// [`DbError`] when the database doesn't answer.
     pub async fn lift_hold(&self, account: &Account, hold: HoldId, because: &Because) -> Result<bool, DbError> {
-        let sealed = sealed(account, hold, "lift_reason", &because.reason)?;
+        let place = (TABLE, &*hold.to_string(), "lift_reason");
+        let sealed = sealed::seal(account.sealer(), place, &because.reason)?;
         let entry = self.act_of_hold(account, because, Act::LiftHold, Facts::of(hold))?;
         self.db
             .write(move |tx| {
@@ -84,9 +84,11 @@ impl Accounts {
     /// [`DbError`] when it doesn't open, or the database doesn't answer.
     pub async fn hold(&self, stored: StoredHold) -> Result<Hold, DbError> {
         let account = self.load(stored.account).await?.ok_or(DbError::Missing("account"))?;
-        let reason = opened(&account, stored.id, "reason", &stored.sealed_reason)?;
+        let row = stored.id.to_string();
+        let open = |column, sealed: &[u8]| sealed::open(account.sealer(), (TABLE, &row, column), sealed);
+        let reason = open("reason", &stored.sealed_reason)?;
         let lifted = stored.sealed_lift_reason.as_deref();
-        let lift_reason = lifted.map(|sealed| opened(&account, stored.id, "lift_reason", sealed)).transpose()?;
+        let lift_reason = lifted.map(|sealed| open("lift_reason", sealed)).transpose()?;
         Ok(Hold { stored, reason, lift_reason })
     }
 
@@ -102,15 +104,4 @@ impl Accounts {
     fn act_of_hold(&self, of: &Account, because: &Because, act: Act, facts: Facts) -> Result<NewEntry, DbError> {
         NewEntry::new((Actor::Operator(because.operator), act, self.clock.now()), Some((of.id, &of.data_key)), &facts)
     }
-}
-
-fn sealed(account: &Account, hold: HoldId, column: &str, text: &str) -> Result<Vec<u8>, DbError> {
-    let seal = account.data_key.row(Place { account: account.id, table: TABLE, row: &hold.to_string() });
-    seal.and_then(|seal| seal.seal(column, text.as_bytes())).map_err(DbError::sealed(TABLE))
-}
-
-fn opened(account: &Account, hold: HoldId, column: &str, sealed: &[u8]) -> Result<String, DbError> {
-    let seal = account.data_key.row(Place { account: account.id, table: TABLE, row: &hold.to_string() });
-    let text = seal.and_then(|seal| seal.open(column, sealed)).map_err(DbError::sealed(TABLE))?;
-    String::from_utf8(text).map_err(DbError::corrupt)
 }

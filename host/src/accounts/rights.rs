@@ -1,12 +1,11 @@
 //! What owners say about their data: that it is not to be worked with, and that their use is not to be analysed.
 
-use super::{Account, Accounts};
+use super::{Account, Accounts, sealed};
 use crate::audit::{Act, Facts};
 use crate::clock::Micros;
 use crate::db::restrictions::{self, RestrictedBy};
 use crate::db::{DbError, objections};
 use crate::ids::{AccountId, ApiKeyId};
-use crate::vault::{Place, RowSeal};
 
 const TABLE: &str = "restrictions";
 
@@ -29,8 +28,12 @@ impl Accounts {
     pub async fn restrictions(&self, account: &Account) -> Result<Vec<Restriction>, DbError> {
         let mut found = Vec::new();
         for stored in restrictions::of(&self.db, account.id).await? {
+            let row = account.id.to_string();
             let reason = match &stored.sealed_reason {
-                Some(sealed) => Some(self.opening(account, |account| opened(account, sealed)).await?),
+                Some(sealed) => {
+                    let open = |account: &Account| sealed::open(account.sealer(), reason_of(&row), sealed);
+                    Some(self.opening(account, open).await?)
+                }
                 None => None,
             };
             found.push(Restriction { by: stored.by, reason, since: stored.at });
@@ -46,9 +49,9 @@ impl Accounts {
     pub async fn restrict(&self, (account, by): (&Account, ApiKeyId), reason: Option<&str>) -> Result<(), DbError> {
         let entry = self.own_act(account, Act::Restrict, &Facts::default().with_key(by))?;
         let (id, at) = (account.id, self.clock.now());
-        let sealed = reason
-            .map(|reason| seal(account)?.seal("reason", reason.as_bytes()).map_err(DbError::sealed(TABLE)))
-            .transpose()?;
+        let row = id.to_string();
+        let seal = |reason| sealed::seal(account.sealer(), reason_of(&row), reason);
+        let sealed = reason.map(seal).transpose()?;
         self.db
             .write(move |tx| {
                 let sealed = sealed.clone();
@@ -120,12 +123,7 @@ impl Accounts {
     }
 }
 
-fn seal(account: &Account) -> Result<RowSeal, DbError> {
-    let (id, row) = (account.id, account.id.to_string());
-    account.data_key.row(Place { account: id, table: TABLE, row: &row }).map_err(DbError::sealed(TABLE))
-}
-
-fn opened(account: &Account, sealed: &[u8]) -> Result<String, DbError> {
-    let text = seal(account)?.open("reason", sealed).map_err(DbError::sealed(TABLE))?;
-    String::from_utf8(text).map_err(DbError::corrupt)
+/// Where the reason of an account's restriction is.
+fn reason_of(row: &str) -> (&'static str, &str, &'static str) {
+    (TABLE, row, "reason")
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Accounts, Because};
+use super::{Account, Accounts, Because, sealed};
 use crate::audit::{Act, Actor, Facts, NewEntry};
 use crate::clock::Micros;
 use crate::db::letters::NewLetter;
@@ -10,7 +10,6 @@ use crate::db::support::{self, SaidBy, StoredMessage, StoredThread, ThreadState}
 use crate::db::{DbError, Once, letters};
 use crate::ids::{AccountId, OperatorKeyId, SupportMessageId, SupportThreadId};
 use crate::mail::{self, Letter};
-use crate::vault::Place;
 
 const THREADS: &str = "support_threads";
 const MESSAGES: &str = "support_messages";
@@ -62,7 +61,7 @@ impl Accounts {
         once: Option<Once>,
     ) -> Result<Begun, DbError> {
         let (id, at) = (SupportThreadId::generate(), self.clock.now());
-        let sealed_subject = seal(account, (THREADS, &id.to_string(), "subject"), subject)?;
+        let sealed_subject = sealed::seal(account.sealer(), (THREADS, &id.to_string(), "subject"), subject)?;
         let thread = StoredThread {
             id,
             account: account.id,
@@ -170,7 +169,7 @@ impl Accounts {
     pub async fn thread(&self, account: &Account, stored: StoredThread) -> Result<Thread, DbError> {
         let StoredThread { id, account: of, sealed_subject, state, created_at, changed_at } = stored;
         let row = id.to_string();
-        let open = |account: &Account| open(account, (THREADS, &row, "subject"), &sealed_subject);
+        let open = |account: &Account| sealed::open(account.sealer(), (THREADS, &row, "subject"), &sealed_subject);
         let subject = self.opening(account, open).await?;
         Ok(Thread { id, account: of, subject, state, created_at, changed_at })
     }
@@ -183,7 +182,8 @@ impl Accounts {
         let mut said = Vec::new();
         for stored in support::messages(&self.db, account.id, thread).await? {
             let row = stored.id.to_string();
-            let open = |account: &Account| open(account, (MESSAGES, &row, "text"), &stored.sealed_text);
+            let open =
+                |account: &Account| sealed::open(account.sealer(), (MESSAGES, &row, "text"), &stored.sealed_text);
             said.push(Message { by: stored.by, text: self.opening(account, open).await?, at: stored.at });
         }
         Ok(said)
@@ -196,7 +196,7 @@ impl Accounts {
         text: &str,
     ) -> Result<StoredMessage, DbError> {
         let id = SupportMessageId::generate();
-        let sealed_text = seal(account, (MESSAGES, &id.to_string(), "text"), text)?;
+        let sealed_text = sealed::seal(account.sealer(), (MESSAGES, &id.to_string(), "text"), text)?;
         let by = if operator.is_some() { SaidBy::Operator } else { SaidBy::Owner };
         Ok(StoredMessage { id, by, operator, sealed_text, at: self.clock.now() })
     }
@@ -222,17 +222,4 @@ impl Accounts {
 
 fn paragraphs(text: &str) -> Vec<String> {
     text.split("\n\n").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
-}
-
-fn seal(account: &Account, (table, row, name): (&'static str, &str, &str), text: &str) -> Result<Vec<u8>, DbError> {
-    let place = Place { account: account.id, table, row };
-    let sealed = account.data_key.row(place).and_then(|seal| seal.seal(name, text.as_bytes()));
-    sealed.map_err(DbError::sealed(table))
-}
-
-fn open(account: &Account, (table, row, name): (&'static str, &str, &str), sealed: &[u8]) -> Result<String, DbError> {
-    let place = Place { account: account.id, table, row };
-    let opened =
-        account.data_key.row(place).and_then(|seal| seal.open(name, sealed)).map_err(DbError::sealed(table))?;
-    String::from_utf8(opened).map_err(DbError::corrupt)
 }

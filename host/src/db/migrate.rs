@@ -41,6 +41,7 @@ migrations! {
     18 "0018_audit",
     19 "0019_retention",
     20 "0020_statistics",
+    21 "0021_by_account",
 }
 
 pub(super) async fn migrate(url: &DatabaseUrl) -> Result<(), DbError> {

@@ -1,34 +1,46 @@
 //! How much a duty does in one commit, and how long it rests after it, so that whoever else writes hardly waits for it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a statement of a duty may take longer than one that does next to nothing. What it wrote has to last before any
 /// other write of the same commit does, so that little is much.
 const AIM: Duration = Duration::from_micros(500);
 
-/// How many statements in a row take longer before there are fewer rows: one by itself had to wait for others.
-const PATIENCE: u32 = 16;
+/// Rows of the first statement. Most accounts have fewer of most things; where there are more, it goes on with one, since
+/// what these took tells nothing yet.
+const FIRST: i64 = 8;
+
+/// Statements of one size, the fastest of which tells whether it is too large: others may have had to wait for the disk.
+const PATIENCE: u32 = 24;
+
+/// The same where even the fastest one took several times too long.
+const LITTLE_PATIENCE: u32 = 3;
 
 /// How much longer than its statement took a duty rests. The commit takes several times as long as that.
-const REST: u32 = 60;
+const REST: u32 = 500;
 
 /// The longest rest.
-const LONGEST_REST: Duration = Duration::from_millis(100);
+const LONGEST_REST: Duration = Duration::from_millis(250);
+
+/// After each of these, a duty that is still not done rests less, so that none falls behind for good.
+const HURRY: Duration = Duration::from_secs(60);
 
 /// The pace of a duty.
 pub(super) struct Pace {
     size: i64,
     most: i64,
-    /// What the fastest statement took: a database may be far away.
-    least: Duration,
-    /// How many statements in a row took longer than they should.
-    slow: u32,
+    began: Instant,
+    /// What the fastest statement took, of those since the first of one row: a database may be far away.
+    least: Option<Duration>,
+    /// Statements of this size, and how much longer the fastest of them took.
+    tries: u32,
+    longer: Duration,
 }
 
 impl Pace {
     /// Of a duty that does no more than so many rows in one commit.
-    pub(super) const fn up_to(most: i64) -> Self {
-        Self { size: 1, most, least: Duration::MAX, slow: 0 }
+    pub(super) fn up_to(most: i64) -> Self {
+        Self { size: FIRST.min(most), most, began: Instant::now(), least: None, tries: 0, longer: Duration::MAX }
     }
 
     /// How many rows the next statement is for.
@@ -39,20 +51,37 @@ impl Pace {
     /// A statement took so long: rests, and takes more or fewer rows the next time.
     pub(super) async fn rest(&mut self, took: Duration) {
         self.adapt(took);
-        tokio::time::sleep((took * REST).min(LONGEST_REST)).await;
+        tokio::time::sleep(rest(took, self.began.elapsed())).await;
     }
 
     fn adapt(&mut self, took: Duration) {
-        self.least = self.least.min(took);
-        let longer = took.saturating_sub(self.least);
-        self.slow = if longer > AIM { self.slow + 1 } else { 0 };
-        if longer < AIM / 2 {
-            self.size = (self.size * 2).min(self.most);
-        } else if self.slow == PATIENCE {
-            self.size = (self.size / 2).max(1);
-            self.slow = 0;
+        if self.least.is_none() && self.size > 1 {
+            return self.resize(1);
+        }
+        let least = self.least.map_or(took, |least| least.min(took));
+        self.least = Some(least);
+        self.tries += 1;
+        self.longer = self.longer.min(took.saturating_sub(least));
+        if self.longer < AIM / 2 {
+            self.resize(self.size * 2);
+        } else if self.tries >= LITTLE_PATIENCE && self.longer > AIM * 8 || self.tries >= PATIENCE && self.longer > AIM
+        {
+            self.resize(self.size / 2);
+        } else if self.tries >= PATIENCE {
+            self.resize(self.size);
         }
     }
+
+    fn resize(&mut self, size: i64) {
+        self.size = size.clamp(1, self.most);
+        (self.tries, self.longer) = (0, Duration::MAX);
+    }
+}
+
+/// How long a duty rests after a statement that took so long, when it has been at it for so long.
+fn rest(took: Duration, since: Duration) -> Duration {
+    let hurry = u32::try_from(since.as_secs() / HURRY.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+    (took * REST).min(LONGEST_REST) / hurry
 }
 
 #[cfg(test)]
@@ -86,5 +115,13 @@ mod tests {
             sizes += pace.size();
         }
         assert!(sizes > 100_000, "{sizes}");
+    }
+
+    #[test]
+    fn a_duty_that_takes_minutes_rests_less() {
+        let long = Duration::from_millis(5);
+        assert_eq!(rest(Duration::from_micros(100), Duration::ZERO), Duration::from_millis(50));
+        assert_eq!(rest(long, HURRY / 2), LONGEST_REST);
+        assert_eq!(rest(long, HURRY * 9), LONGEST_REST / 10);
     }
 }

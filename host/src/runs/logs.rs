@@ -1,4 +1,4 @@
-//! The log of a run: sealed in chunks as it is written, opened as it is read.
+//! The log of a run: compressed and sealed in chunks as it is written, opened as it is read.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,9 +9,10 @@ use crate::capabilities::log::{Level, LogEntry};
 use crate::clock::Micros;
 use crate::db::{DbError, LogChunk, logs};
 use crate::ids::{AccountId, RunId};
+use crate::packed;
 use crate::vault::RowSeal;
 
-/// Bytes of the entries of one chunk, before they are sealed.
+/// Bytes of the entries of one chunk, before they are compressed and sealed.
 pub(super) const CHUNK_BYTES: usize = 64 << 10;
 
 /// Chunks that one read brings.
@@ -32,7 +33,7 @@ pub struct LogLine {
     pub message: String,
 }
 
-/// Seals entries in chunks. Each is sealed under the run's row, in a column of its own.
+/// Compresses and seals entries in chunks. Each is sealed under the run's row, in a column of its own.
 pub(super) fn sealed_chunks(
     seal: &RowSeal,
     account: AccountId,
@@ -54,7 +55,7 @@ pub(super) fn sealed_chunks(
         rest = later;
         let first_sequence = i64::try_from(first.seq).map_err(DbError::corrupt)?;
         let lines = chunk.iter().map(line).collect::<Result<Vec<_>, _>>()?;
-        let text = serde_json::to_vec(&lines).map_err(DbError::corrupt)?;
+        let text = packed::pack(serde_json::to_vec(&lines).map_err(DbError::corrupt)?);
         let sealed = seal.seal(&column(first_sequence), &text).map_err(DbError::sealed("log_chunks"))?;
         let entries = i64::try_from(count).map_err(DbError::corrupt)?;
         chunks.push(LogChunk { account, run, first_sequence, entries, sealed, at });
@@ -82,7 +83,8 @@ impl Runs {
                     seal.open(&column(chunk.first_sequence), &chunk.sealed).map_err(DbError::sealed("log_chunks"))
                 };
                 let opened = self.accounts.opening(account, opened).await?;
-                let lines: Vec<LogLine> = serde_json::from_slice(&opened).map_err(DbError::corrupt)?;
+                let text = packed::unpack(opened).map_err(DbError::corrupt)?;
+                let lines: Vec<LogLine> = serde_json::from_slice(&text).map_err(DbError::corrupt)?;
                 next = lines.last().map_or(next, |line| line.seq + 1);
                 found.extend(lines.into_iter().filter(|line| line.seq >= from));
             }

@@ -45,9 +45,18 @@ pub struct Rights {
     pub export_bytes: u64,
     /// From the confirmation until nothing is left, in milliseconds.
     pub erasure_ms: u64,
-    /// The polite account before, and meanwhile.
+    /// The polite account before, meanwhile and after. A machine is faster or slower by the minute, so that what the
+    /// erasure costs shows beside both.
     pub before: Seen,
     pub meanwhile: Seen,
+    pub after: Seen,
+}
+
+impl Rights {
+    /// How many times as long the slowest hundredth of the polite account's runs took meanwhile.
+    pub fn times_p99(&self) -> f64 {
+        2.0 * self.meanwhile.p99_us as f64 / (self.before.p99_us + self.after.p99_us) as f64
+    }
 }
 
 /// Measures as many large accounts, one after the other.
@@ -83,7 +92,8 @@ pub fn measure(
                 let meanwhile = load.press(&request)?;
                 anyhow::Ok((erased.join().map_err(|_| anyhow::anyhow!("the erasure failed"))??, meanwhile))
             })?;
-            Ok(Rights { export_ms, export_memory, export_bytes, erasure_ms, before, meanwhile })
+            let after = load.press(&request)?;
+            Ok(Rights { export_ms, export_memory, export_bytes, erasure_ms, before, meanwhile, after })
         })
         .collect()
 }

@@ -35,8 +35,7 @@ pub async fn insert_pseudonym(tx: &mut WriteTx<'_>, pseudonym: AccountId, lookup
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_rows(db: &Db, table: &'static Table, account: AccountId) -> Result<(), DbError> {
-    let (name, key) = (table.name, table.key.join(", "));
-    let text = format!("DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {name} WHERE account_id = $1 LIMIT $2)");
+    let text = deletion(table);
     let deleted = in_batches(db, ROWS, move |tx, size| {
         let text = text.clone();
         Box::pin(async move {
@@ -45,6 +44,11 @@ pub async fn delete_rows(db: &Db, table: &'static Table, account: AccountId) -> 
         })
     });
     deleted.await.map(drop)
+}
+
+fn deletion(table: &Table) -> String {
+    let (name, key) = (table.name, table.key.join(", "));
+    format!("DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {name} WHERE account_id = $1 LIMIT $2)")
 }
 
 /// Gives the account's rows to the pseudonym.
@@ -102,4 +106,32 @@ pub async fn vacuum(db: &Db, tables: &[&str]) -> Result<(), DbError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row as _;
+
+    use super::*;
+    use crate::db::DatabaseUrl;
+    use crate::ids::HostId;
+    use crate::privacy::map;
+
+    #[tokio::test]
+    async fn an_index_finds_the_rows_of_an_account_in_every_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::sqlite(&folder.path().join("aaasp.db"));
+        let db = Db::open(url, HostId::generate()).await.unwrap();
+        let mut looked_at = 0;
+        for table in map::tables().filter(|table| table.about == map::About::Account) {
+            let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", deletion(table)));
+            for row in sqlx::query(explained).fetch_all(&db.pool).await.unwrap() {
+                let step: String = row.try_get("detail").unwrap();
+                assert!(!step.starts_with("SCAN"), "{}: {step}", table.name);
+            }
+            looked_at += 1;
+        }
+        assert!(looked_at > 25, "{looked_at}");
+        db.close().await;
+    }
 }

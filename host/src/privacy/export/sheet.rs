@@ -10,6 +10,7 @@ use crate::csv;
 use crate::db::DbError;
 use crate::db::told::{self, Cell};
 use crate::ids::{AccountId, RequestId};
+use crate::packed;
 use crate::privacy::map::{Category, Column, Field, Form, Inside, Seal, Table};
 use crate::vault::{DataKey, Place};
 
@@ -225,7 +226,8 @@ impl Opener {
         };
         let place = Place { account: self.account, table: seal.table, row: &row };
         let opened = self.data_key.row(place).and_then(|row| row.open(&name, sealed));
-        String::from_utf8(opened.map_err(DbError::sealed(seal.table))?).map_err(DbError::corrupt)
+        let text = packed::unpack(opened.map_err(DbError::sealed(seal.table))?).map_err(DbError::corrupt)?;
+        String::from_utf8(text).map_err(DbError::corrupt)
     }
 }
 
