@@ -9,6 +9,9 @@ CREATE INDEX payments_account ON payments (account_id);
 CREATE INDEX reversals_account ON reversals (account_id);
 CREATE INDEX webhooks_account ON webhooks (account_id);
 
+-- What is old enough to go is found by its age.
+CREATE INDEX answered_requests_age ON answered_requests (created_at);
+
 -- So are the rows that name one which goes.
 CREATE INDEX deployment_revisions_agent ON deployment_revisions (agent_id);
 CREATE INDEX breach_accounts_breach ON breach_accounts (breach_id);

@@ -3,6 +3,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::runs::unfinished;
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
 use crate::ids::{AccountId, AgentId};
@@ -350,13 +351,14 @@ async fn users(tx: &mut WriteTx<'_>, account: AccountId, agent: &str) -> Result<
     .bind(agent)
     .fetch_all(&mut **tx)
     .await?;
-    let runs = sqlx::query(
+    let runs = sqlx::query(concat!(
         "SELECT runs.id FROM runs
          JOIN deployment_revisions ON deployment_revisions.deployment_id = runs.deployment_id
              AND deployment_revisions.revision = runs.deployment_revision
-         WHERE runs.account_id = $1 AND deployment_revisions.agent_id = $2 AND runs.status <> 'finished'
-         ORDER BY runs.id LIMIT 10",
-    )
+         WHERE runs.account_id = $1 AND deployment_revisions.agent_id = $2 AND ",
+        unfinished!(),
+        " ORDER BY runs.id LIMIT 10",
+    ))
     .bind(account.to_string())
     .bind(agent)
     .fetch_all(&mut **tx)

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::runs::unfinished;
 use super::{Db, DbError, WriteTx, spending};
 use crate::clock::Micros;
 use crate::config::RetentionOverlay;
@@ -295,10 +296,11 @@ pub async fn delete(tx: &mut WriteTx<'_>, account: AccountId, name: &str, at: Mi
     .ok_or(DbError::Missing("deployment"))?;
     let id: String = row.try_get(0)?;
     name_credentials(tx, account, &id, &[]).await?;
-    let unfinished = sqlx::query(
-        "SELECT id FROM runs WHERE account_id = $1 AND deployment_id = $2 AND status <> 'finished'
-         ORDER BY id LIMIT 10",
-    )
+    let unfinished = sqlx::query(concat!(
+        "SELECT id FROM runs WHERE account_id = $1 AND deployment_id = $2 AND ",
+        unfinished!(),
+        " ORDER BY id LIMIT 10",
+    ))
     .bind(account.to_string())
     .bind(id)
     .fetch_all(&mut **tx)

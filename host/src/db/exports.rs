@@ -4,6 +4,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::kept_back::kept_back;
+use super::pace::Pace;
 use super::region::served;
 use super::retention::in_batches;
 use super::{Db, DbError, WriteTx};
@@ -285,7 +286,8 @@ pub async fn set_state(
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_parts(db: &Db, account: AccountId, (id, before): (ExportId, i64)) -> Result<(), DbError> {
-    let deleted = in_batches(db, PARTS, move |tx, size| {
+    let mut pace = Pace::up_to(PARTS);
+    let deleted = in_batches(db, &mut pace, move |tx, size| {
         Box::pin(async move {
             let done = sqlx::query(
                 "DELETE FROM export_parts WHERE (account_id, export_id, attempt, position) IN (

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use sqlx::Connection as _;
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{Connection as _, Executor as _};
 
 use super::DbError;
 use super::connect::{DatabaseUrl, connection};
@@ -62,6 +62,10 @@ pub(super) async fn migrate_to(url: &DatabaseUrl, last: i64) -> Result<(), DbErr
         })
         .collect();
     let mut connection = connection(url).await?;
+    if url.engine == DbEngine::Postgres {
+        // An index of a large table takes its time.
+        connection.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0").await?;
+    }
     let outcome = Migrator::with_migrations(migrations).run_direct(None, &mut connection, false).await;
     connection.close().await?;
     outcome.map_err(|error| DbError::Migration(Arc::new(error)))

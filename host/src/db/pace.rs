@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 /// other write of the same commit does, so that little is much.
 const AIM: Duration = Duration::from_micros(500);
 
-/// Rows of the first statement. Most accounts have fewer of most things; where there are more, it goes on with one, since
-/// what these took tells nothing yet.
-const FIRST: i64 = 8;
+/// Statements that are not rested after. Most accounts have no more rows of most things.
+const FIRST: u32 = 4;
 
 /// Statements of one size, the fastest of which tells whether it is too large: others may have had to wait for the disk.
 const PATIENCE: u32 = 24;
@@ -20,7 +19,7 @@ const LITTLE_PATIENCE: u32 = 3;
 const REST: u32 = 500;
 
 /// The longest rest.
-const LONGEST_REST: Duration = Duration::from_millis(250);
+const LONGEST_REST: Duration = Duration::from_millis(200);
 
 /// After each of these, a duty that is still not done rests less, so that none falls behind for good.
 const HURRY: Duration = Duration::from_secs(60);
@@ -30,8 +29,9 @@ pub(super) struct Pace {
     size: i64,
     most: i64,
     began: Instant,
-    /// What the fastest statement took, of those since the first of one row: a database may be far away.
-    least: Option<Duration>,
+    statements: u32,
+    /// What the fastest statement took: a database may be far away.
+    least: Duration,
     /// Statements of this size, and how much longer the fastest of them took.
     tries: u32,
     longer: Duration,
@@ -40,7 +40,15 @@ pub(super) struct Pace {
 impl Pace {
     /// Of a duty that does no more than so many rows in one commit.
     pub(super) fn up_to(most: i64) -> Self {
-        Self { size: FIRST.min(most), most, began: Instant::now(), least: None, tries: 0, longer: Duration::MAX }
+        Self {
+            size: 1,
+            most,
+            began: Instant::now(),
+            statements: 0,
+            least: Duration::MAX,
+            tries: 0,
+            longer: Duration::MAX,
+        }
     }
 
     /// How many rows the next statement is for.
@@ -48,20 +56,21 @@ impl Pace {
         self.size
     }
 
-    /// A statement took so long: rests, and takes more or fewer rows the next time.
-    pub(super) async fn rest(&mut self, took: Duration) {
-        self.adapt(took);
-        tokio::time::sleep(rest(took, self.began.elapsed())).await;
+    /// A statement took so long: rests, and takes more or fewer rows the next time, if it was of as many as it might be.
+    pub(super) async fn rest(&mut self, took: Duration, is_full: bool) {
+        self.statements = self.statements.saturating_add(1);
+        if is_full {
+            self.adapt(took);
+        }
+        if self.statements > FIRST {
+            tokio::time::sleep(rest(took, self.began.elapsed())).await;
+        }
     }
 
     fn adapt(&mut self, took: Duration) {
-        if self.least.is_none() && self.size > 1 {
-            return self.resize(1);
-        }
-        let least = self.least.map_or(took, |least| least.min(took));
-        self.least = Some(least);
+        self.least = self.least.min(took);
         self.tries += 1;
-        self.longer = self.longer.min(took.saturating_sub(least));
+        self.longer = self.longer.min(took.saturating_sub(self.least));
         if self.longer < AIM / 2 {
             self.resize(self.size * 2);
         } else if self.tries >= LITTLE_PATIENCE && self.longer > AIM * 8 || self.tries >= PATIENCE && self.longer > AIM

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use futures::future::BoxFuture;
 pub use money::*;
+use sqlx::Row as _;
 
 use super::kept_back::kept_back;
 use super::pace::Pace;
@@ -23,35 +24,38 @@ use crate::ids::{RequestId, RunId};
 /// The most rows of one commit; fewer where they take long.
 const BATCH: i64 = 500;
 
+/// Accounts that are looked for at a time.
+const ACCOUNTS: i64 = 100;
+
+/// Accounts of a plan ($1), behind one ($2), that have rows which are old enough.
+macro_rules! with {
+    ($rows:literal) => {
+        concat!(
+            "SELECT id FROM accounts WHERE plan = $1 AND id > $2 AND NOT ",
+            kept_back!("accounts.id"),
+            " AND EXISTS (SELECT 1 FROM ",
+            $rows,
+            ") AND ($4 = '' OR region IS NULL OR region = $4) ORDER BY id LIMIT $5"
+        )
+    };
+}
+
 /// Deletes log chunks that were written before a moment by runs of a plan's accounts. Returns how many.
 ///
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_logs(db: &Db, plan: &str, before: Micros) -> Result<u64, DbError> {
     // No run writes before it is made, and its id holds when that was: the primary key finds the old ones.
-    let (plan, runs, region) = (plan.to_owned(), RunId::first_at(before).to_string(), db.region().to_owned());
-    in_batches(db, BATCH, move |tx, size| {
-        let (plan, runs, region) = (plan.clone(), runs.clone(), region.clone());
-        Box::pin(async move {
-            let done = sqlx::query(concat!(
-                "DELETE FROM log_chunks WHERE (account_id, run_id, first_sequence) IN (
-                     SELECT log_chunks.account_id, log_chunks.run_id, log_chunks.first_sequence FROM accounts
-                     JOIN log_chunks ON log_chunks.account_id = accounts.id AND log_chunks.run_id < $2
-                     WHERE accounts.plan = $1 AND log_chunks.created_at < $3 AND NOT ",
-                kept_back!("accounts.id"),
-                " AND ($5 = '' OR accounts.region IS NULL OR accounts.region = $5) LIMIT $4)",
-            ))
-            .bind(plan)
-            .bind(runs)
-            .bind(before.0)
-            .bind(size)
-            .bind(region)
-            .execute(&mut **tx)
-            .await?;
-            Ok(done.rows_affected())
-        })
-    })
-    .await
+    let with_old = with!(
+        "log_chunks WHERE log_chunks.account_id = accounts.id AND log_chunks.run_id < $3 AND log_chunks.created_at < $6"
+    );
+    let delete = concat!(
+        "DELETE FROM log_chunks WHERE (account_id, run_id, first_sequence) IN (
+             SELECT account_id, run_id, first_sequence FROM log_chunks
+             WHERE account_id = $1 AND run_id < $2 AND created_at < $4 LIMIT $3) AND NOT ",
+        kept_back!("log_chunks.account_id"),
+    );
+    delete_by_account(db, plan, (with_old, delete), (RunId::first_at(before).to_string(), Some(before))).await
 }
 
 /// Deletes what requests under an idempotency key were answered before a moment. Returns how many.
@@ -142,28 +146,15 @@ pub async fn delete_links(db: &Db, now: Micros) -> Result<u64, DbError> {
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_requests(db: &Db, plan: &str, before: Micros) -> Result<u64, DbError> {
     // An id holds its time, so that the primary key finds the old ones of each account.
-    let (plan, before, region) = (plan.to_owned(), RequestId::first_at(before).to_string(), db.region().to_owned());
-    in_batches(db, BATCH, move |tx, size| {
-        let (plan, before, region) = (plan.clone(), before.clone(), region.clone());
-        Box::pin(async move {
-            let done = sqlx::query(concat!(
-                "DELETE FROM request_batches WHERE (account_id, last_id, first_id) IN (
-                     SELECT old.account_id, old.last_id, old.first_id FROM accounts
-                     JOIN request_batches AS old ON old.account_id = accounts.id AND old.last_id < $2
-                     WHERE accounts.plan = $1 AND NOT ",
-                kept_back!("accounts.id"),
-                " AND ($4 = '' OR accounts.region IS NULL OR accounts.region = $4) LIMIT $3)",
-            ))
-            .bind(plan)
-            .bind(before)
-            .bind(size)
-            .bind(region)
-            .execute(&mut **tx)
-            .await?;
-            Ok(done.rows_affected())
-        })
-    })
-    .await
+    let with_old =
+        with!("request_batches WHERE request_batches.account_id = accounts.id AND request_batches.last_id < $3");
+    let delete = concat!(
+        "DELETE FROM request_batches WHERE (account_id, last_id, first_id) IN (
+             SELECT account_id, last_id, first_id FROM request_batches WHERE account_id = $1 AND last_id < $2 LIMIT $3)
+         AND NOT ",
+        kept_back!("request_batches.account_id"),
+    );
+    delete_by_account(db, plan, (with_old, delete), (RequestId::first_at(before).to_string(), None)).await
 }
 
 /// Deletes API keys that ended before a moment, by being revoked or by themselves. Returns how many.
@@ -200,7 +191,7 @@ pub async fn delete_rights_requests(db: &Db, before: Micros) -> Result<u64, DbEr
 }
 
 async fn delete_in_batches(db: &Db, statement: &'static str, before: Micros) -> Result<u64, DbError> {
-    in_batches(db, BATCH, move |tx, size| {
+    in_batches(db, &mut Pace::up_to(BATCH), move |tx, size| {
         Box::pin(async move {
             let done = sqlx::query(statement).bind(before.0).bind(size).execute(&mut **tx).await?;
             Ok(done.rows_affected())
@@ -212,7 +203,7 @@ async fn delete_in_batches(db: &Db, statement: &'static str, before: Micros) -> 
 /// The same for rows of the accounts that this host serves.
 async fn delete_served(db: &Db, statement: &'static str, before: Micros) -> Result<u64, DbError> {
     let region = db.region().to_owned();
-    in_batches(db, BATCH, move |tx, size| {
+    in_batches(db, &mut Pace::up_to(BATCH), move |tx, size| {
         let region = region.clone();
         Box::pin(async move {
             let done = sqlx::query(statement).bind(before.0).bind(size).bind(region).execute(&mut **tx).await?;
@@ -222,12 +213,45 @@ async fn delete_served(db: &Db, statement: &'static str, before: Micros) -> Resu
     .await
 }
 
-/// Deletes a batch of no more than so many rows a commit, at a pace that others hardly notice, until one is not full.
-pub(super) async fn in_batches<F>(db: &Db, most: i64, delete: F) -> Result<u64, DbError>
+/// Deletes what accounts of a plan have with an id below one, and that was written before a moment where one is given.
+///
+/// The accounts are looked for by a reader: the writer would go through those that are done again with every batch.
+async fn delete_by_account(
+    db: &Db,
+    plan: &str,
+    (with_old, delete): (&'static str, &'static str),
+    (below, written): (String, Option<Micros>),
+) -> Result<u64, DbError> {
+    let (mut after, mut deleted, mut pace) = (String::new(), 0, Pace::up_to(BATCH));
+    loop {
+        let query = sqlx::query(with_old).bind(plan).bind(&after).bind(&below).bind(db.region()).bind(ACCOUNTS);
+        let query = if let Some(written) = written { query.bind(written.0) } else { query };
+        let found = query.fetch_all(&db.pool).await?;
+        let accounts = found.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+        let Some(last) = accounts.last() else { return Ok(deleted) };
+        after.clone_from(last);
+        for account in accounts {
+            let bound = (account, below.clone());
+            let of_account = in_batches(db, &mut pace, move |tx, size| {
+                let (account, below) = bound.clone();
+                Box::pin(async move {
+                    let query = sqlx::query(delete).bind(account).bind(below).bind(size);
+                    let query = if let Some(written) = written { query.bind(written.0) } else { query };
+                    Ok(query.execute(&mut **tx).await?.rows_affected())
+                })
+            });
+            deleted += of_account.await?;
+        }
+    }
+}
+
+/// Deletes batch by batch, at a pace that others hardly notice, until one is not full. What belongs to one duty goes at
+/// one pace: it has been learnt, and hurries when there is much.
+pub(super) async fn in_batches<F>(db: &Db, pace: &mut Pace, delete: F) -> Result<u64, DbError>
 where
     F: for<'t> Fn(&'t mut WriteTx<'_>, i64) -> BoxFuture<'t, Result<u64, DbError>> + Clone + Send + Sync + 'static,
 {
-    let (mut deleted, mut pace) = (0, Pace::up_to(most));
+    let mut deleted = 0;
     loop {
         let (size, delete) = (pace.size(), delete.clone());
         let batch = db.write(move |tx| {
@@ -239,9 +263,10 @@ where
         });
         let (rows, took) = batch.await?;
         deleted += rows;
-        if rows < size.unsigned_abs() {
+        let is_full = rows == size.unsigned_abs();
+        pace.rest(took, is_full).await;
+        if !is_full {
             return Ok(deleted);
         }
-        pace.rest(took).await;
     }
 }

@@ -22,11 +22,14 @@ use crate::ledger::Microcredits;
 /// Runs of a status that is not the last. SQLite takes a partial index only where the index's own condition stands in
 /// the query, and would go through all runs that there ever were.
 macro_rules! unfinished {
+    () => {
+        "runs.status IN ('queued', 'running') AND runs.status <> 'finished'"
+    };
     ($status:literal) => {
         concat!("runs.status = '", $status, "' AND runs.status <> 'finished'")
     };
 }
-use unfinished;
+pub(super) use unfinished;
 
 static INSERT: SetStatement = SetStatement::new(
     "INSERT INTO runs (account_id, id, deployment_id, deployment_revision, status, cause, attempt, root_run_id,
@@ -388,7 +391,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::sqlite(&folder.path().join("aaasp.db"));
         let db = Db::open(url, HostId::generate()).await.unwrap();
-        for status in [unfinished!("queued"), unfinished!("running")] {
+        let of_account = concat!("runs.account_id = 'x' AND ", unfinished!());
+        for status in [unfinished!("queued"), unfinished!("running"), of_account] {
             let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN SELECT * FROM runs WHERE {status}"));
             let rows = sqlx::query(explained).fetch_all(&db.pool).await.unwrap();
             let plan: String = rows[0].try_get("detail").unwrap();

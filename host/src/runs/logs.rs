@@ -55,10 +55,11 @@ pub(super) fn sealed_chunks(
         rest = later;
         let first_sequence = i64::try_from(first.seq).map_err(DbError::corrupt)?;
         let lines = chunk.iter().map(line).collect::<Result<Vec<_>, _>>()?;
-        let text = packed::pack(serde_json::to_vec(&lines).map_err(DbError::corrupt)?);
-        let sealed = seal.seal(&column(first_sequence), &text).map_err(DbError::sealed("log_chunks"))?;
+        let text = serde_json::to_vec(&lines).map_err(DbError::corrupt)?;
+        let written = text.len();
+        let sealed = seal.seal(&column(first_sequence), &packed::pack(text)).map_err(DbError::sealed("log_chunks"))?;
         let entries = i64::try_from(count).map_err(DbError::corrupt)?;
-        chunks.push(LogChunk { account, run, first_sequence, entries, sealed, at });
+        chunks.push(LogChunk { account, run, first_sequence, entries, written, sealed, at });
     }
     Ok(chunks)
 }

@@ -22,6 +22,9 @@ const POLITE_CLIENTS: u32 = 2;
 /// Longer than either may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// How long the server is left alone after an erasure.
+const SETTLES: Duration = Duration::from_secs(3);
+
 /// Erased as soon as it is confirmed.
 const CONFIG: &str = "
 [accounts]
@@ -89,9 +92,12 @@ pub fn measure(
             let link = deletion_link(&large, &data, &email)?;
             let (erasure_ms, meanwhile) = std::thread::scope(|scope| {
                 let erased = scope.spawn(|| erase(&server, &data, &link));
+                wait_until_erasing(&server, &data)?;
                 let meanwhile = load.press(&request)?;
                 anyhow::Ok((erased.join().map_err(|_| anyhow::anyhow!("the erasure failed"))??, meanwhile))
             })?;
+            // The log of what was written is written out by then.
+            std::thread::sleep(SETTLES);
             let after = load.press(&request)?;
             Ok(Rights { export_ms, export_memory, export_bytes, erasure_ms, before, meanwhile, after })
         })
@@ -147,15 +153,22 @@ fn deletion_link(large: &Client, data: &Path, email: &str) -> Result<String> {
 /// Confirms the deletion and waits until nothing is left; milliseconds.
 fn erase(server: &Server, data: &Path, link: &str) -> Result<u64> {
     let operator = neighbours::operator(server, data)?;
-    let already = erased(&operator).unwrap_or_default();
+    let already = erasures(&operator, "erased").unwrap_or_default();
     let started = Instant::now();
     server.client.json("POST", "/v1/accounts/confirm", Some(&json!({"link": link})))?;
-    let done = shell::wait_until(started + PATIENCE, || (erased(&operator)? > already).then_some(()));
+    let done = shell::wait_until(started + PATIENCE, || (erasures(&operator, "erased")? > already).then_some(()));
     done.context("the account is not erased")?;
     Ok(u64::try_from(started.elapsed().as_millis())?)
 }
 
-fn erased(operator: &Client) -> Option<usize> {
+/// Until rows are deleted.
+fn wait_until_erasing(server: &Server, data: &Path) -> Result<()> {
+    let operator = neighbours::operator(server, data)?;
+    let begun = shell::wait_until(Instant::now() + PATIENCE, || (erasures(&operator, "erasing")? > 0).then_some(()));
+    begun.context("the erasure does not begin")
+}
+
+fn erasures(operator: &Client, state: &str) -> Option<usize> {
     let list: Value = operator.json("GET", "/v1/admin/erasures?limit=200", None).ok()?;
-    Some(list["items"].as_array()?.iter().filter(|erasure| erasure["state"] == "erased").count())
+    Some(list["items"].as_array()?.iter().filter(|erasure| erasure["state"] == state).count())
 }

@@ -4,6 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::clock::Micros;
 use crate::db::engine::DbEngine;
+use crate::db::pace::Pace;
 use crate::db::retention::in_batches;
 use crate::db::{Db, DbError, WriteTx};
 use crate::faults;
@@ -36,7 +37,8 @@ pub async fn insert_pseudonym(tx: &mut WriteTx<'_>, pseudonym: AccountId, lookup
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_rows(db: &Db, table: &'static Table, account: AccountId) -> Result<(), DbError> {
     let text = deletion(table);
-    let deleted = in_batches(db, ROWS, move |tx, size| {
+    let mut pace = Pace::up_to(ROWS);
+    let deleted = in_batches(db, &mut pace, move |tx, size| {
         let text = text.clone();
         Box::pin(async move {
             let done = sqlx::query(AssertSqlSafe(text)).bind(account.to_string()).bind(size).execute(&mut **tx).await?;

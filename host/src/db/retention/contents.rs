@@ -3,15 +3,13 @@
 use sqlx::Row as _;
 
 use super::deployments::{RUNS, Range};
-use super::{BATCH, in_batches};
+use super::{ACCOUNTS, BATCH, in_batches};
 use crate::clock::Micros;
 use crate::db::kept_back::kept_back;
+use crate::db::pace::Pace;
 use crate::db::region::served;
 use crate::db::{Db, DbError};
 use crate::ids::RunId;
-
-/// Accounts that are looked for at a time.
-const ACCOUNTS: i64 = 100;
 
 /// Forgets inputs, outputs and errors of runs of a plan's accounts that were made before a moment. Returns of how many.
 ///
@@ -21,12 +19,13 @@ const ACCOUNTS: i64 = 100;
 /// [`DbError`] when the database doesn't answer; what was forgotten until then stays forgotten.
 pub async fn forget_contents(db: &Db, plan: &str, before: Micros) -> Result<u64, DbError> {
     let (before, mut after, mut forgotten) = (RunId::first_at(before).to_string(), String::new(), 0);
+    let mut pace = Pace::up_to(BATCH);
     loop {
         let found = with_old_runs(db, plan, &before, &after).await?;
         let Some((last, _)) = found.last() else { return Ok(forgotten) };
         after.clone_from(last);
         for (account, done) in found {
-            forgotten += forget_of(db, &account, &done, &before).await?;
+            forgotten += forget_of(db, &mut pace, &account, (&done, &before)).await?;
         }
     }
 }
@@ -53,13 +52,13 @@ async fn with_old_runs(db: &Db, plan: &str, before: &str, after: &str) -> Result
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
-async fn forget_of(db: &Db, account: &str, done: &str, before: &str) -> Result<u64, DbError> {
+async fn forget_of(db: &Db, pace: &mut Pace, account: &str, (done, before): (&str, &str)) -> Result<u64, DbError> {
     let mut range = Range { account: account.to_owned(), from: done.to_owned(), to: before.to_owned() };
     let mut forgotten = 0;
     while range.from.as_str() < before {
         // Each batch looks through a part alone, so that none walks over all that is done.
         range.to = range.run_behind(db, RUNS).await?.unwrap_or_else(|| before.to_owned());
-        forgotten += forget_in(db, &range).await?;
+        forgotten += forget_in(db, pace, &range).await?;
         range.from = std::mem::replace(&mut range.to, before.to_owned());
     }
     // A run that has not finished yet is come back to.
@@ -84,9 +83,9 @@ async fn forget_of(db: &Db, account: &str, done: &str, before: &str) -> Result<u
     Ok(forgotten)
 }
 
-async fn forget_in(db: &Db, range: &Range) -> Result<u64, DbError> {
+async fn forget_in(db: &Db, pace: &mut Pace, range: &Range) -> Result<u64, DbError> {
     let range = range.clone();
-    in_batches(db, BATCH, move |tx, size| {
+    in_batches(db, pace, move |tx, size| {
         let Range { account, from, to } = range.clone();
         Box::pin(async move {
             // The text of an empty value is none of the account's. It may be held since it was looked for.

@@ -5,6 +5,7 @@ use sqlx::Row as _;
 use super::{BATCH, in_batches};
 use crate::clock::Micros;
 use crate::db::kept_back::kept_back;
+use crate::db::pace::Pace;
 use crate::db::region::served;
 use crate::db::{Db, DbError};
 use crate::ids::RunId;
@@ -128,13 +129,13 @@ struct Saying {
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was forgotten until then stays forgotten.
 pub async fn forget_earlier(db: &Db, what: OfRuns, now: Micros) -> Result<u64, DbError> {
-    let (mut after, mut forgotten) = (String::new(), 0);
+    let (mut after, mut forgotten, mut pace) = (String::new(), 0, Pace::up_to(BATCH));
     loop {
         let found = saying(db, what, &after).await?;
         let Some(last) = found.last() else { return Ok(forgotten) };
         after.clone_from(&last.id);
         for deployment in &found {
-            forgotten += forget_of(db, what, deployment, now.plus_ms(-deployment.days * DAY_MS)).await?;
+            forgotten += forget_of(db, what, &mut pace, (deployment, now.plus_ms(-deployment.days * DAY_MS))).await?;
         }
     }
 }
@@ -151,7 +152,12 @@ async fn saying(db: &Db, what: OfRuns, after: &str) -> Result<Vec<Saying>, DbErr
         .collect()
 }
 
-async fn forget_of(db: &Db, what: OfRuns, deployment: &Saying, before: Micros) -> Result<u64, DbError> {
+async fn forget_of(
+    db: &Db,
+    what: OfRuns,
+    pace: &mut Pace,
+    (deployment, before): (&Saying, Micros),
+) -> Result<u64, DbError> {
     let end = RunId::first_at(before).to_string();
     let mut range = Range { account: deployment.account.clone(), from: deployment.until.clone(), to: end.clone() };
     if range.run_behind(db, 0).await?.is_none() {
@@ -163,7 +169,7 @@ async fn forget_of(db: &Db, what: OfRuns, deployment: &Saying, before: Micros) -
         if let Some(run) = range.run_behind(db, RUNS).await? {
             range.to = run;
         }
-        forgotten += forget_in(db, what, (&deployment.id, &range), before).await?;
+        forgotten += forget_in(db, what, pace, (&deployment.id, &range, before)).await?;
         if left.is_none() {
             left = range.run(db, what.left(), &deployment.id).await?;
         }
@@ -203,9 +209,14 @@ impl Range {
     }
 }
 
-async fn forget_in(db: &Db, what: OfRuns, (deployment, range): (&str, &Range), before: Micros) -> Result<u64, DbError> {
+async fn forget_in(
+    db: &Db,
+    what: OfRuns,
+    pace: &mut Pace,
+    (deployment, range, before): (&str, &Range, Micros),
+) -> Result<u64, DbError> {
     let bound = (deployment.to_owned(), range.clone());
-    in_batches(db, BATCH, move |tx, size| {
+    in_batches(db, pace, move |tx, size| {
         let (deployment, Range { account, from, to }) = bound.clone();
         Box::pin(async move {
             let query = sqlx::query(what.forgetting()).bind(account).bind(from).bind(to).bind(deployment);

@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 use super::{BATCH, delete_in_batches, in_batches};
 use crate::clock::Micros;
 use crate::db::kept_back::kept_back;
+use crate::db::pace::Pace;
 use crate::db::{Db, DbError, WriteTx};
 use crate::ids::ActId;
 
@@ -51,7 +52,7 @@ pub async fn delete_statements(db: &Db, before: Micros) -> Result<u64, DbError> 
 pub async fn delete_audit_contents(db: &Db, before: Micros) -> Result<u64, DbError> {
     // An id holds when it was made.
     let before = ActId::first_at(before).to_string();
-    in_batches(db, BATCH, move |tx, size| {
+    in_batches(db, &mut Pace::up_to(BATCH), move |tx, size| {
         let before = before.clone();
         Box::pin(async move {
             let text = concat!(
@@ -71,7 +72,7 @@ pub async fn delete_audit_contents(db: &Db, before: Micros) -> Result<u64, DbErr
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_monthly_grants(db: &Db, month: &str) -> Result<u64, DbError> {
     let month = month.to_owned();
-    in_batches(db, BATCH, move |tx, size| {
+    in_batches(db, &mut Pace::up_to(BATCH), move |tx, size| {
         let month = month.clone();
         Box::pin(async move {
             let done = sqlx::query(concat!(
@@ -96,7 +97,9 @@ pub async fn delete_monthly_grants(db: &Db, month: &str) -> Result<u64, DbError>
 /// # Errors
 /// [`DbError`] when the database doesn't answer; what was deleted until then stays deleted.
 pub async fn delete_payments(db: &Db, before: Micros) -> Result<u64, DbError> {
-    let payments = in_batches(db, BATCH, move |tx, size| Box::pin(delete_some_payments(tx, before, size))).await?;
+    let payments =
+        in_batches(db, &mut Pace::up_to(BATCH), move |tx, size| Box::pin(delete_some_payments(tx, before, size)))
+            .await?;
     let top_ups = concat!(
         "DELETE FROM top_ups WHERE id IN (
              SELECT id FROM top_ups WHERE created_at < $1

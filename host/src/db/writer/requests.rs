@@ -34,10 +34,10 @@ impl Request {
         match self {
             Self::Admit(admission, _) => admission.sealed_input.len(),
             Self::Settle(settlement, _) => {
-                let log = settlement.log.as_ref().map_or(0, |chunk| chunk.sealed.len());
+                let log = settlement.log.as_ref().map_or(0, |chunk| chunk.written);
                 length(&settlement.sealed_output) + length(&settlement.sealed_error) + log
             }
-            Self::Log(chunk, _) => chunk.sealed.len(),
+            Self::Log(chunk, _) => chunk.written,
             Self::Uses(..) | Self::Cold(_) | Self::Stop => 0,
         }
     }
@@ -188,6 +188,8 @@ pub struct LogChunk {
     pub first_sequence: i64,
     /// Number of entries.
     pub entries: i64,
+    /// Bytes of the entries, before they were compressed: a flood stays one, however little of it is left.
+    pub written: usize,
     /// The entries, sealed.
     pub sealed: Vec<u8>,
     /// Now.

@@ -108,12 +108,12 @@ fn write(
             Next::File(path) => archive.begin(&path).map_err(failed)?,
             Next::Bytes(bytes) => archive.write(&bytes, None).map_err(failed)?,
             Next::Rows(sheet, format, rows, opener) => {
-                text.clear();
-                let mut count = 0;
+                // A row is no longer than what was sealed in it lets expect: logs are compressed.
                 for row in &rows {
-                    count += sheet.write(format, row, &opener, &mut text)?;
+                    let count = sheet.write(format, row, &opener, &mut text)?;
+                    archive.write(&text, Some(count)).map_err(failed)?;
+                    text.clear();
                 }
-                archive.write(&text, Some(count)).map_err(failed)?;
             }
         }
     }
