@@ -55,6 +55,7 @@ pub mod statistics;
 pub mod support;
 pub mod told;
 pub mod top_ups;
+mod unfinished;
 mod writer;
 
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::runs::unfinished;
+use super::unfinished::unfinished;
 use super::{Db, DbError, WriteTx};
 use crate::clock::Micros;
 use crate::ids::{AccountId, AgentId};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::runs::unfinished;
+use super::unfinished::unfinished;
 use super::{Db, DbError, WriteTx, spending};
 use crate::clock::Micros;
 use crate::config::RetentionOverlay;

@@ -13,23 +13,12 @@ use sqlx::any::AnyRow;
 
 use super::region::served;
 use super::sets::SetStatement;
+use super::unfinished::unfinished;
 use super::writer::{Admission, Settlement, WriteTx};
 use super::{Db, DbError};
 use crate::clock::Micros;
 use crate::ids::{AccountId, DeploymentId, HostId, RunId};
 use crate::ledger::Microcredits;
-
-/// Runs of a status that is not the last. SQLite takes a partial index only where the index's own condition stands in
-/// the query, and would go through all runs that there ever were.
-macro_rules! unfinished {
-    () => {
-        "runs.status IN ('queued', 'running') AND runs.status <> 'finished'"
-    };
-    ($status:literal) => {
-        concat!("runs.status = '", $status, "' AND runs.status <> 'finished'")
-    };
-}
-pub(super) use unfinished;
 
 static INSERT: SetStatement = SetStatement::new(
     "INSERT INTO runs (account_id, id, deployment_id, deployment_revision, status, cause, attempt, root_run_id,
@@ -379,25 +368,4 @@ fn stored_run(row: &AnyRow) -> Result<StoredRun, DbError> {
         started_at: row.try_get::<Option<i64>, _>("started_at")?.map(Micros),
         finished_at: row.try_get::<Option<i64>, _>("finished_at")?.map(Micros),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::db::DatabaseUrl;
-
-    #[tokio::test]
-    async fn what_is_asked_each_second_looks_at_no_run_that_has_finished() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = DatabaseUrl::sqlite(&folder.path().join("aaasp.db"));
-        let db = Db::open(url, HostId::generate()).await.unwrap();
-        let of_account = concat!("runs.account_id = 'x' AND ", unfinished!());
-        for status in [unfinished!("queued"), unfinished!("running"), of_account] {
-            let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN SELECT * FROM runs WHERE {status}"));
-            let rows = sqlx::query(explained).fetch_all(&db.pool).await.unwrap();
-            let plan: String = rows[0].try_get("detail").unwrap();
-            assert!(plan.contains("runs_unfinished"), "{plan}");
-        }
-        db.close().await;
-    }
 }
