@@ -40,6 +40,8 @@ pub mod objections;
 pub mod operator_keys;
 mod pace;
 pub mod payments;
+#[cfg(test)]
+mod plans;
 pub mod policies;
 mod region;
 pub mod requests;

@@ -1,5 +1,7 @@
 //! What operators and owners do is in the audit, and whatever was done to the audit is found.
 
+mod grants;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -16,7 +18,6 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use crate::api::{all_items, fields, items, text};
 use crate::cli::shell::Ended;
-use crate::support::server::on_postgres;
 use crate::support::{Server, until};
 
 /// The audit of a stopped server, and a way past all that the host would check.
@@ -353,54 +354,4 @@ async fn hosts_that_share_a_database_share_one_chain() {
     let lab = Lab::open(&server).await;
     let report = lab.verify().await;
     assert_eq!((report.entries, report.findings), (21, Vec::new()));
-}
-
-/// What docs/audit.md says, as it stands there.
-fn grants() -> String {
-    let page = crate::invariants::tree::read("docs/audit.md");
-    let begin = page.find("```sql\n").expect("the grants") + 7;
-    page[begin..begin + page[begin..].find("```").unwrap()].to_owned()
-}
-
-#[tokio::test]
-async fn a_role_of_postgresql_that_can_not_change_the_audit_serves() {
-    if !on_postgres() {
-        return;
-    }
-    let mut server = Server::start().await;
-    server.stop();
-    let role = format!("serves_{}", server.database().unwrap().rsplit('/').next().unwrap());
-    let grants = grants().replace("aaasp_server", &role).replace("'a secret'", "'secret'");
-    let mut raw = server.connect().await;
-    for statement in grants.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
-        sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut raw).await.unwrap();
-    }
-    let owner = server.database().unwrap();
-    let (_, place) = owner.split_once('@').unwrap();
-    server.set("AAASP_DATABASE_URL", &format!("postgres://{role}:secret@{place}"));
-    server.serve();
-    let because = json!({"reason": "a test"});
-    server.operator().post("/v1/admin/reload", because.clone()).await.expect(200);
-    server.account.deploy("echo", crate::support::guests::echo(), json!({})).await;
-    assert_eq!(server.account.run("echo", json!(1)).await["outcome"], "succeeded");
-    server.stop();
-    let mut serves =
-        <AnyConnection as sqlx::Connection>::connect(&format!("postgres://{role}:secret@{place}")).await.unwrap();
-    for refused in [
-        "UPDATE audit_entries SET at = 1",
-        "DELETE FROM audit_entries",
-        "UPDATE audit_heads SET at = 1",
-        "DELETE FROM audit_heads",
-        "UPDATE audit_contents SET content = ''",
-        "TRUNCATE audit_entries",
-        "ALTER TABLE audit_entries OWNER TO CURRENT_USER",
-    ] {
-        let error = sqlx::query(AssertSqlSafe(refused)).execute(&mut serves).await.unwrap_err();
-        let said = error.to_string();
-        assert!(said.contains("permission denied") || said.contains("must be owner"), "{refused}: {said}");
-    }
-    drop(serves);
-    for statement in [format!("DROP OWNED BY {role}"), format!("DROP ROLE {role}")] {
-        sqlx::query(AssertSqlSafe(statement)).execute(&mut raw).await.unwrap();
-    }
 }

@@ -14,23 +14,15 @@ pub(super) use unfinished;
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Row as _;
-
-    use crate::db::{DatabaseUrl, Db};
-    use crate::ids::HostId;
+    use crate::db::plans::Plans;
 
     #[tokio::test]
     async fn what_is_asked_each_second_looks_at_no_run_that_has_finished() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = DatabaseUrl::sqlite(&folder.path().join("aaasp.db"));
-        let db = Db::open(url, HostId::generate()).await.unwrap();
+        let plans = Plans::new().await;
         let of_account = concat!("runs.account_id = 'x' AND ", unfinished!());
         for status in [unfinished!("queued"), unfinished!("running"), of_account] {
-            let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN SELECT * FROM runs WHERE {status}"));
-            let rows = sqlx::query(explained).fetch_all(&db.pool).await.unwrap();
-            let plan: String = rows[0].try_get("detail").unwrap();
-            assert!(plan.contains("runs_unfinished"), "{plan}");
+            let plan = plans.of(&format!("SELECT * FROM runs WHERE {status}")).await;
+            assert!(plan[0].contains("runs_unfinished"), "{plan:?}");
         }
-        db.close().await;
     }
 }
